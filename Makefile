@@ -1,0 +1,70 @@
+# Every target works from a fresh clone: what it needs is built by local/bootstrap.py, once per machine.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+SYSTEM_PYTHON ?= python3
+ROWS ?= 100000
+JAVA_MODULE := flink_job/connectors
+
+# The Python of the development environment. Asked for when a recipe runs, not before: it may have to be built.
+PY = $$($(SYSTEM_PYTHON) -m local.bootstrap --only dev-venv --print-env | sed -n 's/^PY=//p')
+
+.PHONY: help
+help: ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: setup
+setup: ## Check this machine, and build and download what is missing (once; about 10 minutes where Kubernetes must be built)
+	@$(SYSTEM_PYTHON) -m local.bootstrap
+
+.PHONY: demo
+demo: setup ## Import ROWS (100000) rows through the whole stack and check every item
+	@py=$(PY)
+	"$$py" -m local.demo --rows $(ROWS)
+
+.PHONY: up
+up: setup ## Start the embedded stack, leave it, and print the variables to use
+	@py=$(PY)
+	"$$py" -m local up
+
+.PHONY: down
+down: ## Stop the embedded stack
+	@py=$(PY)
+	"$$py" -m local down
+
+.PHONY: generate
+generate: ## Write the CRD from the models
+	@py=$(PY)
+	new=$$(mktemp)
+	"$$py" -m controller.api.crd > "$$new"
+	cat "$$new" > crds/lindormimports.lindorm.io.yaml
+	rm "$$new"
+
+.PHONY: lint
+lint: ## Style, types and layers
+	@py=$(PY)
+	"$$py" -m ruff check .
+	"$$py" -m ruff format --check .
+	"$$py" -m mypy
+	"$$(dirname "$$py")/lint-imports" --no-logo
+
+.PHONY: test-java
+test-java: ## The tests of the Java module
+	@mvn -B -q -f $(JAVA_MODULE)/pom.xml verify
+
+.PHONY: test-fast
+test-fast: ## The tests that need no server (under a minute)
+	@py=$(PY)
+	"$$py" -m pytest -m "not stack"
+
+.PHONY: test
+test: setup lint test-java ## Everything
+	@py=$(PY)
+	"$$py" -m pytest
+
+.PHONY: clean
+clean: down ## Remove what a checkout has made of itself (not the cache of the machine)
+	@rm -rf .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JAVA_MODULE)/target
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""Does what was decided: one idempotent function an action. The only place that changes the world."""
+
+from controller.actions import (
+    Action,
+    CreateBucket,
+    CreateObject,
+    CreateTable,
+    DeleteBucket,
+    DeleteConfigMap,
+    DeleteDeployment,
+    DeleteObjects,
+    DeleteTable,
+    EnablePointInTimeRecovery,
+    RemoveScaling,
+    SetJobState,
+    SetScaling,
+    UpdateTable,
+)
+from controller.adapters import dynamodb, s3, scaling
+from controller.clients import Clients
+
+
+def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
+    """Carries out one action. Doing it twice is the same as once. Raises TroubleError."""
+    match action:
+        case CreateBucket(name, bucket_region, tags):
+            s3.create_bucket(clients.s3(region), name, bucket_region, dict(tags))
+        case CreateTable(request):
+            dynamodb.create_table(clients.dynamodb(region), request)
+        case CreateObject(body):
+            clients.kube.create(body)
+        case SetJobState(deployment, state):
+            clients.kube.set_job_state(namespace, deployment, state)
+        case DeleteDeployment(name, uid):
+            clients.kube.delete_deployment(namespace, name, uid)
+        case DeleteConfigMap(name):
+            clients.kube.delete_config_map(namespace, name)
+        case DeleteObjects(bucket, prefixes):
+            s3.delete_objects(clients.s3(region), bucket, prefixes)
+        case DeleteBucket(name):
+            s3.delete_bucket(clients.s3(region), name)
+        case DeleteTable(name):
+            dynamodb.delete_table(clients.dynamodb(region), name)
+        case UpdateTable(request):
+            dynamodb.update_table(clients.dynamodb(region), request)
+        case EnablePointInTimeRecovery(table):
+            dynamodb.enable_point_in_time_recovery(clients.dynamodb(region), table)
+        case SetScaling():
+            scaling.set_scaling(clients.scaling(region), action)
+        case RemoveScaling():
+            scaling.remove_scaling(clients.scaling(region), action)

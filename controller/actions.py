@@ -1,0 +1,114 @@
+"""What a pass may do to the world. decide.py asks for these, act.py does them, each idempotent. Pure data."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CreateBucket:
+    name: str
+    region: str
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class CreateTable:
+    """request: the arguments of DynamoDB's CreateTable."""
+
+    request: Document
+
+
+@dataclass(frozen=True)
+class CreateObject:
+    """A Kubernetes object; one of the same name that carries this import's UID label counts as created."""
+
+    body: Document
+
+
+@dataclass(frozen=True)
+class SetJobState:
+    """Suspends or resumes through the Flink operator, never by Flink's REST API (it would deploy again)."""
+
+    deployment: str
+    state: Literal["running", "suspended"]
+
+
+@dataclass(frozen=True)
+class DeleteDeployment:
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeleteConfigMap:
+    name: str
+
+
+@dataclass(frozen=True)
+class DeleteObjects:
+    """Deletes the objects below each prefix, a bounded number a call."""
+
+    bucket: str
+    prefixes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DeleteBucket:
+    name: str
+
+
+@dataclass(frozen=True)
+class DeleteTable:
+    name: str
+
+
+@dataclass(frozen=True)
+class UpdateTable:
+    """request: the arguments of DynamoDB's UpdateTable."""
+
+    request: Document
+
+
+@dataclass(frozen=True)
+class EnablePointInTimeRecovery:
+    table: str
+
+
+@dataclass(frozen=True)
+class SetScaling:
+    """Application Auto Scaling of the table's write capacity. target: percent of use to aim at, with a policy of
+    the given name; None leaves the policies that are there."""
+
+    table: str
+    minimum: int
+    maximum: int
+    target: int | None
+    policy: str
+
+
+@dataclass(frozen=True)
+class RemoveScaling:
+    """Deregisters the table's write capacity, or with keep only removes our policy of that name."""
+
+    table: str
+    policy: str
+    keep: bool
+
+
+Action = (
+    CreateBucket
+    | CreateTable
+    | CreateObject
+    | SetJobState
+    | DeleteDeployment
+    | DeleteConfigMap
+    | DeleteObjects
+    | DeleteBucket
+    | DeleteTable
+    | UpdateTable
+    | EnablePointInTimeRecovery
+    | SetScaling
+    | RemoveScaling
+)

@@ -1,0 +1,100 @@
+"""Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pymysql
+import requests
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from controller.observed import Trouble, TroubleError
+
+_AWS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+_AWS_THROTTLED = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
+_AWS_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidAccessKeyId"}
+
+# Lindorm's error numbers: facts/lindorm.md, section 6; 1045, 1049 and 2003 are MySQL's.
+_LINDORM = {
+    1040: ("LindormBusy", "has too many connections; it is tried again"),
+    1044: ("LindormAccessDenied", "refuses the user: check its privileges and the Secret"),
+    1045: ("LindormAccessDenied", "refuses the user name or password: correct the Secret"),
+    1049: ("UnknownDatabase", "has no such database: correct spec.source.url (the part after the port)"),
+    1146: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
+    8005: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
+    2003: ("LindormUnreachable", "cannot be reached: check host, port 33060, the whitelist and the route to it"),
+    3024: ("LindormTimeout", "did not answer in time; it is tried again"),
+    8008: ("LindormBusy", "is at its resource limit; it is tried again"),
+}
+
+
+def aws_trouble(error: Exception, doing: str) -> Trouble:
+    """doing: 'dynamodb:CreateTable on table readings'."""
+    if isinstance(error, ClientError):
+        code = error.response.get("Error", {}).get("Code", "Unknown")
+        text = error.response.get("Error", {}).get("Message", "")
+        if code in _AWS_DENIED:
+            return Trouble(
+                "AwsAccessDenied", f"not allowed: {doing}. Add the permission to the controller's role. {text}"
+            )
+        if code in _AWS_THROTTLED:
+            return Trouble("AwsThrottled", f"AWS throttles {doing}; it is tried again")
+        if code in _AWS_EXPIRED:
+            return Trouble(
+                "AwsCredentials", f"AWS refuses the controller's credentials ({code}) for {doing}: renew them"
+            )
+        return Trouble("AwsError", f"{doing} failed: {code}: {text}")
+    if isinstance(error, NoCredentialsError):
+        return Trouble("AwsCredentials", f"no AWS credentials for {doing}: give the service account a role")
+    return Trouble("AwsUnreachable", f"{doing} failed: {error}. Check the network and the region")
+
+
+@contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Turns boto3's errors into TroubleError."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise TroubleError(aws_trouble(error, doing)) from error
+
+
+def aws_code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def kube_errors(doing: str) -> Iterator[None]:
+    """Turns the Kubernetes client's errors into TroubleError. 404 must be caught before by who expects it."""
+    try:
+        yield
+    except ApiException as error:
+        text = (error.body or error.reason or "")[:500]
+        if error.status == 403:
+            trouble = Trouble("KubernetesForbidden", f"not allowed to {doing}: check the controller's RBAC. {text}")
+        else:
+            trouble = Trouble("KubernetesError", f"cannot {doing}: HTTP {error.status}: {text}")
+        raise TroubleError(trouble) from error
+    except HTTPError as error:
+        raise TroubleError(
+            Trouble("KubernetesUnreachable", f"cannot {doing}: the API server does not answer ({type(error).__name__})")
+        ) from error
+
+
+@contextmanager
+def lindorm_errors(where: str) -> Iterator[None]:
+    """Turns PyMySQL's errors into TroubleError. where: 'Lindorm at host:33060, table readings'."""
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        words = str(error.args[1]) if len(error.args) > 1 else str(error)
+        reason, advice = _LINDORM.get(number, ("LindormError", "answers with an error"))
+        raise TroubleError(Trouble(reason, f"{where} {advice}. It says: {number} {words}")) from error
+    except (OSError, EOFError) as error:
+        raise TroubleError(
+            Trouble("LindormUnreachable", f"{where} cannot be reached: {error}. Check host, port and whitelist")
+        ) from error
+
+
+FLINK_ERRORS = (requests.RequestException, ValueError, KeyError)

@@ -1,0 +1,77 @@
+"""Flink's REST API: counts, restarts, checkpoints, the cause of a failure (docs/contracts.md, section 6)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+
+from controller.adapters.errors import FLINK_ERRORS
+from controller.observed import JobSeen
+
+_TIMEOUT = (2, 5)
+_OWN_WORDS = "LindormImport: "
+_COUNTS = ("rowsRead", "itemsWritten", "rowsRejected")
+
+
+def look_at_job(base: str, job_id: str) -> JobSeen | None:
+    """The job as its JobManager sees it; None while the JobManager does not answer (it may be starting)."""
+    try:
+        with requests.Session() as session:
+            return _look(session, f"{base}/jobs/{job_id}")
+    except FLINK_ERRORS:
+        return None
+
+
+def _get(session: requests.Session, url: str, **params: str) -> Any:
+    answer = session.get(url, params=params, timeout=_TIMEOUT)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _look(session: requests.Session, job: str) -> JobSeen:
+    details = _get(session, job)
+    counts = _counts(session, job, details["vertices"])
+    checkpoints = _get(session, f"{job}/checkpoints")
+    latest = (checkpoints.get("latest") or {}).get("completed") or {}
+    failure, hopeless = _failure(_get(session, f"{job}/exceptions", maxExceptions="1"))
+    at = latest.get("latest_ack_timestamp")
+    return JobSeen(
+        rows_read=counts.get("rowsRead"),
+        items_written=counts.get("itemsWritten"),
+        rows_rejected=counts.get("rowsRejected"),
+        restarts=_restarts(_get(session, f"{job}/metrics", get="numRestarts")),
+        checkpoint=latest.get("external_path"),
+        checkpoint_time=datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0) if at else None,
+        failure=failure,
+        hopeless=hopeless,
+    )
+
+
+def _restarts(metrics: list[dict[str, Any]]) -> int:
+    """numRestarts of this JobManager; one that was started again begins at 0."""
+    return next((round(float(m["value"])) for m in metrics if m["id"] == "numRestarts"), 0)
+
+
+def _counts(session: requests.Session, job: str, vertices: list[dict[str, Any]]) -> dict[str, int]:
+    """The sums over subtasks of the operator `items`, on whichever vertex has it."""
+    wanted = {f"items.{name}": name for name in _COUNTS}
+    for vertex in vertices:
+        sums = _get(session, f"{job}/vertices/{vertex['id']}/subtasks/metrics", get=",".join(wanted), agg="sum")
+        if sums:
+            return {wanted[m["id"]]: round(float(m["sum"])) for m in sums if m["id"] in wanted}
+    return {}
+
+
+def _failure(exceptions: dict[str, Any]) -> tuple[str | None, bool]:
+    """The last failure in one line, and whether it is final: the job's own words for the user where it has some
+    (docs/contracts.md, section 6), else the root cause's first line."""
+    entries = (exceptions.get("exceptionHistory") or {}).get("entries") or []
+    if not entries:
+        return None, False
+    trace = str(entries[0].get("stacktrace") or "")
+    lines = [line.strip() for line in trace.splitlines()]
+    for line in lines:
+        if _OWN_WORDS in line:
+            return line.split(_OWN_WORDS, 1)[1][:1000], True
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    return (causes[-1] if causes else lines[0] if lines else str(entries[0].get("exceptionName")))[:1000], False

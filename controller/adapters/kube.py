@@ -1,0 +1,224 @@
+"""The API server: imports, their status, Secrets, ConfigMaps, FlinkDeployments."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from controller import names
+from controller.adapters.errors import kube_errors
+from controller.api import GROUP, PLURAL, VERSION
+from controller.observed import DeploymentSeen, Trouble, TroubleError
+
+Document = dict[str, Any]
+_FLINK = ("flink.apache.org", "v1beta1")
+_TIMEOUT = (3, 15)
+
+
+class Conflict(Exception):  # noqa: N818  (not an error: the pass is done again from what is there now)
+    """The import changed since it was read."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """Clients for one API server; thread-safe."""
+
+    core: client.CoreV1Api
+    objects: client.CustomObjectsApi
+
+    @classmethod
+    def connect(cls) -> "Kube":
+        """By the pod's service account, else by KUBECONFIG."""
+        try:
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            config.load_kube_config()  # type: ignore[no-untyped-call]
+        api = client.ApiClient()
+        return cls(client.CoreV1Api(api), client.CustomObjectsApi(api))
+
+    def read_import(self, namespace: str, name: str) -> Document | None:
+        """The LindormImport as it is now; None when it is gone. Raises TroubleError."""
+        with kube_errors(f"read LindormImport {namespace}/{name}"):
+            try:
+                return cast(
+                    Document,
+                    self.objects.get_namespaced_custom_object(
+                        GROUP, VERSION, namespace, PLURAL, name, _request_timeout=_TIMEOUT
+                    ),
+                )
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+
+    def write_status(self, resource: Document, status: Document) -> None:
+        """Replaces the status, provided that nobody changed the import since it was read.
+
+        Raises Conflict when somebody did (or it is gone), TroubleError otherwise.
+        """
+        meta = resource["metadata"]
+        with kube_errors(f"write the status of LindormImport {meta['namespace']}/{meta['name']}"):
+            try:
+                self.objects.replace_namespaced_custom_object_status(
+                    GROUP,
+                    VERSION,
+                    meta["namespace"],
+                    PLURAL,
+                    meta["name"],
+                    {**resource, "status": status},
+                    _request_timeout=_TIMEOUT,
+                )
+            except ApiException as error:
+                if error.status in (404, 409):
+                    raise Conflict from error
+                raise
+
+    def credentials(self, namespace: str, secret: str) -> tuple[str, str]:
+        """User name and password from the Secret. Raises TroubleError."""
+        advice = f"create it: kubectl -n {namespace} create secret generic {secret} --from-literal=username=… "
+        advice += "--from-literal=password=…"
+        with kube_errors(f"read Secret {namespace}/{secret}"):
+            try:
+                data = self.core.read_namespaced_secret(secret, namespace, _request_timeout=_TIMEOUT).data or {}
+            except ApiException as error:
+                if error.status == 404:
+                    message = f"Secret {secret} is not in namespace {namespace}: {advice}"
+                    raise TroubleError(Trouble("SecretMissing", message)) from error
+                raise
+        missing = [key for key in ("username", "password") if not data.get(key)]
+        if missing:
+            raise TroubleError(
+                Trouble(
+                    "SecretIncomplete", f"Secret {secret} in namespace {namespace} has no {' and no '.join(missing)}"
+                )
+            )
+        return (
+            base64.b64decode(data["username"]).decode(),
+            base64.b64decode(data["password"]).decode(),
+        )
+
+    def has_config_map(self, namespace: str, name: str, uid: str) -> bool:
+        """Whether the run's ConfigMap is there and this import's. Raises TroubleError."""
+        with kube_errors(f"read ConfigMap {namespace}/{name}"):
+            try:
+                found = self.core.read_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT)
+            except ApiException as error:
+                if error.status == 404:
+                    return False
+                raise
+        if ((found.metadata and found.metadata.labels) or {}).get(names.UID_LABEL) != uid:
+            raise TroubleError(
+                Trouble("NameTaken", f"ConfigMap {namespace}/{name} belongs to something else: remove or rename it")
+            )
+        return True
+
+    def look_at_deployment(self, namespace: str, name: str) -> DeploymentSeen:
+        """The FlinkDeployment. Raises TroubleError."""
+        with kube_errors(f"read FlinkDeployment {namespace}/{name}"):
+            try:
+                found = self.objects.get_namespaced_custom_object(
+                    *_FLINK, namespace, "flinkdeployments", name, _request_timeout=_TIMEOUT
+                )
+            except ApiException as error:
+                if error.status != 404:
+                    raise
+                if "page not found" in str(error.body):
+                    raise TroubleError(
+                        Trouble(
+                            "FlinkOperatorMissing",
+                            "the cluster has no FlinkDeployment resource: install EMR's Flink operator "
+                            "(helm chart flink-kubernetes-operator of EMR on EKS)",
+                        )
+                    ) from error
+                return DeploymentSeen(exists=False)
+        return _deployment(cast(Document, found))
+
+    def create(self, body: Document) -> None:
+        """Creates a ConfigMap or FlinkDeployment; one of that name that is there is left to the next look."""
+        kind, meta = body["kind"], body["metadata"]
+        with kube_errors(f"create {kind} {meta['namespace']}/{meta['name']}"):
+            try:
+                if kind == "ConfigMap":
+                    self.core.create_namespaced_config_map(
+                        meta["namespace"],
+                        cast(client.V1ConfigMap, body),  # the client sends documents as they are
+                        _request_timeout=_TIMEOUT,
+                    )
+                else:
+                    self.objects.create_namespaced_custom_object(
+                        *_FLINK, meta["namespace"], "flinkdeployments", body, _request_timeout=_TIMEOUT
+                    )
+            except ApiException as error:
+                if error.status != 409 or "AlreadyExists" not in str(error.body):
+                    raise
+
+    def set_job_state(self, namespace: str, name: str, state: str) -> None:
+        """Patches spec.job.state of the FlinkDeployment. Raises TroubleError."""
+        with kube_errors(f"set FlinkDeployment {namespace}/{name} to {state}"):
+            self.objects.patch_namespaced_custom_object(
+                *_FLINK,
+                namespace,
+                "flinkdeployments",
+                name,
+                {"spec": {"job": {"state": state}}},
+                _request_timeout=_TIMEOUT,
+            )
+
+    def delete_deployment(self, namespace: str, name: str, uid: str) -> None:
+        """Deletes the FlinkDeployment that was seen, and no other of its name. Raises TroubleError."""
+        with kube_errors(f"delete FlinkDeployment {namespace}/{name}"):
+            try:
+                self.objects.delete_namespaced_custom_object(
+                    *_FLINK,
+                    namespace,
+                    "flinkdeployments",
+                    name,
+                    body=client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=uid)),
+                    _request_timeout=_TIMEOUT,
+                )
+            except ApiException as error:
+                if error.status not in (404, 409):
+                    raise
+
+    def delete_config_map(self, namespace: str, name: str) -> None:
+        """Deletes the run's ConfigMap; already gone is success. Raises TroubleError."""
+        with kube_errors(f"delete ConfigMap {namespace}/{name}"):
+            try:
+                self.core.delete_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT)
+            except ApiException as error:
+                if error.status != 404:
+                    raise
+
+
+def _deployment(found: Document) -> DeploymentSeen:
+    meta, status = found["metadata"], found.get("status") or {}
+    job = status.get("jobStatus") or {}
+    return DeploymentSeen(
+        exists=True,
+        uid=meta["uid"],
+        owner_uid=(meta.get("labels") or {}).get(names.UID_LABEL),
+        deleting="deletionTimestamp" in meta,
+        generation=meta.get("generation") or 0,
+        observed_generation=status.get("observedGeneration") or 0,
+        wanted_state=((found.get("spec") or {}).get("job") or {}).get("state") or "running",
+        lifecycle=status.get("lifecycleState") or "",
+        reconciliation=(status.get("reconciliationStatus") or {}).get("state") or "",
+        job_manager=status.get("jobManagerDeploymentStatus") or "",
+        job_state=job.get("state") or "",
+        job_id=job.get("jobId") or None,
+        error=_first_line(status.get("error")),
+    )
+
+
+def _first_line(error: str | None) -> str | None:
+    """status.error is a JSON string {type, message, …}, or plain text; the user gets the message."""
+    if not error:
+        return None
+    try:
+        message = json.loads(error)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = error
+    return str(message)[:1000]

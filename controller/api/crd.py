@@ -1,0 +1,207 @@
+"""Generates the CRD from the models: `python -m controller.api.crd > crds/lindormimports.lindorm.io.yaml`.
+
+The schema is structural: references are inlined, optional means absent, objects whose parts all have defaults
+get `default: {}` so that the API server fills them in. CEL rules say what one document can break (the same
+rules as the models') and what may not change.
+"""
+
+import sys
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from controller.api import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus
+
+Schema = dict[str, Any]
+
+# What defines the data. Each path below is fixed once the import exists.
+_IMMUTABLE = {
+    "source": ["url", "table", "columns", "timeRange", "filter", "pageSize", "splitPoints"],
+    "target": ["region", "table", "key", "attributes", "partitionShards", "nulls"],
+    "staging": ["bucket", "prefix"],
+}
+# Rules are also evaluated on the default {}, in which the fields' own defaults are not filled in yet: hence has().
+_RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
+    ("source", "timeRange"): [
+        ("self.start < self.end", "start must be before end: the range is start <= t < end"),
+    ],
+    ("target", "capacity"): [
+        (
+            "!has(self.autoscaling) || has(self.mode) && self.mode == 'Provisioned'",
+            "autoscaling needs mode: Provisioned",
+        ),
+        ("!has(self.mode) || self.mode != 'Provisioned' || has(self.writeUnits)", "mode: Provisioned needs writeUnits"),
+        ("!has(self.warm) || !self.warm || has(self.writeUnits)", "warm: true needs writeUnits"),
+    ],
+    ("target", "capacity", "autoscaling"): [
+        ("self.min <= self.max", "autoscaling.min must not be more than autoscaling.max"),
+    ],
+}
+_PRINTER_COLUMNS = [
+    ("State", "string", ".status.summary", 0),
+    ("Rows", "integer", ".status.progress.rowsRead", 0),
+    ("Percent", "integer", ".status.progress.percent", 0),
+    ("Throttled", "integer", ".status.throttling.events", 0),
+    ("ETA", "date", ".status.progress.estimatedCompletionTime", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Written", "integer", ".status.progress.itemsWritten", 1),
+    ("Rejected", "integer", ".status.progress.itemsRejected", 1),
+    ("Table", "string", ".spec.target.table", 1),
+    ("Message", "string", ".status.conditions[?(@.type=='Ready')].message", 1),
+]
+
+
+def _inline(node: Any, definitions: Schema) -> Any:
+    """Resolves references, drops what no structural schema holds, turns `T | null` into an optional T."""
+    if isinstance(node, list):
+        return [_inline(n, definitions) for n in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = definitions[node["$ref"].rsplit("/", 1)[1]]
+        return _inline({**target, **{k: v for k, v in node.items() if k != "$ref"}}, definitions)
+    if "anyOf" in node:
+        options = [o for o in node["anyOf"] if o.get("type") != "null"]
+        if len(options) != 1:
+            raise ValueError(f"a union has no structural schema: {node}")
+        rest = {k: v for k, v in node.items() if k not in ("anyOf", "default")}
+        return _inline({**options[0], **rest}, definitions)
+    out: Schema = {}
+    for name, value in node.items():
+        if name == "$defs" or (name == "title" and isinstance(value, str)):
+            continue
+        if name == "properties":
+            out[name] = {k: _inline(v, definitions) for k, v in value.items()}
+        elif name == "additionalProperties" and value is False:
+            continue  # the API server prunes or, with strict validation, refuses unknown fields
+        elif name == "const":
+            out["enum"] = [value]
+        elif name == "default" and value is None:
+            continue
+        else:
+            out[name] = _inline(value, definitions)
+    return out
+
+
+def _integer_formats(node: Schema) -> None:
+    """Rows and write units do not fit 32 bits."""
+    if node.get("type") == "integer":
+        node.setdefault("format", "int64")
+    for child in node.get("properties", {}).values():
+        _integer_formats(child)
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            _integer_formats(node[key])
+
+
+def _default_empty_objects(node: Schema) -> None:
+    """An object with defaults inside and nothing required gets `default: {}`, so that they apply."""
+    for child in node.get("properties", {}).values():
+        _default_empty_objects(child)
+        if child.get("type") != "object" or "properties" not in child or child.get("required"):
+            continue
+        if any("default" in grandchild for grandchild in child["properties"].values()):
+            child.setdefault("default", {})
+
+
+def _model_schema(model: type[BaseModel]) -> Schema:
+    raw = model.model_json_schema(by_alias=True, mode="validation")
+    schema: Schema = _inline(raw, raw.get("$defs", {}))
+    _integer_formats(schema)
+    return schema
+
+
+def _unchanged(path: str, required: bool) -> str:
+    """CEL: the field is as it was; an optional one must also stay present or absent."""
+    same = f"self.{path} == oldSelf.{path}"
+    return same if required else f"has(self.{path}) == has(oldSelf.{path}) && (!has(self.{path}) || {same})"
+
+
+def _spec_schema() -> Schema:
+    schema = _model_schema(ImportSpec)
+    _default_empty_objects(schema)
+    for path, rules in _RULES.items():
+        node = schema
+        for part in path:
+            node = node["properties"][part]
+        node["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
+    for part, fields in _IMMUTABLE.items():
+        node = schema["properties"][part]
+        present = set(node.get("required", [])) | {k for k, v in node["properties"].items() if "default" in v}
+        node.setdefault("x-kubernetes-validations", []).extend(
+            {
+                "rule": _unchanged(field, field in present),
+                "message": f"{part}.{field} cannot change: it defines the data. Create another import",
+            }
+            for field in fields
+        )
+    attributes = schema["properties"]["target"]["properties"]["attributes"]
+    attributes["x-kubernetes-list-type"] = "map"
+    attributes["x-kubernetes-list-map-keys"] = ["column"]
+    return schema
+
+
+def crd() -> Schema:
+    """The CustomResourceDefinition as a document."""
+    status = _model_schema(ImportStatus)
+    conditions = status["properties"]["conditions"]
+    conditions.pop("default", None)
+    conditions["x-kubernetes-list-type"] = "map"
+    conditions["x-kubernetes-list-map-keys"] = ["type"]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": [SHORT_NAME],
+                "categories": ["lindorm"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": type_, "jsonPath": path} | ({"priority": priority} if priority else {})
+                        for name, type_, path, priority in _PRINTER_COLUMNS
+                    ],
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "description": "Imports a time range of a Lindorm table into DynamoDB, once.",
+                            "type": "object",
+                            "required": ["spec"],
+                            "properties": {
+                                "apiVersion": {"type": "string"},
+                                "kind": {"type": "string"},
+                                "metadata": {"type": "object"},
+                                "spec": _spec_schema(),
+                                "status": status,
+                            },
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def render() -> str:
+    """The CRD as YAML, with a first line that says where it comes from."""
+    return "# Generated by `make generate` from controller/api. Do not edit.\n" + yaml.safe_dump(
+        crd(), sort_keys=False, width=120
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,286 @@
+"""What a user writes: the spec of a LindormImport.
+
+Everything has a default except source.url, source.table, source.credentials, source.timeRange,
+target.region, target.table and staging.bucket. Rules that one document can break are checked here and, by the
+CRD generated from these models (api/crd.py), at admission; what only the world can tell becomes a condition.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from controller.api.base import SpecModel
+
+AttributeType = Literal[
+    "String", "Number", "Binary", "Boolean", "Iso8601", "EpochMillis", "EpochSeconds", "Json", "JsonDocument"
+]
+EpochUnit = Literal["Seconds", "Milliseconds", "Microseconds", "Nanoseconds"]
+
+_DURATION = re.compile(r"(\d+)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION_PATTERN = r"^([0-9]+[smhd])+$"
+JDBC_PATTERN = r"^jdbc:(mysql|lindorm)://[^:/?#\s]+:[0-9]{1,5}/[^/?#\s]+$"
+
+
+def parse_duration(text: str) -> timedelta:
+    """'1h30m' -> 90 minutes. Units s, m, h, d; the pattern has been checked by the model."""
+    return timedelta(seconds=sum(int(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("must carry a time zone, such as 2023-01-01T00:00:00Z")
+    return value.astimezone(UTC)
+
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Credentials(SpecModel):
+    """Where the user name and password for Lindorm are."""
+
+    secret_name: str = Field(
+        min_length=1,
+        max_length=253,
+        description="A Secret in the import's namespace with the keys username and password.",
+    )
+
+
+class TimeRange(SpecModel):
+    """Rows with start <= column < end are imported."""
+
+    column: str = Field(
+        min_length=1, max_length=255, description="The time column: a TIMESTAMP, or an integer with unit."
+    )
+    start: Instant = Field(description="First instant that is imported.")
+    end: Instant = Field(description="First instant that is not imported any more.")
+    unit: EpochUnit | None = Field(None, description="What an integer column counts since 1970-01-01T00:00:00Z.")
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("start must be before end (the range is start <= t < end)")
+        return self
+
+
+class Source(SpecModel):
+    """The Lindorm table and the rows of it to import."""
+
+    url: str = Field(
+        pattern=JDBC_PATTERN,
+        max_length=512,
+        description="jdbc:mysql://HOST:33060/DATABASE; jdbc:lindorm://HOST:PORT/DATABASE means the same.",
+    )
+    table: str = Field(min_length=1, max_length=255)
+    credentials: Credentials
+    columns: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="Columns to import; default: all. The primary key is always read.",
+    )
+    time_range: TimeRange
+    filter: str | None = Field(None, min_length=1, max_length=4096, description="A further SQL condition, ANDed.")
+    page_size: int = Field(2000, ge=1, le=2000, description="Rows in one read; Lindorm serves at most 2,000.")
+    max_rows_per_second: int | None = Field(None, ge=1, description="Protects the source; shared by all readers.")
+    split_points: list[Annotated[str, Field(max_length=2048)]] = Field(
+        default_factory=list,
+        max_length=10000,
+        description="Values of the first key column at which to split the table.",
+    )
+
+    @property
+    def host(self) -> str:
+        return self.url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.split("://", 1)[1].split("/", 1)[0].rsplit(":", 1)[1])
+
+    @property
+    def database(self) -> str:
+        return self.url.split("://", 1)[1].split("/", 1)[1]
+
+    @property
+    def mysql_url(self) -> str:
+        return "jdbc:mysql://" + self.url.split("://", 1)[1]
+
+
+class Key(SpecModel):
+    """The target's key. A column name, or a template such as "{ts}#{seq}" that joins columns to a string."""
+
+    partition: str = Field(min_length=1, max_length=1024)
+    sort: str | None = Field(None, min_length=1, max_length=1024)
+    partition_name: str = Field(
+        "pk", min_length=1, max_length=255, description="Attribute name where partition is a template."
+    )
+    sort_name: str = Field("sk", min_length=1, max_length=255, description="Attribute name where sort is a template.")
+
+
+class Attribute(SpecModel):
+    """Renames or retypes one column."""
+
+    column: str = Field(min_length=1, max_length=255)
+    name: str | None = Field(None, min_length=1, max_length=255, description="Attribute name; default: the column's.")
+    type_: AttributeType | None = Field(None, alias="as", description="Default: what the column's type maps to.")
+
+
+class Autoscaling(SpecModel):
+    """Application Auto Scaling of a provisioned table's write capacity."""
+
+    min: int = Field(ge=1)
+    max: int = Field(ge=1)
+    target_utilization: int = Field(70, ge=20, le=90, description="Percent. DynamoDB takes 20 to 90.")
+
+    @model_validator(mode="after")
+    def _min_below_max(self) -> Self:
+        if self.min > self.max:
+            raise ValueError("autoscaling.min must not be more than autoscaling.max")
+        return self
+
+
+class CapacityAfter(SpecModel):
+    """What the table is left with when the import has ended."""
+
+    mode: Literal["OnDemand", "Provisioned"]
+    write_units: int | None = Field(None, ge=1)
+
+
+class Capacity(SpecModel):
+    """How fast, and how it is paid."""
+
+    mode: Literal["OnDemand", "Provisioned"] | None = Field(
+        None, description="Default: OnDemand for a table that the import creates; an existing table keeps its own."
+    )
+    write_units: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Write units a second. OnDemand: the cap; Provisioned: what to provision.",
+    )
+    warm: bool = Field(False, description="Pre-warm the table to writeUnits (a one-time charge).")
+    autoscaling: Autoscaling | None = None
+    after: CapacityAfter | None = Field(
+        None,
+        description="Default: a table that the import created is left on demand without a cap (provisioned capacity "
+        "costs money as long as it stands); an existing table gets its own settings back.",
+    )
+
+    @model_validator(mode="after")
+    def _modes_fit(self) -> Self:
+        if self.autoscaling and self.mode != "Provisioned":
+            raise ValueError("capacity.autoscaling needs mode: Provisioned")
+        if self.mode == "Provisioned" and self.write_units is None:
+            raise ValueError("mode: Provisioned needs capacity.writeUnits")
+        if self.warm and self.write_units is None:
+            raise ValueError("warm: true needs capacity.writeUnits")
+        return self
+
+
+class Target(SpecModel):
+    """The DynamoDB table and how a row becomes an item."""
+
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", max_length=32)
+    table: str = Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$", max_length=255)
+    key: Key | None = Field(None, description="Default: Lindorm's primary key, its first column and its second.")
+    attributes: list[Attribute] = Field(default_factory=list, max_length=1000)
+    partition_shards: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="Appends #0 … #n-1 to the partition key, hashed from the whole source key.",
+    )
+    nulls: Literal["Omit", "Write"] = "Omit"
+    capacity: Capacity = Field(default_factory=lambda: Capacity())
+    create: Literal["IfMissing", "Never"] = "IfMissing"
+    tags: dict[str, str] = Field(default_factory=dict, max_length=40)
+    point_in_time_recovery: bool = False
+    deletion_protection: bool = False
+    kms_key_arn: str | None = Field(None, pattern=r"^arn:[^:]+:kms:.+$", max_length=2048)
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain", description="What deleting the import does to a table that this import created."
+    )
+
+
+class Staging(SpecModel):
+    """Where checkpoints, rejects and the result are kept."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)
+    prefix: str = Field("lindorm-import/", pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$", max_length=512)
+    create: Literal["IfMissing", "Never"] = "IfMissing"
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Delete",
+        description="Delete: everything of this import, and a bucket it created. Retain: result and rejects stay.",
+    )
+
+
+class TaskManager(SpecModel):
+    """One Flink TaskManager. Memory as Flink writes it: 4096m."""
+
+    slots: int = Field(4, ge=1, le=64)
+    process_memory: str = Field("8192m", pattern=r"^[0-9]+[mg]$", max_length=16)
+    managed_memory: str = Field(
+        "0m",
+        pattern=r"^[0-9]+[mg]$",
+        max_length=16,
+        description="This job needs none: its state is a few keys a split.",
+    )
+    cpu: int = Field(2, ge=1, le=96)
+
+
+class Checkpoint(SpecModel):
+    """How often the job saves where it is."""
+
+    interval: Duration = "60s"
+    min_pause: Duration = "30s"
+    timeout: Duration = "10m"
+
+
+class Job(SpecModel):
+    """The Flink application on EMR on EKS."""
+
+    execution_role_arn: str | None = Field(None, pattern=r"^arn:[^:]+:iam::[0-9]{12}:role/.+$", max_length=2048)
+    emr_release_label: str = Field(
+        "emr-7.12.0-flink-latest", pattern=r"^emr-[0-9]+\.[0-9]+\.[0-9]+-flink-[a-z0-9]+$", max_length=64
+    )
+    image: str | None = Field(None, max_length=1024, description="Default: the controller's setting.")
+    virtual_cluster_id: str | None = Field(None, pattern=r"^[0-9a-z]+$", max_length=64)
+    parallelism: int | None = Field(None, ge=1, le=2000, description="Default: from the plan.")
+    task_manager: TaskManager = Field(default_factory=lambda: TaskManager())
+    node_selector: dict[str, str] = Field(default_factory=dict, max_length=20)
+    checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint())
+    flink_configuration: dict[str, str] = Field(default_factory=dict, max_length=200)
+
+
+class Rejects(SpecModel):
+    """Rows that cannot be items."""
+
+    max: int = Field(1000, ge=0, description="More rejected rows than this: the import fails.")
+
+
+class Budget(SpecModel):
+    """Bounds the import must not exceed; it is held back when the plan does."""
+
+    max_cost_usd: str | None = Field(None, alias="maxCostUSD", pattern=r"^[0-9]+(\.[0-9]{1,2})?$", max_length=16)
+    max_duration: Duration | None = None
+
+    @property
+    def cost(self) -> Decimal | None:
+        return None if self.max_cost_usd is None else Decimal(self.max_cost_usd)
+
+
+class ImportSpec(SpecModel):
+    """The spec of a LindormImport."""
+
+    source: Source
+    target: Target
+    staging: Staging
+    job: Job = Field(default_factory=lambda: Job())
+    rejects: Rejects = Field(default_factory=lambda: Rejects())
+    budget: Budget = Field(default_factory=lambda: Budget())
+    suspend: bool = False
+    ttl_after_finished: Duration | None = None

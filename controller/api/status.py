@@ -1,0 +1,131 @@
+"""What a user sees: the status of a LindormImport. It is also the controller's write-ahead log:
+names of what will be created stand here before anything is created."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from controller.api.base import StatusModel
+from controller.api.conditions import Condition
+
+Kind = Literal["Bucket", "Table"]
+Origin = Literal["Created", "Adopted"]
+
+
+class Run(StatusModel):
+    """The one run of this import. Names derive from the import's UID (names.py)."""
+
+    id: str
+    deployment: str = Field(description="Name of the FlinkDeployment and of the job's ConfigMap.")
+    prefix: str = Field(description="s3://bucket/… below which the run keeps its files.")
+    start_time: datetime | None = None
+    active_since: datetime | None = Field(
+        None, description="Start or last resume: budget.maxDuration counts from here."
+    )
+    completion_time: datetime | None = None
+
+
+class PlanStatus(StatusModel):
+    """What was planned before the start. See plan.py for the arithmetic."""
+
+    rows: int | None = Field(None, description="Rows in the range; absent when Lindorm could not count them in time.")
+    item_bytes: int | None = Field(None, description="Mean size of an item, from a sample of rows.")
+    write_units: int | None = None
+    duration_seconds: int | None = None
+    cost_usd: str | None = Field(None, alias="costUSD")
+    parallelism: int
+    task_managers: int
+    prices_as_of: str
+
+
+class Progress(StatusModel):
+    """Counts of the run; they never go back."""
+
+    rows_read: int = 0
+    items_written: int = Field(0, description="Acknowledged by DynamoDB, as of the last checkpoint.")
+    items_rejected: int = 0
+    percent: int | None = None
+    rows_per_second: int | None = None
+    estimated_completion_time: datetime | None = None
+    observed_at: datetime | None = None
+
+
+class Throttling(StatusModel):
+    """DynamoDB's own account of the load, from CloudWatch (one to three minutes late)."""
+
+    events: int = 0
+    events_per_minute: int = 0
+    cause: Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknown"] | None = None
+    consumed_write_units: int = Field(0, description="Mean per second over the last full minute.")
+    observed_at: datetime | None = None
+
+
+class JobStatus(StatusModel):
+    """The Flink job as last seen."""
+
+    state: str
+    job_id: str | None = None
+    restarts: int = 0
+    last_checkpoint: str | None = Field(None, description="S3 address of the last completed checkpoint.")
+    last_checkpoint_time: datetime | None = None
+    failure: str | None = None
+    attempts: int = Field(1, description="How often the job has been submitted.")
+    retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
+    retry_after: datetime | None = Field(None, description="No new submission before this time.")
+
+
+class TableSettings(StatusModel):
+    """A table's write capacity. write_units: provisioned units, or the on-demand maximum (absent: none);
+    scaling_*: Application Auto Scaling's bounds, where it is registered."""
+
+    mode: Literal["OnDemand", "Provisioned"]
+    write_units: int | None = None
+    scaling_min: int | None = None
+    scaling_max: int | None = None
+
+
+class Resource(StatusModel):
+    """Something outside Kubernetes that the import uses, and whether it made it.
+
+    before: an existing table's settings, which come back when the import ends; released: they are back (or the
+    created table has what capacity.after says), and the import does not touch it any more.
+    """
+
+    kind: Kind
+    name: str
+    origin: Origin
+    arn: str | None = None
+    deletion_policy: Literal["Retain", "Delete"]
+    before: TableSettings | None = None
+    released: bool = False
+
+
+class Results(StatusModel):
+    """Where the evidence is."""
+
+    result: str
+    rejects: str
+    rows_read: int
+    items_written: int
+    rows_rejected: int
+    rejected_by_reason: dict[str, int] = Field(default_factory=dict)
+
+
+class ImportStatus(StatusModel):
+    """The status of a LindormImport."""
+
+    observed_generation: int | None = None
+    summary: str | None = Field(None, description="One word for kubectl get: Preparing, Running, Complete, …")
+    conditions: tuple[Condition, ...] = ()
+    run: Run | None = None
+    plan: PlanStatus | None = None
+    progress: Progress | None = None
+    throttling: Throttling | None = None
+    job: JobStatus | None = None
+    resources: tuple[Resource, ...] = ()
+    results: Results | None = None
+
+    def resource(self, kind: Kind) -> Resource | None:
+        """The entry of that kind; an import uses one bucket and one table."""
+        return next((r for r in self.resources if r.kind == kind), None)

@@ -1,0 +1,250 @@
+"""Builds the documents that the controller hands out: job config, ConfigMap, FlinkDeployment. Pure.
+
+Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: facts/flink-on-emr.md, section 1.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from controller import names, plan
+from controller.api import GROUP, KIND, VERSION
+from controller.api.spec import Duration, ImportSpec, parse_duration
+from controller.mapping import KeyPart, Mapping
+
+Document = dict[str, Any]
+
+JOB_CONFIG_DIR = "/etc/lindorm-import/job"
+CREDENTIALS_DIR = "/etc/lindorm-import/credentials"
+MAIN_CONTAINER = "flink-main-container"  # the name that Flink's native Kubernetes mode gives to its container
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which import this is."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+
+
+def instant(value: datetime) -> str:
+    """2023-01-01T00:00:00.000Z"""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+def _metadata(identity: Identity) -> Document:
+    return {
+        "name": names.deployment(identity.name, identity.uid),
+        "namespace": identity.namespace,
+        "labels": names.labels(identity.namespace, identity.name, identity.uid),
+        # Only a safety net: what the finalizer removes is removed by the controller, in order.
+        "ownerReferences": [
+            {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": KIND,
+                "name": identity.name,
+                "uid": identity.uid,
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }
+
+
+def job_config(identity: Identity, spec: ImportSpec, mapping: Mapping, key: list[Document], prefix: str) -> Document:
+    """The job's one document. key: Lindorm's primary key as [{name, order}]; prefix: s3://…/ of the run."""
+    source, target, time = spec.source, spec.target, spec.source.time_range
+
+    def part(key_part: KeyPart) -> Document:
+        return {"name": key_part.name, "type": key_part.type, "template": key_part.template}
+
+    return {
+        "version": 1,
+        "import": {
+            "namespace": identity.namespace,
+            "name": identity.name,
+            "uid": identity.uid,
+            "runId": names.run_id(identity.uid),
+        },
+        "source": {
+            "url": source.mysql_url,
+            "table": source.table,
+            "columns": [{"name": c.name, "type": c.type} for c in mapping.columns],
+            "primaryKey": key,
+            "timeRange": {
+                "column": time.column,
+                "start": instant(time.start),
+                "end": instant(time.end),
+                "unit": time.unit,
+            },
+            "filter": source.filter,
+            "pageSize": source.page_size,
+            "maxRowsPerSecond": source.max_rows_per_second,
+            "splitPoints": list(source.split_points),
+        },
+        "target": {
+            "region": target.region,
+            "table": target.table,
+            "key": {"partition": part(mapping.partition), "sort": part(mapping.sort) if mapping.sort else None},
+            "attributes": [{"column": a.column, "name": a.name, "as": a.as_} for a in mapping.attributes],
+            "partitionShards": target.partition_shards,
+            "nulls": target.nulls,
+        },
+        "rejects": {"path": f"{prefix}rejects/", "max": spec.rejects.max},
+        "result": {"path": f"{prefix}result/result.json"},
+    }
+
+
+def config_map(identity: Identity, config: Document) -> Document:
+    """The ConfigMap that carries the job config. immutable: a running job's config cannot change under it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(identity),
+        "immutable": True,
+        "data": {"job.json": json.dumps(config, indent=2, ensure_ascii=False)},
+    }
+
+
+def _milliseconds(duration: Duration) -> str:
+    return f"{int(parse_duration(duration).total_seconds() * 1000)} ms"
+
+
+def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
+    """Flink's settings; every value a string, because EMR's operator knows only strings. The user's win."""
+    job = spec.job
+    checkpoint = job.checkpoint
+    ours = {
+        "taskmanager.numberOfTaskSlots": str(job.task_manager.slots),
+        "taskmanager.memory.managed.size": job.task_manager.managed_memory,
+        "execution.checkpointing.interval": _milliseconds(checkpoint.interval),
+        "execution.checkpointing.min-pause": _milliseconds(checkpoint.min_pause),
+        "execution.checkpointing.timeout": _milliseconds(checkpoint.timeout),
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        # What a job that is submitted again starts from.
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "state.checkpoints.num-retained": "2",
+        "state.backend.type": "hashmap",
+        "state.checkpoints.dir": f"{prefix}checkpoints",
+        "state.savepoints.dir": f"{prefix}savepoints",
+        # Bounded: a job that fails for good must say so, not restart for ever.
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "1 min",
+        "restart-strategy.exponential-delay.backoff-multiplier": "2.0",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "10",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
+    }
+    return ours | dict(job.flink_configuration)
+
+
+def flink_deployment(
+    identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None
+) -> Document:
+    """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to go on from."""
+    job = spec.job
+    size = plan.sizing(spec.target.capacity, job.task_manager.slots, job.parallelism)
+    mounts = [
+        {"name": "job-config", "mountPath": JOB_CONFIG_DIR, "readOnly": True},
+        {"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True},
+    ]
+    pod: Document = {
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": MAIN_CONTAINER,
+                "volumeMounts": mounts,
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            }
+        ],
+        "volumes": [
+            {"name": "job-config", "configMap": {"name": names.deployment(identity.name, identity.uid)}},
+            {
+                "name": "credentials",
+                "secret": {
+                    "secretName": spec.source.credentials.secret_name,
+                    "items": [{"key": k, "path": k} for k in ("username", "password")],
+                },
+            },
+        ],
+    }
+    if job.node_selector:
+        pod["nodeSelector"] = dict(job.node_selector)
+    flink: Document = {
+        "flinkVersion": "v1_20",
+        "emrReleaseLabel": job.emr_release_label,
+        "flinkConfiguration": flink_configuration(spec, prefix),
+        "podTemplate": {"spec": pod},
+        "jobManager": {
+            "highAvailabilityEnabled": True,
+            "storageDir": f"{prefix}ha",
+            "replicas": 1,
+            "resource": {"cpu": 1, "memory": "2048m"},
+        },
+        "taskManager": {"resource": {"cpu": job.task_manager.cpu, "memory": job.task_manager.process_memory}},
+        "job": {
+            "jarURI": "local:///opt/flink/usrlib/lindorm-flink.jar",
+            "entryClass": "org.apache.flink.client.python.PythonDriver",
+            "args": [
+                "-py",
+                "/opt/flink/usrlib/main.py",
+                "--config",
+                f"{JOB_CONFIG_DIR}/job.json",
+                "--credentials",
+                CREDENTIALS_DIR,
+            ],
+            "parallelism": size.parallelism,
+            "upgradeMode": "last-state",
+            "state": "suspended" if spec.suspend else "running",
+        },
+    }
+    if checkpoint:
+        flink["job"]["initialSavepointPath"] = checkpoint
+    if job.image or image:
+        flink["image"] = job.image or image
+    if job.execution_role_arn:
+        flink["executionRoleArn"] = job.execution_role_arn
+    return {
+        "apiVersion": "flink.apache.org/v1beta1",
+        "kind": "FlinkDeployment",
+        "metadata": _metadata(identity),
+        "spec": flink,
+    }
+
+
+def table_request(identity: Identity, spec: ImportSpec, mapping: Mapping) -> Document:
+    """The arguments of CreateTable. The tags go in the same call: a table is never there without its owner."""
+    target, capacity = spec.target, spec.target.capacity
+    parts = [(mapping.partition, "HASH")] + ([(mapping.sort, "RANGE")] if mapping.sort else [])
+    request: Document = {
+        "TableName": target.table,
+        "AttributeDefinitions": [{"AttributeName": p.name, "AttributeType": p.type} for p, _ in parts],
+        "KeySchema": [{"AttributeName": p.name, "KeyType": role} for p, role in parts],
+        "Tags": [
+            {"Key": k, "Value": v}
+            for k, v in (target.tags | names.tags(identity.namespace, identity.name, identity.uid)).items()
+        ],
+        "DeletionProtectionEnabled": target.deletion_protection,
+    }
+    if target.kms_key_arn:
+        request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": target.kms_key_arn}
+    if capacity.mode == "Provisioned":
+        request["BillingMode"] = "PROVISIONED"
+        request["ProvisionedThroughput"] = {"ReadCapacityUnits": 1, "WriteCapacityUnits": capacity.write_units}
+    else:
+        request["BillingMode"] = "PAY_PER_REQUEST"
+        if capacity.write_units:
+            # The other half is not ours to limit: -1 means no maximum (API: OnDemandThroughput).
+            request["OnDemandThroughput"] = {
+                "MaxReadRequestUnits": -1,
+                "MaxWriteRequestUnits": capacity.write_units,
+            }
+    if capacity.warm and capacity.write_units and capacity.write_units > plan.NEW_ON_DEMAND_TABLE:
+        # Warm throughput below what a new table has is refused; both halves must be given (API: WarmThroughput).
+        request["WarmThroughput"] = {
+            "ReadUnitsPerSecond": plan.NEW_ON_DEMAND_TABLE_READS,
+            "WriteUnitsPerSecond": capacity.write_units,
+        }
+    return request

@@ -1,0 +1,81 @@
+"""The clients of one controller process: made once, kept by region, thread-safe."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from controller.adapters.flink import look_at_job
+from controller.adapters.kube import Kube
+from controller.adapters.lindorm import look_at_source
+from controller.api.spec import ImportSpec
+from controller.observed import JobSeen, SourceSeen
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_emr_containers import EMRContainersClient
+    from mypy_boto3_s3 import S3Client
+
+# A slow AWS call holds up one import's pass for seconds, not for botocore's default of minutes.
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "max_attempts": 3},
+    user_agent_extra="lindorm-import",
+    max_pool_connections=32,
+)
+
+
+@dataclass
+class Clients:
+    """kube: the API server; flink_rest: where a job's REST API is, with {namespace} and {name} in it;
+    look_at_source, look_at_job: Lindorm's and Flink's adapters, fields so that tests can put others there."""
+
+    kube: Kube
+    flink_rest: str
+    look_at_source: Callable[[ImportSpec, str, str, bool], SourceSeen] = look_at_source
+    look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
+    _made: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
+
+    @classmethod
+    def connect(cls) -> "Clients":
+        default = "http://{name}-rest.{namespace}:8081"
+        return cls(Kube.connect(), os.environ.get("LINDORM_IMPORT_FLINK_REST_URL", default))
+
+    @cached_property
+    def _session(self) -> boto3.Session:
+        return boto3.Session()
+
+    def _client(self, service: str, region: str) -> Any:
+        with self._lock:
+            if (service, region) not in self._made:
+                self._made[service, region] = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+            return self._made[service, region]
+
+    def dynamodb(self, region: str) -> "DynamoDBClient":
+        client: DynamoDBClient = self._client("dynamodb", region)
+        return client
+
+    def s3(self, region: str) -> "S3Client":
+        client: S3Client = self._client("s3", region)
+        return client
+
+    def scaling(self, region: str) -> "ApplicationAutoScalingClient":
+        client: ApplicationAutoScalingClient = self._client("application-autoscaling", region)
+        return client
+
+    def emr_containers(self, region: str) -> "EMRContainersClient":
+        client: EMRContainersClient = self._client("emr-containers", region)
+        return client
+
+    def cloudwatch(self, region: str) -> "CloudWatchClient":
+        client: CloudWatchClient = self._client("cloudwatch", region)
+        return client

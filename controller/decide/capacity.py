@@ -1,0 +1,145 @@
+"""The table's write capacity: during the import what the spec says, afterwards what it is to be left with.
+
+A table that the import created is set up freely. Of an existing one only the write capacity within its own mode is
+changed: another mode would change what its readers can read. Its settings are in status.resources before they are
+changed, and come back when the import ends, fails or is deleted.
+"""
+
+from controller.actions import Action, EnablePointInTimeRecovery, RemoveScaling, SetScaling, UpdateTable
+from controller.api.spec import Capacity
+from controller.api.status import Resource, TableSettings
+from controller.decide.passes import Pass
+from controller.observed import TableSeen, Trouble
+
+
+def set_up(p: Pass, table: TableSeen) -> None:
+    """Before the job: the capacity as the spec wants it, or the pass waits."""
+    _set_during(p, table)
+    created = _entry(p).origin == "Created"
+    if created and p.spec.target.point_in_time_recovery and not table.point_in_time_recovery:
+        p.actions.append(EnablePointInTimeRecovery(p.spec.target.table))
+    if p.actions:
+        p.wait("TableReady", "SettingCapacity", f"setting up table {p.spec.target.table}", 1.0)
+
+
+def keep_up(p: Pass) -> None:
+    """While the job runs: a changed spec.target.capacity reaches the table; the job writes on meanwhile."""
+    table = p.seen.table
+    if isinstance(table, TableSeen) and table.status == "ACTIVE":
+        _set_during(p, table)
+
+
+def release(p: Pass) -> bool:
+    """After the end, and on deletion: True when the table has what it is left with."""
+    entry = p.status.resource("Table")
+    if entry is None or entry.released:
+        return True
+    table = p.seen_or_hold(p.seen.table, "TableReady")
+    if table.exists and table.status != "ACTIVE":
+        return table.status == "DELETING"
+    if table.exists:
+        actions = _changes(p, table, _left_with(p.spec.target.capacity, entry, table), target=None)
+        p.actions.extend(actions)
+        if actions:
+            return False
+    _note(p, entry.model_copy(update={"released": True}))
+    return True
+
+
+def _set_during(p: Pass, table: TableSeen) -> None:
+    capacity, entry = p.spec.target.capacity, _entry(p)
+    if entry.origin == "Adopted":
+        if capacity.mode is None and capacity.write_units is None:
+            return
+        if capacity.mode not in (None, table.settings.mode):
+            p.hold(
+                "TableReady",
+                Trouble(
+                    "CapacityModeDiffers",
+                    f"table {p.spec.target.table} exists and is {table.settings.mode}: capacity.mode {capacity.mode} "
+                    "would change what its readers can read. Leave capacity.mode out, or switch the table yourself",
+                ),
+            )
+        if entry.before is None:
+            entry = entry.model_copy(update={"before": table.settings})
+            _note(p, entry)
+    wanted = _wanted(capacity, table)
+    target = capacity.autoscaling.target_utilization if capacity.autoscaling else None
+    p.actions.extend(_changes(p, table, wanted, target))
+
+
+def _wanted(capacity: Capacity, table: TableSeen) -> TableSettings:
+    mode = capacity.mode or table.settings.mode
+    if mode == "OnDemand":
+        return TableSettings(mode=mode, write_units=capacity.write_units)
+    units = capacity.write_units or table.settings.write_units
+    if capacity.autoscaling:
+        return TableSettings(
+            mode=mode,
+            write_units=units,
+            scaling_min=capacity.autoscaling.min,
+            scaling_max=capacity.autoscaling.max,
+        )
+    if table.settings.scaling_max is None:
+        return TableSettings(mode=mode, write_units=units)
+    # Auto scaling that is there already would lower the capacity while the job stalls for 15 minutes.
+    highest = max(units or 0, table.settings.scaling_max)
+    return TableSettings(mode=mode, write_units=units, scaling_min=units, scaling_max=highest)
+
+
+def _left_with(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSettings:
+    if capacity.after:
+        return TableSettings(mode=capacity.after.mode, write_units=capacity.after.write_units)
+    if entry.origin == "Created":
+        return TableSettings(mode="OnDemand")
+    return entry.before or table.settings
+
+
+def _changes(p: Pass, table: TableSeen, wanted: TableSettings, target: int | None) -> list[Action]:
+    """The actions from what the table has to what it shall have; none when it has it."""
+    name, seen, policy = p.spec.target.table, table.settings, f"lindorm-import-{p.run.id}"
+    actions: list[Action] = []
+    request = _update(name, table, wanted)
+    if request:
+        actions.append(UpdateTable(request))
+    if (seen.scaling_min, seen.scaling_max) != (wanted.scaling_min, wanted.scaling_max):
+        if wanted.scaling_min is not None and wanted.scaling_max is not None:
+            actions.append(SetScaling(name, wanted.scaling_min, wanted.scaling_max, target, policy))
+            if target is None:
+                actions.append(RemoveScaling(name, policy, keep=True))
+        elif seen.scaling_min is not None:
+            actions.insert(0, RemoveScaling(name, policy, keep=False))
+    return actions
+
+
+def _update(name: str, table: TableSeen, wanted: TableSettings) -> dict[str, object] | None:
+    """The arguments of UpdateTable, or None. DynamoDB refuses an update that changes nothing."""
+    seen = table.settings
+    if wanted.mode == "Provisioned":
+        scaled = wanted.scaling_min is not None and seen.mode == "Provisioned"
+        bounded = scaled and (wanted.scaling_min or 0) <= (seen.write_units or 0) <= (wanted.scaling_max or 0)
+        if seen.mode == "Provisioned" and (seen.write_units == wanted.write_units or bounded):
+            return None
+        throughput = {"ReadCapacityUnits": table.read_units, "WriteCapacityUnits": wanted.write_units}
+        return {"TableName": name, "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+    if seen.mode == "OnDemand" and seen.write_units == wanted.write_units:
+        return None
+    request: dict[str, object] = {"TableName": name}
+    if seen.mode == "Provisioned":
+        request["BillingMode"] = "PAY_PER_REQUEST"
+    if seen.mode == "OnDemand" or wanted.write_units is not None:
+        request["OnDemandThroughput"] = {
+            "MaxReadRequestUnits": table.max_read_units or -1,
+            "MaxWriteRequestUnits": wanted.write_units or -1,
+        }
+    return request
+
+
+def _entry(p: Pass) -> Resource:
+    entry = p.status.resource("Table")
+    assert entry is not None, "recorded before its capacity is set"
+    return entry
+
+
+def _note(p: Pass, entry: Resource) -> None:
+    p.update(resources=(*(r for r in p.status.resources if r.kind != entry.kind), entry))

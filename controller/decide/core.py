@@ -1,0 +1,134 @@
+"""decide(): from the spec, the status so far and what was seen to the next status and actions. Pure: no I/O, no clock.
+
+Level-based: nothing depends on having seen an event, and every pass may be the first one of a new process.
+The order of an import: run id and names into status → source → staging → table → plan → job → result → Complete.
+Names stand in the status one pass before anything is created under them.
+"""
+
+from datetime import datetime
+
+from controller import names
+from controller.actions import DeleteDeployment
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus, Progress, Results, Run
+from controller.build import Identity
+from controller.decide import capacity
+from controller.decide.follow import count_throttling, follow, too_many
+from controller.decide.passes import Decision, Held, Pass, Settings
+from controller.decide.prepare import prepare
+from controller.observed import DeploymentSeen, Observed, ResultSeen, Trouble
+
+
+def decide(
+    identity: Identity, spec: ImportSpec, before: ImportStatus, seen: Observed, now: datetime, settings: Settings
+) -> Decision:
+    """The next step of an import that is not being deleted (that is deletion.py)."""
+    p = Pass(identity, spec, before, seen, now, settings)
+    trouble = None
+    try:
+        requeue = _advance(p)
+    except Held as held:
+        requeue, trouble = held.requeue, held.trouble
+    ended = p.conditions.is_true("Complete") or p.conditions.is_true("Failed")
+    if seen.last_action and p.actions and not ended:
+        p.report("Reconciling", seen.last_action)  # it is tried again in this pass
+    return Decision(p.finished_status(), tuple(p.actions), requeue, trouble)
+
+
+def _advance(p: Pass) -> float | None:
+    if p.status.run is None:
+        return _allocate(p)
+    if p.conditions.is_true("Complete") or p.conditions.is_true("Failed"):
+        return _after_the_end(p)
+    deployment = p.seen_or_hold(p.seen.deployment, "JobRunning")
+    if deployment.exists and deployment.owner_uid != p.identity.uid:
+        p.hold("JobRunning", _name_taken(p))
+    result = p.seen.result
+    if isinstance(result, ResultSeen) and (deployment.finished or _ended_unseen(p, deployment, result)):
+        return _finish(p, result)
+    if not deployment.exists:
+        p.optional_or_hold(result, "StagingReady")
+        return prepare(p)
+    return follow(p, deployment)
+
+
+def _ended_unseen(p: Pass, deployment: DeploymentSeen, result: ResultSeen) -> bool:
+    """The FlinkDeployment is gone, but the result is there. It is committed with the rejects' files, in no fixed
+    order: with rejects and no FINISHED seen, the job is submitted again from its last checkpoint and ends at once."""
+    seen_finished = p.before.job is not None and p.before.job.state == "FINISHED"
+    return not deployment.exists and (result.rows_rejected == 0 or seen_finished)
+
+
+def _allocate(p: Pass) -> float:
+    uid, name = p.identity.uid, p.identity.name
+    prefix = names.run_prefix(p.spec.staging, p.identity.namespace, name, uid)
+    p.update(
+        run=Run(
+            id=names.run_id(uid),
+            deployment=names.deployment(name, uid),
+            prefix=f"s3://{p.spec.staging.bucket}/{prefix}",
+        )
+    )
+    p.working("Preparing", "Preparing", "looking at source, staging and table")
+    return 0.0
+
+
+def _after_the_end(p: Pass) -> float | None:
+    """The job's pods cost money as long as they stand; the evidence is in S3 and in the status."""
+    deployment = p.seen.deployment
+    for facet in (deployment, p.seen.table):
+        if isinstance(facet, Trouble):
+            raise Held(None, facet)  # Complete stays Complete; it is tried again
+    if p.seen.last_action:
+        message = f"the job has ended, but the clean-up is held up: {p.seen.last_action.message}"
+        p.conditions.set("JobRunning", "Unknown", p.seen.last_action.reason, message)
+    assert isinstance(deployment, DeploymentSeen)
+    if not deployment.exists or deployment.owner_uid != p.identity.uid:
+        p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
+        return None if capacity.release(p) else 2.0
+    if not deployment.deleting:
+        p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+    return 2.0
+
+
+def _finish(p: Pass, result: ResultSeen) -> float:
+    p.update(
+        results=Results(
+            result=f"{p.run.prefix}result/result.json",
+            rejects=f"{p.run.prefix}rejects/",
+            rows_read=result.rows_read,
+            items_written=result.items_written,
+            rows_rejected=result.rows_rejected,
+            rejected_by_reason=result.rejected_by_reason,
+        ),
+        progress=Progress(
+            rows_read=result.rows_read,
+            items_written=result.items_written,
+            items_rejected=result.rows_rejected,
+            percent=100,
+            observed_at=p.now,
+        ),
+    )
+    count_throttling(p)
+    if result.run_id != p.run.id:
+        return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")
+    if result.rows_read != result.items_written + result.rows_rejected:
+        return p.fail(
+            "CountsDiffer",
+            f"the job read {result.rows_read} rows but wrote {result.items_written} and rejected "
+            f"{result.rows_rejected}: do not trust the table, and report this as a bug",
+        )
+    if result.rows_rejected > p.spec.rejects.max:
+        return p.fail("TooManyRejects", too_many(p, result.rows_rejected))
+    message = f"{result.items_written} items written, {result.rows_rejected} rows rejected"
+    p.end("Complete", "Complete", message)
+    p.conditions.set("Ready", "True", "Complete", message)
+    p.conditions.drop("Stalled")
+    return 0.0
+
+
+def _name_taken(p: Pass) -> Trouble:
+    return Trouble(
+        "NameTaken",
+        f"FlinkDeployment {p.run.deployment} exists but does not belong to this import: remove or rename it",
+    )

@@ -1,0 +1,95 @@
+"""Deleting an import: stop the job, remove what is temporary, apply the deletion policies, drop the finalizer last.
+
+Already gone is success. Nothing is removed that does not carry this import's UID. What cannot be removed is named
+in the conditions; the annotation lindorm.io/abandon: "true" lets the import go and leaves the rest.
+"""
+
+from datetime import datetime
+
+from controller import names
+from controller.actions import DeleteBucket, DeleteConfigMap, DeleteDeployment, DeleteObjects, DeleteTable
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus
+from controller.build import Identity
+from controller.decide import capacity
+from controller.decide.passes import Decision, Held, Pass, Settings
+from controller.observed import Observed
+
+TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
+ABANDON = "lindorm.io/abandon"
+
+
+def staged_prefixes(spec: ImportSpec, identity: Identity) -> tuple[str, ...]:
+    """The key prefixes that deletion removes: all of the run, or with Retain all but result and rejects."""
+    prefix = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid)
+    if spec.staging.deletion_policy == "Delete":
+        return (prefix,)
+    return tuple(prefix + part for part in TEMPORARY)
+
+
+def decide_deletion(
+    identity: Identity, spec: ImportSpec, before: ImportStatus, seen: Observed, now: datetime, settings: Settings
+) -> Decision:
+    """The next step of an import that is being deleted; release=True when the finalizer may go."""
+    p = Pass(identity, spec, before, seen, now, settings)
+    if before.run is None:
+        return Decision(before, release=True)  # nothing was ever created: names stand in the status before
+    try:
+        requeue, release, trouble = _remove(p), False, None
+        release = requeue is None
+    except Held as held:
+        requeue, release, trouble = held.requeue, False, held.trouble
+    if seen.last_action and p.actions:
+        p.report("Reconciling", seen.last_action)
+    p.update(summary="Deleting")
+    return Decision(p.finished_status(), tuple(p.actions), requeue, trouble, release)
+
+
+def _remove(p: Pass) -> float | None:
+    """Seconds until the next look, or None when all is done."""
+    deployment = p.seen_or_hold(p.seen.deployment, "JobRunning")
+    if deployment.exists and deployment.owner_uid == p.identity.uid:
+        if not deployment.deleting:
+            p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+        p.working("Deleting", "StoppingJob", f"stopping the job: deleting FlinkDeployment {p.run.deployment}")
+        return 1.0
+    if p.optional_or_hold(p.seen.config, "JobRunning"):
+        p.actions.append(DeleteConfigMap(p.run.deployment))
+    return _remove_table(p) or _remove_staging(p)
+
+
+def _remove_table(p: Pass) -> float | None:
+    entry = p.status.resource("Table")
+    if entry is None:
+        return None
+    table = p.seen_or_hold(p.seen.table, "TableReady")
+    if p.spec.target.deletion_policy != "Delete" or table.owner_uid != p.identity.uid:
+        if capacity.release(p):
+            return None
+        p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
+        return 1.0
+    if not table.exists:
+        return None
+    if table.status != "DELETING":
+        p.actions.append(DeleteTable(entry.name))
+    p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which this import created")
+    return 1.0
+
+
+def _remove_staging(p: Pass) -> float | None:
+    entry = p.status.resource("Bucket")
+    if entry is None:
+        return None
+    bucket = p.seen_or_hold(p.seen.bucket, "StagingReady")
+    if not bucket.exists:
+        return None
+    if p.optional_or_hold(p.seen.staged, "StagingReady"):
+        p.actions.append(DeleteObjects(entry.name, staged_prefixes(p.spec, p.identity)))
+        p.working("Deleting", "DeletingStaging", f"deleting the run's files in {p.run.prefix}")
+        return 0.0
+    ours = bucket.owner_uid == p.identity.uid and p.spec.staging.deletion_policy == "Delete"
+    if ours and bucket.empty:  # other imports may have put theirs there: then it stays
+        p.actions.append(DeleteBucket(entry.name))
+        p.working("Deleting", "DeletingBucket", f"deleting bucket {entry.name}, which this import created")
+        return 0.0
+    return None

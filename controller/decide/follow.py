@@ -1,0 +1,207 @@
+"""While the job runs: its state, its counts, its troubles. Success is not decided here (decide.py)."""
+
+from datetime import timedelta
+
+from controller import plan
+from controller.actions import DeleteDeployment, SetJobState
+from controller.api.spec import parse_duration
+from controller.api.status import JobStatus, Progress
+from controller.decide import capacity
+from controller.decide.passes import Pass
+from controller.observed import DeploymentSeen, JobSeen, Trouble
+
+CAUSES = {
+    "KeyRange": "one partition key takes more than 1,000 write units a second: set target.partitionShards (new import)",
+    "Provisioned": "the table's provisioned capacity is used up: raise target.capacity.writeUnits",
+    "OnDemandMaximum": "the table's on-demand maximum is reached: raise target.capacity.writeUnits",
+    "Account": "the account's quota is reached: ask AWS for a higher write quota",
+    "Unknown": "DynamoDB throttles writes; CloudWatch does not say why yet",
+}
+
+# The pause before each new submission of a job that Flink itself gave up; after the last one the import fails.
+RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
+
+
+def follow(p: Pass, deployment: DeploymentSeen) -> float:
+    _count(p, deployment)
+    count_throttling(p)
+    progress = p.status.progress
+    if progress and progress.items_rejected > p.spec.rejects.max:
+        return p.fail("TooManyRejects", too_many(p, progress.items_rejected))
+    if deployment.failed and not deployment.deleting:
+        return _retry_or_fail(p, deployment)
+    wanted = "suspended" if p.spec.suspend else "running"
+    if deployment.wanted_state != wanted and not deployment.deleting:
+        p.actions.append(SetJobState(p.run.deployment, "suspended" if p.spec.suspend else "running"))
+    capacity.keep_up(p)
+    if p.spec.suspend:
+        p.suspended("suspended; the job goes on from its last checkpoint when spec.suspend is false")
+        return p.settings.poll
+    if p.conditions.is_true("Suspended"):
+        p.conditions.drop("Suspended")
+        p.update(run=p.run.model_copy(update={"active_since": p.now}))
+    if over := _over_budget(p):
+        return p.fail("OverBudget", over)
+    if deployment.deleting:
+        p.conditions.set(
+            "JobRunning", "False", "Stopping", "the FlinkDeployment is being deleted; it will be made again"
+        )
+        p.working("Restarting", "Stopping", "the FlinkDeployment was deleted; waiting until it is gone")
+    elif deployment.finished:
+        return _without_result(p)
+    elif deployment.job_manager == "ERROR":
+        return _broken(p, deployment)
+    elif deployment.job_state == "RUNNING":
+        p.conditions.set("JobRunning", "True", "Running", f"FlinkDeployment {p.run.deployment} runs the job")
+        p.working("Running", "Running", _told_progress(p))
+    else:
+        state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
+        message = f"FlinkDeployment {p.run.deployment}: {state}"
+        p.conditions.set("JobRunning", "False", "NotRunning", message)
+        p.working("Starting" if not progress else "Restarting", "NotRunning", message)
+    return p.settings.poll
+
+
+def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
+    """A failed job is submitted again, from its last checkpoint, a bounded number of times and with a growing pause.
+    Counted once for each FlinkDeployment, however often this pass is repeated."""
+    job = p.status.job
+    assert job is not None, "counted before"
+    failure = _failure(p, deployment) or "the Flink job failed without a message"
+    hopeless = p.seen.job is not None and p.seen.job.hopeless
+    if job.retired != deployment.uid:
+        if hopeless or job.attempts > len(RETRY_PAUSES):
+            tried = "" if job.attempts == 1 else f" (submitted {job.attempts} times)"
+            return p.fail("JobFailed", failure + tried)
+        after = p.now + RETRY_PAUSES[job.attempts - 1]
+        p.update(
+            job=job.model_copy(update={"attempts": job.attempts + 1, "retired": deployment.uid, "retry_after": after})
+        )
+    p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+    message = f"the job failed and is submitted again from its last checkpoint: {failure}"
+    p.conditions.set("JobRunning", "False", "JobFailed", message)
+    p.working("Restarting", "JobFailed", message)
+    return 1.0
+
+
+def _over_budget(p: Pass) -> str | None:
+    """Why the running import has to stop: it took longer, or wrote more, than the budget allows."""
+    budget, started = p.spec.budget, p.run.active_since or p.run.start_time
+    if budget.max_duration and started:
+        limit = parse_duration(budget.max_duration)
+        if p.now - started > limit:
+            return (
+                f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration "
+                f"{budget.max_duration}: its checkpoint stays in {p.run.prefix}checkpoints/"
+            )
+    if budget.cost is not None and p.status.progress and p.status.plan and p.status.plan.item_bytes:
+        made = plan.make_plan(
+            p.status.progress.items_written,
+            p.status.plan.item_bytes,
+            p.spec.target.capacity,
+            plan.Prices.load(),
+        )
+        if made.cost_usd > budget.cost:
+            return f"the items written so far cost ${made.cost_usd}, budget.maxCostUSD is {budget.max_cost_usd}"
+    return None
+
+
+def _without_result(p: Pass) -> float:
+    """FINISHED with no result.json: S3 may answer late, but for minutes it means that the proof is missing."""
+    p.conditions.set("JobRunning", "False", "ResultMissing", "the job has finished; waiting for its result in S3")
+    if isinstance(p.seen.result, Trouble):
+        p.hold("StagingReady", p.seen.result)
+    if p.since("JobRunning") > p.settings.result_timeout:
+        return p.fail(
+            "ResultMissing",
+            f"the job says FINISHED but left no {p.run.prefix}result/result.json: without it nothing proves that "
+            "every row arrived. Look into the JobManager's log, delete this import and create it again",
+        )
+    p.working("Finishing", "ResultMissing", "the job has finished; waiting for its result in S3")
+    return 1.0
+
+
+def _broken(p: Pass, deployment: DeploymentSeen) -> float:
+    """ERROR of the JobManager never becomes FAILED by itself (facts: flink-on-emr, trap 3)."""
+    message = f"the JobManager cannot start: {deployment.error or 'the Flink operator gives no reason'}"
+    p.conditions.set("JobRunning", "False", "JobManagerError", message)
+    if p.since("JobRunning") > p.settings.start_timeout:
+        return p.fail("JobCannotStart", message)
+    p.working("Starting", "JobManagerError", message)
+    return p.settings.poll
+
+
+def _count(p: Pass, deployment: DeploymentSeen) -> None:
+    job = p.seen.job or JobSeen()
+    before = p.before.job or JobStatus(state="Submitted")
+    p.update(
+        job=before.model_copy(
+            update={
+                "state": deployment.job_state or deployment.job_manager or "Submitted",
+                "job_id": deployment.job_id or before.job_id,
+                "restarts": max(job.restarts, before.restarts),
+                "last_checkpoint": job.checkpoint or before.last_checkpoint,
+                "last_checkpoint_time": job.checkpoint_time or before.last_checkpoint_time,
+                "failure": _failure(p, deployment) or before.failure,
+            }
+        )
+    )
+    if job.rows_read is not None:
+        p.update(progress=_progress(p, job, job.rows_read))
+
+
+def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
+    """Counts never go back: after a failure the job reads again what lay after its last checkpoint."""
+    before = p.before.progress or Progress()
+    rows = max(before.rows_read, rows_read)
+    rate = before.rows_per_second
+    elapsed = 0.0 if before.observed_at is None else (p.now - before.observed_at).total_seconds()
+    if elapsed >= 1:
+        momentary = (rows - before.rows_read) / elapsed
+        rate = round(momentary if rate is None else 0.5 * rate + 0.5 * momentary)
+    total = p.status.plan.rows if p.status.plan else None
+    eta = None
+    if total and rate and rows < total:
+        eta = p.now + timedelta(seconds=round((total - rows) / rate))
+    return Progress(
+        rows_read=rows,
+        items_written=max(before.items_written, job.items_written or 0),
+        items_rejected=max(before.items_rejected, job.rows_rejected or 0),
+        percent=min(99, rows * 100 // total) if total else None,
+        rows_per_second=rate,
+        estimated_completion_time=eta,
+        observed_at=p.now if elapsed >= 1 or before.observed_at is None else before.observed_at,
+    )
+
+
+def count_throttling(p: Pass) -> None:
+    throttling = p.seen.throttling
+    if throttling is None:
+        return
+    p.update(throttling=throttling)
+    if throttling.events_per_minute > 0:
+        cause = throttling.cause or "Unknown"
+        p.conditions.set(
+            "Throttled", "True", cause, f"{throttling.events_per_minute} throttled writes a minute: {CAUSES[cause]}"
+        )
+    else:
+        p.conditions.set("Throttled", "False", "NotThrottled", "DynamoDB takes what the job writes")
+
+
+def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:
+    return (p.seen.job.failure if p.seen.job else None) or deployment.error
+
+
+def too_many(p: Pass, rejected: int) -> str:
+    return (
+        f"{rejected} rows were rejected, rejects.max is {p.spec.rejects.max}: see {p.run.prefix}rejects/ for "
+        "the rows and the reasons; correct them in Lindorm or raise rejects.max, and create the import again"
+    )
+
+
+def _told_progress(p: Pass) -> str:
+    progress = p.status.progress
+    if progress is None:
+        return "the job runs; no counts yet"
+    percent = "" if progress.percent is None else f" ({progress.percent} %)"
+    return f"{progress.rows_read} rows read{percent}, {progress.items_written} items written"

@@ -1,0 +1,167 @@
+"""One pass in the making: the next status, the conditions and the actions so far, and the words for them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, NoReturn, TypeVar
+
+from controller.actions import Action
+from controller.api.conditions import Conditions, ConditionType
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus, Kind, Origin, Progress, Resource, Run
+from controller.build import Identity
+from controller.observed import Observed, Trouble
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this controller is set up. poll: seconds between looks at a running job; image: the job's, where the
+    spec names none; start_timeout: how long a JobManager may be broken before the import fails."""
+
+    poll: float = 10.0
+    image: str | None = None
+    start_timeout: timedelta = timedelta(minutes=10)
+    result_timeout: timedelta = timedelta(minutes=5)
+
+
+class Decision(NamedTuple):
+    """status is written before the actions are done. requeue: seconds until the next look, None: wait for a change
+    of the spec. trouble: the pass is held up; look again after a backoff (unless trouble.spec)."""
+
+    status: ImportStatus
+    actions: tuple[Action, ...] = ()
+    requeue: float | None = None
+    trouble: Trouble | None = None
+    release: bool = False
+
+
+class Held(Exception):  # noqa: N818  (control flow of one pass, not an error)
+    """The pass ends here: trouble, or waiting for something that takes its time."""
+
+    def __init__(self, requeue: float | None, trouble: Trouble | None = None) -> None:
+        super().__init__()
+        self.requeue = requeue
+        self.trouble = trouble
+
+
+class Pass:
+    """What a pass knows (identity, spec, before, seen, now, settings) and makes (status, conditions, actions)."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        spec: ImportSpec,
+        before: ImportStatus,
+        seen: Observed,
+        now: datetime,
+        settings: Settings,
+    ) -> None:
+        self.identity = identity
+        self.spec = spec
+        self.before = before
+        self.seen = seen
+        self.now = now.replace(microsecond=0)
+        self.settings = settings
+        self.status = before.model_copy(update={"observed_generation": identity.generation})
+        self.conditions = Conditions(before.conditions, now, identity.generation)
+        self.actions: list[Action] = []
+
+    def finished_status(self) -> ImportStatus:
+        return self.status.model_copy(update={"conditions": self.conditions.all()})
+
+    @property
+    def run(self) -> Run:
+        assert self.status.run is not None, "allocated in the first pass"
+        return self.status.run
+
+    def update(self, **fields: object) -> None:
+        self.status = self.status.model_copy(update=fields)
+
+    def seen_or_hold(self, facet: T | Trouble | None, condition: ConditionType) -> T:
+        """The facet, or the pass ends with its trouble."""
+        if isinstance(facet, Trouble):
+            self.hold(condition, facet)
+        assert facet is not None, f"observe did not look at what {condition} needs"
+        return facet
+
+    def optional_or_hold(self, facet: T | Trouble | None, condition: ConditionType) -> T | None:
+        if isinstance(facet, Trouble):
+            self.hold(condition, facet)
+        return facet
+
+    def record(self, kind: Kind, name: str, owner_uid: str | None, policy: str, arn: str | None = None) -> None:
+        """The entry in status.resources. What does not carry this import's UID is adopted, whatever was intended."""
+        origin: Origin = "Created" if owner_uid == self.identity.uid else "Adopted"
+        known = self.status.resource(kind)
+        entry = Resource.model_validate(
+            {
+                "kind": kind,
+                "name": name,
+                "origin": origin,
+                "arn": arn,
+                "deletionPolicy": policy,
+                "before": known.before if known else None,
+            }
+        )
+        self.update(resources=(*(r for r in self.status.resources if r.kind != kind), entry))
+
+    def working(self, summary: str, reason: str, message: str) -> None:
+        self.update(summary=summary)
+        self.conditions.drop("Stalled")
+        self.conditions.set("Reconciling", "True", reason, message)
+        self.conditions.set("Ready", "False", reason, message)
+
+    def wait(self, type_: ConditionType, reason: str, message: str, seconds: float) -> NoReturn:
+        self.conditions.set(type_, "False", reason, message)
+        self.working("Preparing", reason, message)
+        raise Held(seconds)
+
+    def hold(self, type_: ConditionType, trouble: Trouble) -> NoReturn:
+        self.report(type_, trouble)
+        raise Held(None, trouble)
+
+    def suspended(self, message: str) -> None:
+        self.update(summary="Suspended")
+        self.conditions.set("Suspended", "True", "SpecSuspend", message)
+        self.conditions.set("JobRunning", "False", "Suspended", message)
+        self.conditions.set("Ready", "False", "Suspended", message)
+        self.conditions.drop("Reconciling")
+        self.conditions.drop("Stalled")
+
+    def since(self, type_: ConditionType) -> timedelta:
+        condition = self.conditions.get(type_)
+        return self.now - condition.last_transition_time if condition else timedelta()
+
+    def fail(self, reason: str, message: str) -> float:
+        self.end("Failed", reason, message)
+        self.conditions.set("Ready", "False", reason, message)
+        self.conditions.set("Stalled", "True", reason, message)
+        return 0.0
+
+    def end(self, type_: ConditionType, reason: str, message: str) -> None:
+        self.conditions.set(type_, "True", reason, message)
+        self.conditions.set("JobRunning", "False", type_, "the job has ended")
+        self.conditions.drop("Reconciling")
+        self.conditions.drop("Throttled")
+        self.conditions.drop("Suspended")
+        self.update(
+            summary=type_,
+            run=self.run.model_copy(update={"completion_time": self.now}),
+            progress=(self.status.progress or Progress()).model_copy(
+                update={"estimated_completion_time": None, "rows_per_second": None}
+            ),
+        )
+
+    def report(self, type_: ConditionType, trouble: Trouble) -> None:
+        """Tells the user of a trouble; the pass may go on."""
+        self.update(summary="Stalled" if trouble.spec else "Waiting")
+        if type_ != "Reconciling":
+            self.conditions.set(type_, "False", trouble.reason, trouble.message)
+        self.conditions.set("Ready", "False", trouble.reason, trouble.message)
+        if trouble.spec:
+            self.conditions.drop("Reconciling")
+            self.conditions.set("Stalled", "True", trouble.reason, trouble.message)
+        else:
+            self.conditions.drop("Stalled")
+            self.conditions.set("Reconciling", "True", trouble.reason, trouble.message)

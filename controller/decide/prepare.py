@@ -1,0 +1,184 @@
+"""Before the job: source, staging, table, plan, submission, in this order."""
+
+from datetime import timedelta
+from typing import NoReturn
+
+from controller import build, names, plan
+from controller.actions import CreateBucket, CreateObject, CreateTable
+from controller.api.spec import parse_duration
+from controller.api.status import JobStatus, PlanStatus
+from controller.decide import capacity
+from controller.decide.passes import Pass
+from controller.mapping import Mapping, map_table
+from controller.observed import SourceSeen, TableSeen, Trouble
+
+
+def prepare(p: Pass) -> float:
+    source = p.seen_or_hold(p.seen.source, "SourceReady")
+    mapping = map_table(p.spec, source)
+    if isinstance(mapping, Trouble):
+        p.hold("SourceReady", mapping)
+    key = ", ".join(k.name for k in source.primary_key)
+    p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read, primary key {key}")
+    _virtual_cluster(p)
+    _staging(p)
+    _table(p, mapping)
+    _plan(p, source)
+    if p.spec.suspend:
+        p.suspended("suspended before the start; nothing has been read")
+        return p.settings.poll
+    return _submit(p, mapping, source)
+
+
+def _virtual_cluster(p: Pass) -> None:
+    """EMR starts jobs only in a namespace that a running virtual cluster registers."""
+    id_ = p.spec.job.virtual_cluster_id
+    if id_ is None:
+        return
+    seen = p.seen_or_hold(p.seen.virtual_cluster, "JobRunning")
+    if not seen.exists:
+        problem = f"virtual cluster {id_} does not exist in {p.spec.target.region}: correct job.virtualClusterId"
+    elif seen.state != "RUNNING":
+        problem = f"virtual cluster {id_} is {seen.state}, not RUNNING: create another, or wait until it runs"
+    elif seen.namespace != p.identity.namespace:
+        problem = f"virtual cluster {id_} is of namespace {seen.namespace}: create the import there"
+    else:
+        return
+    p.hold("JobRunning", Trouble("VirtualClusterNotReady", problem))
+
+
+def _staging(p: Pass) -> None:
+    staging = p.spec.staging
+    bucket = p.seen_or_hold(p.seen.bucket, "StagingReady")
+    intended = p.before.resource("Bucket")
+    if bucket.exists and bucket.empty and bucket.owner_uid is None and intended and intended.origin == "Created":
+        # A pass died between creating the bucket and tagging it.
+        _create_bucket(p)
+    if bucket.exists:
+        p.record("Bucket", staging.bucket, bucket.owner_uid, staging.deletion_policy)
+        p.conditions.set("StagingReady", "True", "BucketFound", f"staging in {p.run.prefix}")
+        return
+    if staging.create == "Never":
+        p.hold(
+            "StagingReady",
+            Trouble(
+                "BucketMissing",
+                f"bucket {staging.bucket} does not exist and staging.create is Never: create it",
+            ),
+        )
+    _create_bucket(p)
+
+
+def _create_bucket(p: Pass) -> NoReturn:
+    staging = p.spec.staging
+    tags = names.tags(p.identity.namespace, p.identity.name, p.identity.uid)
+    p.record("Bucket", staging.bucket, p.identity.uid, staging.deletion_policy)
+    p.actions.append(CreateBucket(staging.bucket, p.spec.target.region, tuple(tags.items())))
+    p.wait("StagingReady", "CreatingBucket", f"creating bucket {staging.bucket}", 0.0)
+
+
+def _table(p: Pass, mapping: Mapping) -> None:
+    target = p.spec.target
+    table = p.seen_or_hold(p.seen.table, "TableReady")
+    if not table.exists:
+        if target.create == "Never":
+            p.hold(
+                "TableReady",
+                Trouble("TableMissing", f"table {target.table} does not exist and target.create is Never: create it"),
+            )
+        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
+        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
+        p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
+    wanted = (mapping.partition.table_key, mapping.sort.table_key if mapping.sort else None)
+    if (table.partition, table.sort) != wanted:
+        told = " and ".join(f"{k.name} ({k.type})" for k in wanted if k)
+        has = " and ".join(f"{k.name} ({k.type})" for k in (table.partition, table.sort) if k)
+        p.hold(
+            "TableReady",
+            Trouble(
+                "KeyMismatch",
+                f"table {target.table} exists with key {has}, but the import makes items with key {told}: "
+                "import into another table, or remove this one",
+            ),
+        )
+    p.record("Table", target.table, table.owner_uid, target.deletion_policy, table.arn)
+    if table.status != "ACTIVE":
+        p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)
+    capacity.set_up(p, table)
+    p.conditions.set("TableReady", "True", "Active", f"table {target.table} is active and its key fits")
+
+
+def _plan(p: Pass, source: SourceSeen) -> None:
+    """status.plan, from what the source said the first time (it is not counted again) and today's spec."""
+    known = p.before.plan
+    rows = known.rows if known else source.rows
+    item_bytes = known.item_bytes if known else source.item_bytes
+    prices = plan.Prices.load()
+    known_mode = p.spec.target.capacity.mode or (
+        p.seen.table.settings.mode if isinstance(p.seen.table, TableSeen) else None
+    )
+    paid = p.spec.target.capacity.model_copy(update={"mode": known_mode})
+    size = plan.sizing(paid, p.spec.job.task_manager.slots, p.spec.job.parallelism)
+    told = PlanStatus(
+        rows=rows,
+        item_bytes=item_bytes,
+        parallelism=size.parallelism,
+        task_managers=size.task_managers,
+        prices_as_of=prices.as_of,
+    )
+    if rows is not None and (item_bytes or rows == 0):
+        made = plan.make_plan(rows, item_bytes or 0, paid, prices)
+        told = told.model_copy(
+            update={
+                "write_units": made.write_units,
+                "duration_seconds": made.seconds,
+                "cost_usd": str(made.cost_usd),
+            }
+        )
+        _within_budget(p, made)
+    elif p.spec.budget.max_cost_usd or p.spec.budget.max_duration:
+        p.update(plan=told)
+        p.hold(
+            "Reconciling",
+            Trouble(
+                "PlanUnknown",
+                "Lindorm could not count the rows of the range in time, so the budget cannot be kept: "
+                "narrow the range, or remove spec.budget",
+                spec=True,
+            ),
+        )
+    p.update(plan=told)
+
+
+def _within_budget(p: Pass, made: plan.Plan) -> None:
+    budget = p.spec.budget
+    over = None
+    if budget.cost is not None and made.cost_usd > budget.cost:
+        over = f"the plan costs ${made.cost_usd}, budget.maxCostUSD is {budget.max_cost_usd}"
+    elif budget.max_duration and made.seconds > parse_duration(budget.max_duration).total_seconds():
+        over = f"the plan takes {timedelta(seconds=made.seconds)}, budget.maxDuration is {budget.max_duration}"
+    if over:
+        p.hold("Reconciling", Trouble("OverBudget", f"{over}: raise it, or change target.capacity", spec=True))
+
+
+def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
+    checkpoint = p.optional_or_hold(p.seen.checkpoint, "JobRunning")
+    job = p.before.job
+    if job is None:  # the names are in the status one pass before the job exists
+        started = {"start_time": p.now, "active_since": p.now}
+        p.update(job=JobStatus(state="Submitting"), run=p.run.model_copy(update=started))
+    elif job.retry_after and p.now < job.retry_after:
+        message = f"submitting the job again at {job.retry_after:%H:%M:%S} UTC, after: {job.failure}"
+        p.wait("JobRunning", "JobFailed", message, (job.retry_after - p.now).total_seconds())
+    p.conditions.set("JobRunning", "False", "Submitting", f"creating FlinkDeployment {p.run.deployment}")
+    if isinstance(p.seen.config, Trouble):
+        p.hold("JobRunning", p.seen.config)
+    if not p.seen.config:
+        key = [{"name": k.name, "order": k.order} for k in source.primary_key]
+        config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
+        p.actions.append(CreateObject(build.config_map(p.identity, config)))
+    p.actions.append(
+        CreateObject(build.flink_deployment(p.identity, p.spec, p.run.prefix, p.settings.image, checkpoint))
+    )
+    p.working("Submitting", "Submitting", f"creating FlinkDeployment {p.run.deployment}")
+    return 1.0

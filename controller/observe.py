@@ -1,0 +1,157 @@
+"""Reads the world: (import, status) -> Observed. Never changes it.
+
+It looks at what the next decision can need and at nothing else: everything before the job exists, the job alone
+while it runs, the job's leftovers after the end. A facet that cannot be seen becomes Trouble; the pass goes on.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from controller import names
+from controller.adapters import cloudwatch, dynamodb, emr, s3
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus, Throttling
+from controller.build import Identity
+from controller.clients import Clients
+from controller.decide.deletion import staged_prefixes
+from controller.observed import (
+    DeploymentSeen,
+    Observed,
+    SourceSeen,
+    TableSeen,
+    Trouble,
+    TroubleError,
+    VirtualClusterSeen,
+)
+
+T = TypeVar("T")
+
+# CloudWatch's metrics have a grain of one minute; asking more often tells nothing new and costs money.
+_THROTTLING_EVERY = timedelta(seconds=60)
+
+
+def _or_trouble(look: Callable[[], T]) -> T | Trouble:
+    try:
+        return look()
+    except TroubleError as error:
+        return error.trouble
+
+
+def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients: Clients, now: datetime) -> Observed:
+    """One look for an import that is not being deleted."""
+    if status.run is None:
+        return Observed()
+    run, kube = status.run, clients.kube
+    deployment = _or_trouble(lambda: kube.look_at_deployment(identity.namespace, run.deployment))
+    seen = Observed(deployment=deployment)
+    ended = any(c.type in ("Complete", "Failed") and c.status == "True" for c in status.conditions)
+    if isinstance(deployment, Trouble):
+        return seen
+    if ended:
+        table = status.resource("Table")
+        released = table is None or table.released
+        return seen if released else replace(seen, table=_or_trouble(lambda: _capacity(clients, spec)))
+    if status.job is not None:
+        seen = _look_at_run(identity, spec, status, clients, now, seen, deployment)
+    if not deployment.exists and seen.result is None:
+        seen = _look_before_start(identity, spec, status, clients, seen)
+    return seen
+
+
+def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus, clients: Clients) -> Observed:
+    """One look for an import that is being deleted: what is still there of it."""
+    if status.run is None:
+        return Observed()
+    run, kube, region = status.run, clients.kube, spec.target.region
+    bucket = _or_trouble(lambda: s3.look_at_bucket(clients.s3(region), spec.staging.bucket))
+    staged: Trouble | int = 0
+    if not isinstance(bucket, Trouble) and bucket.exists:
+        prefixes = staged_prefixes(spec, identity)
+        staged = _or_trouble(lambda: s3.count_objects(clients.s3(region), spec.staging.bucket, prefixes))
+    return Observed(
+        deployment=_or_trouble(lambda: kube.look_at_deployment(identity.namespace, run.deployment)),
+        config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
+        table=_or_trouble(lambda: _table(clients, spec)),
+        bucket=bucket,
+        staged=staged,
+    )
+
+
+def _look_before_start(
+    identity: Identity, spec: ImportSpec, status: ImportStatus, clients: Clients, seen: Observed
+) -> Observed:
+    assert status.run is not None
+    run, kube, region = status.run, clients.kube, spec.target.region
+
+    def source() -> SourceSeen:
+        username, password = kube.credentials(identity.namespace, spec.source.credentials.secret_name)
+        return clients.look_at_source(spec, username, password, status.plan is None)
+
+    def virtual_cluster() -> VirtualClusterSeen | None:
+        id_ = spec.job.virtual_cluster_id
+        return emr.look_at_virtual_cluster(clients.emr_containers(region), id_) if id_ else None
+
+    bucket = _or_trouble(lambda: s3.look_at_bucket(clients.s3(region), spec.staging.bucket))
+    checkpoint: Trouble | str | None = None
+    if status.job is not None and not isinstance(bucket, Trouble) and bucket.exists:
+        prefix = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid) + "checkpoints/"
+        checkpoint = _or_trouble(lambda: s3.newest_checkpoint(clients.s3(region), spec.staging.bucket, prefix))
+    return replace(
+        seen,
+        source=_or_trouble(source),
+        bucket=bucket,
+        table=_or_trouble(lambda: _table(clients, spec)),
+        config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
+        checkpoint=checkpoint,
+        virtual_cluster=_or_trouble(virtual_cluster),
+    )
+
+
+def _look_at_run(
+    identity: Identity,
+    spec: ImportSpec,
+    status: ImportStatus,
+    clients: Clients,
+    now: datetime,
+    seen: Observed,
+    deployment: DeploymentSeen,
+) -> Observed:
+    assert status.run is not None
+    run, region = status.run, spec.target.region
+    key = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid) + "result/result.json"
+    # A running job has no result, so S3 is asked when the job is over or gone.
+    over = deployment.job_state == "FINISHED" or not deployment.exists
+    result = _or_trouble(lambda: s3.look_for_result(clients.s3(region), spec.staging.bucket, key)) if over else None
+    job = None
+    if deployment.exists and deployment.job_id:
+        base = clients.flink_rest.format(namespace=identity.namespace, name=run.deployment)
+        job = clients.look_at_job(base, deployment.job_id)
+    table = _or_trouble(lambda: _capacity(clients, spec))
+    return replace(seen, result=result, job=job, table=table, throttling=_throttling(spec, status, clients, now, over))
+
+
+def _table(clients: Clients, spec: ImportSpec) -> TableSeen:
+    region, name = spec.target.region, spec.target.table
+    return dynamodb.look_at_table(clients.dynamodb(region), clients.scaling(region), name)
+
+
+def _capacity(clients: Clients, spec: ImportSpec) -> TableSeen:
+    region, name = spec.target.region, spec.target.table
+    return dynamodb.look_at_capacity(clients.dynamodb(region), clients.scaling(region), name)
+
+
+def _throttling(
+    spec: ImportSpec, status: ImportStatus, clients: Clients, now: datetime, over: bool
+) -> Throttling | None:
+    """None where it is too early to ask again, or CloudWatch does not answer: it only reports, it holds up nothing."""
+    before = status.throttling
+    start = status.run.start_time if status.run else None
+    fresh = before and before.observed_at and now - before.observed_at < _THROTTLING_EVERY
+    if start is None or (fresh and not over):
+        return None
+    try:
+        return cloudwatch.look_at_throttling(clients.cloudwatch(spec.target.region), spec.target.table, start, now)
+    except TroubleError:
+        return None

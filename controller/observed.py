@@ -1,0 +1,186 @@
+"""What a pass sees of the world, in this project's words. observe.py fills it, decide.py reads it.
+
+Each facet is what was seen, None where it was not looked at, or Trouble where the world did not let itself be
+seen. Nothing here does I/O.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+
+from controller.api.status import TableSettings, Throttling
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something outside did not work, told to the user.
+
+    reason: one CamelCase word for a condition; message: what happened, to which thing, what to do.
+    spec: True when only another spec can help (no retry); False when the world must change (retry with backoff).
+    """
+
+    reason: str
+    message: str
+    spec: bool = False
+
+
+class TroubleError(Exception):
+    """Carries a Trouble from an adapter to the pass."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.message)
+        self.trouble = trouble
+
+
+@dataclass(frozen=True)
+class Column:
+    """A Lindorm column; type as DESCRIBE says it, e.g. DECIMAL(10,2)."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    name: str
+    order: Literal["ASC", "DESC"]
+
+
+@dataclass(frozen=True)
+class SourceSeen:
+    """The Lindorm table. rows: in the range, None where Lindorm could not count in time;
+    item_bytes: mean item size of a sample, None for an empty range."""
+
+    columns: tuple[Column, ...]
+    primary_key: tuple[KeyColumn, ...]
+    rows: int | None = None
+    item_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class BucketSeen:
+    """A bucket; empty is only looked at on deletion."""
+
+    exists: bool
+    owner_uid: str | None = None
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class TableKey:
+    name: str
+    type: Literal["S", "N", "B"]
+
+
+@dataclass(frozen=True)
+class TableSeen:
+    """A DynamoDB table; exists=False where there is none. owner_uid is only looked at before the start and on
+    deletion; read_units and max_read_units are what an update has to repeat."""
+
+    exists: bool
+    arn: str = ""
+    status: str = ""
+    partition: TableKey | None = None
+    sort: TableKey | None = None
+    owner_uid: str | None = None
+    settings: TableSettings = field(default_factory=lambda: TableSettings(mode="OnDemand"))
+    read_units: int = 1
+    max_read_units: int | None = None
+    point_in_time_recovery: bool = False
+
+
+@dataclass(frozen=True)
+class VirtualClusterSeen:
+    """EMR on EKS's registration of a namespace; exists=False for an unknown id."""
+
+    exists: bool
+    state: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class DeploymentSeen:
+    """A FlinkDeployment, as the Flink operator reports it (facts: flink-on-emr, sections 0 and 2.3)."""
+
+    exists: bool
+    uid: str = ""
+    owner_uid: str | None = None
+    deleting: bool = False
+    generation: int = 0
+    observed_generation: int = 0
+    wanted_state: str = "running"
+    lifecycle: str = ""
+    reconciliation: str = ""
+    job_manager: str = ""
+    job_state: str = ""
+    job_id: str | None = None
+    error: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """The job ended by itself. FINISHED alone also stands there after a suspend or a delete."""
+        return (
+            self.job_state == "FINISHED"
+            and self.lifecycle == "STABLE"
+            and self.reconciliation == "DEPLOYED"
+            and self.generation == self.observed_generation
+            and self.wanted_state == "running"
+            and not self.deleting
+        )
+
+    @property
+    def failed(self) -> bool:
+        return self.job_state == "FAILED" or self.lifecycle == "FAILED"
+
+
+@dataclass(frozen=True)
+class JobSeen:
+    """What Flink's REST API says. Counts are sums over subtasks, restored from the checkpoint after a failure.
+    hopeless: the failure is one that the job itself says no retry can mend."""
+
+    rows_read: int | None = None
+    items_written: int | None = None
+    rows_rejected: int | None = None
+    restarts: int = 0
+    checkpoint: str | None = None
+    checkpoint_time: datetime | None = None
+    failure: str | None = None
+    hopeless: bool = False
+
+
+@dataclass(frozen=True)
+class ResultSeen:
+    """result.json, the only proof of success (docs/contracts.md, section 5)."""
+
+    run_id: str
+    rows_read: int
+    items_written: int
+    rows_rejected: int
+    rejected_by_reason: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One look at the world.
+
+    result: None also where there is none yet. checkpoint: newest retained one of the run. staged: objects of the run
+    that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists.
+    last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
+    """
+
+    source: Trouble | SourceSeen | None = None
+    bucket: Trouble | BucketSeen | None = None
+    table: Trouble | TableSeen | None = None
+    deployment: Trouble | DeploymentSeen | None = None
+    config: Trouble | bool = False
+    job: JobSeen | None = None
+    result: Trouble | ResultSeen | None = None
+    checkpoint: Trouble | str | None = None
+    staged: Trouble | int = 0
+    virtual_cluster: Trouble | VirtualClusterSeen | None = None
+    throttling: Throttling | None = None
+    last_action: Trouble | None = None
+
+    def after(self, last_action: Trouble | None) -> "Observed":
+        """The same look, with the outcome of the pass before."""
+        return replace(self, last_action=last_action)

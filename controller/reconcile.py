@@ -1,0 +1,167 @@
+"""One pass over one import: read, observe, decide, write the status, act. No kopf, no loop, no memory but last_action.
+
+The status is written before anything is done (write-ahead log). When it cannot be written because the import has
+changed meanwhile, nothing is done and the pass is repeated from what is there now.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from controller.act import act
+from controller.adapters.kube import Conflict
+from controller.api.conditions import Condition, Conditions
+from controller.api.spec import ImportSpec
+from controller.api.status import ImportStatus
+from controller.build import Identity
+from controller.clients import Clients
+from controller.decide import Decision, Settings, decide, decide_deletion
+from controller.decide.deletion import ABANDON
+from controller.observe import observe, observe_deletion
+from controller.observed import Trouble, TroubleError
+
+Document = dict[str, Any]
+log = logging.getLogger("lindorm-import")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes event about a change."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a pass came to. requeue: seconds until the next, None: when something changes. release: the finalizer may
+    go. last_action: to be handed to the next pass."""
+
+    requeue: float | None = None
+    trouble: Trouble | None = None
+    release: bool = False
+    events: tuple[Event, ...] = ()
+    last_action: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Does passes. now is a field so that tests own the clock."""
+
+    clients: Clients
+    settings: Settings
+    now: Callable[[], datetime] = _utc_now
+
+    def run_pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None = None) -> Outcome:
+        """One pass. Every failure outside comes back as Outcome.trouble; only bugs raise."""
+        try:
+            resource = self.clients.kube.read_import(namespace, name)
+        except TroubleError as error:
+            return Outcome(trouble=error.trouble, last_action=last_action)
+        if resource is None or resource["metadata"]["uid"] != uid:
+            return Outcome(release=True)  # gone, or another import of the same name: not ours to touch
+        try:
+            return self._run(resource, last_action)
+        except Conflict:
+            return Outcome(requeue=0.1, last_action=last_action)
+        except TroubleError as error:  # the status could not be written: nothing has been done
+            return Outcome(trouble=error.trouble, last_action=last_action)
+
+    def _run(self, resource: Document, last_action: Trouble | None) -> Outcome:
+        meta = resource["metadata"]
+        identity = Identity(meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 1))
+        before = ImportStatus.model_validate(resource.get("status") or {})
+        deleting = "deletionTimestamp" in meta
+        if deleting and (meta.get("annotations") or {}).get(ABANDON) == "true":
+            left = ", ".join(r.arn or r.name for r in before.resources)
+            return Outcome(
+                release=True, events=(Event("Warning", "Abandoned", f"left as they are: {left or 'nothing'}"),)
+            )
+        try:
+            spec = ImportSpec.model_validate(resource["spec"])
+        except ValidationError as error:
+            return self._invalid(resource, identity, before, error, deleting)
+        decision = self._decide(identity, spec, before, last_action, deleting)
+        self._write(resource, before, decision.status)
+        failed = None
+        for action in decision.actions:
+            try:
+                log.info("%s/%s: %s", identity.namespace, identity.name, type(action).__name__)
+                act(action, identity.namespace, spec.target.region, self.clients)
+            except TroubleError as error:
+                failed = error.trouble
+                break
+        return Outcome(
+            requeue=decision.requeue,
+            trouble=failed or decision.trouble,
+            release=decision.release and failed is None,
+            events=_events(before.conditions, decision.status.conditions, decision.trouble),
+            last_action=failed,
+        )
+
+    def _decide(
+        self, identity: Identity, spec: ImportSpec, before: ImportStatus, last_action: Trouble | None, deleting: bool
+    ) -> Decision:
+        now = self.now()
+        if deleting:
+            seen = observe_deletion(identity, spec, before, self.clients)
+        else:
+            seen = observe(identity, spec, before, self.clients, now)
+        step = decide_deletion if deleting else decide
+        return step(identity, spec, before, seen.after(last_action), now, self.settings)
+
+    def _invalid(
+        self, resource: Document, identity: Identity, before: ImportStatus, error: ValidationError, deleting: bool
+    ) -> Outcome:
+        """A spec that admission should have refused, from an older CRD perhaps. Only another spec can help."""
+        told = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+        trouble = Trouble("InvalidSpec", told, spec=True)
+        conditions = Conditions(before.conditions, self.now(), identity.generation)
+        conditions.set("Ready", "False", "InvalidSpec", told)
+        conditions.set("Stalled", "True", "InvalidSpec", told)
+        conditions.drop("Reconciling")
+        after = before.model_copy(
+            update={
+                "conditions": conditions.all(),
+                "observed_generation": identity.generation,
+                "summary": "Stalled",
+            }
+        )
+        self._write(resource, before, after)
+        nothing_made = before.run is None
+        return Outcome(
+            trouble=trouble,
+            release=deleting and nothing_made,
+            events=_events(before.conditions, after.conditions, trouble),
+        )
+
+    def _write(self, resource: Document, before: ImportStatus, after: ImportStatus) -> None:
+        if after != before:
+            self.clients.kube.write_status(resource, after.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+_BAD_WHEN_TRUE = {"Failed", "Stalled", "Throttled"}
+_MIRRORS = {"Ready"}  # repeats what another condition says
+
+
+def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble: Trouble | None) -> tuple[Event, ...]:
+    """One event for each condition whose status or reason changed; progress alone makes none."""
+    known = {c.type: (c.status, c.reason) for c in before}
+    out: dict[tuple[str, str], Event] = {}
+    for condition in after:
+        if condition.type in _MIRRORS or known.get(condition.type) == (condition.status, condition.reason):
+            continue
+        bad = condition.type in _BAD_WHEN_TRUE and condition.status == "True"
+        bad = bad or (trouble is not None and condition.reason == trouble.reason)
+        event = Event("Warning" if bad else "Normal", condition.reason, condition.message)
+        out.setdefault((event.reason, event.message), event)
+    return tuple(out.values())

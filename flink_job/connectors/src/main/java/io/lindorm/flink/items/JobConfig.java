@@ -1,0 +1,108 @@
+package io.lindorm.flink.items;
+
+import io.lindorm.flink.UserError;
+
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.annotation.JsonProperty;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * The parts of the job config (docs/contracts.md, section 4) that concern items. Fields that it does not
+ * name are for others.
+ */
+record JobConfig(
+        int version,
+        @JsonProperty("import") Import imported,
+        Source source,
+        Target target,
+        Rejects rejects,
+        Result result)
+        implements Serializable {
+
+    record Import(String namespace, String name, String uid, String runId) implements Serializable {}
+
+    record Source(List<Column> columns, List<KeyPart> primaryKey) implements Serializable {}
+
+    record Column(String name, String type) implements Serializable {}
+
+    record KeyPart(String name, String order) implements Serializable {}
+
+    record Target(
+            String region, String table, Key key, List<Attribute> attributes, Integer partitionShards, Nulls nulls)
+            implements Serializable {}
+
+    /** The item's key; {@code sort} is null for a table without a sort key. */
+    record Key(KeyAttribute partition, KeyAttribute sort) implements Serializable {}
+
+    record KeyAttribute(String name, KeyType type, String template) implements Serializable {}
+
+    record Attribute(String column, String name, As as) implements Serializable {}
+
+    record Rejects(String path, long max) implements Serializable {}
+
+    record Result(String path) implements Serializable {}
+
+    /** DynamoDB's types of key attributes. */
+    enum KeyType {
+        S,
+        N,
+        B
+    }
+
+    /** What becomes of a NULL. */
+    enum Nulls {
+        Omit,
+        Write
+    }
+
+    /** What a column's value becomes. */
+    enum As {
+        String,
+        Number,
+        Binary,
+        Boolean,
+        Iso8601,
+        EpochMillis,
+        EpochSeconds,
+        Json,
+        JsonDocument
+    }
+
+    /**
+     * Reads a job config.
+     *
+     * @throws UserError for a document of another version or form
+     */
+    static JobConfig parse(String json) {
+        ObjectMapper mapper = new ObjectMapper().configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, false);
+        JobConfig config;
+        try {
+            config = mapper.readValue(json, JobConfig.class);
+        } catch (JsonProcessingException e) {
+            throw new UserError("the job config cannot be read: " + e.getOriginalMessage(), e);
+        }
+        if (config.version != 1) {
+            throw new UserError("the job config has version " + config.version + ", this job understands version 1;"
+                    + " use the job image that belongs to the controller");
+        }
+        require(config.imported, "import");
+        require(config.source, "source");
+        require(config.target, "target");
+        require(config.target.key, "target.key");
+        require(config.target.key.partition, "target.key.partition");
+        require(config.target.attributes, "target.attributes");
+        require(config.rejects, "rejects");
+        require(config.result, "result");
+        return config;
+    }
+
+    private static void require(Object part, String name) {
+        if (part == null) {
+            throw new UserError("the job config has no '" + name + "'");
+        }
+    }
+}

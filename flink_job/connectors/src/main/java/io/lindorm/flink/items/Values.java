@@ -1,0 +1,201 @@
+package io.lindorm.flink.items;
+
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.LogicalType;
+
+import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/** Values of rows as texts and numbers, in the forms that DynamoDB takes. */
+final class Values {
+
+    /** DynamoDB's numbers: up to 38 significant digits (its page on quotas). */
+    static final int MAX_DIGITS = 38;
+
+    /** The greatest and the smallest magnitude of a DynamoDB number: below 1E126, and 1E-130. */
+    private static final int MAX_EXPONENT = 125;
+    private static final int MIN_EXPONENT = -130;
+    private static final double DOUBLE_LIMIT = 1e125;
+    private static final double DOUBLE_SMALLEST = 1e-129;
+
+    private Values() {}
+
+    /**
+     * A text column's characters.
+     *
+     * @throws Reject InvalidText where the bytes are not UTF-8
+     */
+    static String text(StringData value, String column) throws Reject {
+        byte[] bytes = value.toBytes();
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        // The decoder puts U+FFFD for what it cannot read; a text may also hold that character itself.
+        if (text.indexOf('\uFFFD') >= 0 && !Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes)) {
+            throw new Reject(RejectReason.InvalidText, "column " + column + " is not valid UTF-8");
+        }
+        return text;
+    }
+
+    /** The exact form of a FLOAT. */
+    static String number(float value, String column) throws Reject {
+        return Float.isFinite(value) ? plain(Float.toString(value)) : notANumber(Float.toString(value), column);
+    }
+
+    /** The exact form of a DOUBLE; at most 17 digits, so only its magnitude can be too much. */
+    static String number(double value, String column) throws Reject {
+        if (!Double.isFinite(value)) {
+            return notANumber(Double.toString(value), column);
+        }
+        double magnitude = Math.abs(value);
+        if (magnitude >= DOUBLE_LIMIT || (magnitude < DOUBLE_SMALLEST && magnitude != 0)) {
+            return number(new BigDecimal(Double.toString(value)), column);
+        }
+        return plain(Double.toString(value));
+    }
+
+    /** Java writes {@code 1.0} for 1 and {@code -0.0}; DynamoDB has neither, and gives back 1 and 0. */
+    private static String plain(String number) {
+        if (!number.endsWith(".0")) {
+            return number;
+        }
+        return number.equals("-0.0") ? "0" : number.substring(0, number.length() - 2);
+    }
+
+    private static String notANumber(String value, String column) throws Reject {
+        throw new Reject(
+                RejectReason.NotANumber, "column " + column + " is " + value + ", which DynamoDB has no number for");
+    }
+
+    /** A number that may have more digits or magnitude than DynamoDB takes. */
+    static String number(BigDecimal value, String column) throws Reject {
+        if (value.signum() == 0) {
+            return "0";
+        }
+        long exponent = (long) value.precision() - value.scale() - 1;
+        boolean inRange = exponent <= MAX_EXPONENT && exponent >= MIN_EXPONENT;
+        BigDecimal stripped = inRange ? value.stripTrailingZeros() : value;
+        if (!inRange || stripped.precision() > MAX_DIGITS) {
+            throw new Reject(
+                    RejectReason.NumberOutOfRange,
+                    "column " + column + " is " + abbreviated(value.toString())
+                            + "; DynamoDB takes 38 digits, from 1E-130 to 9.99E+125");
+        }
+        return Math.abs(exponent) < MAX_DIGITS ? stripped.toPlainString() : stripped.toString();
+    }
+
+    /** A text that should be a number. */
+    static String number(String text, String column) throws Reject {
+        BigDecimal number;
+        try {
+            number = new BigDecimal(text.trim());
+        } catch (NumberFormatException e) {
+            throw new Reject(
+                    RejectReason.NotANumber, "column " + column + " is '" + abbreviated(text) + "', which is no number");
+        }
+        return number(number, column);
+    }
+
+    /** A value as it is shown in a message. */
+    static String abbreviated(String text) {
+        return abbreviatedTo(text, 100);
+    }
+
+    static String abbreviatedTo(String text, int length) {
+        return text.length() <= length ? text : text.substring(0, length) + "…";
+    }
+
+    /** ISO-8601 in UTC with milliseconds, always of the same length: {@code 2023-01-01T00:00:00.000Z}. */
+    static String iso8601(TimestampData value) {
+        LocalDateTime time = value.toLocalDateTime();
+        StringBuilder text = new StringBuilder(24);
+        digits(text, time.getYear(), 4).append('-');
+        digits(text, time.getMonthValue(), 2).append('-');
+        digits(text, time.getDayOfMonth(), 2).append('T');
+        return clock(text, time.toLocalTime()).append('Z').toString();
+    }
+
+    /** {@code 12:34:56.789}. */
+    static String iso8601Time(int millisOfDay) {
+        return clock(new StringBuilder(12), LocalTime.ofNanoOfDay(millisOfDay * 1_000_000L)).toString();
+    }
+
+    private static StringBuilder clock(StringBuilder text, LocalTime time) {
+        digits(text, time.getHour(), 2).append(':');
+        digits(text, time.getMinute(), 2).append(':');
+        digits(text, time.getSecond(), 2).append('.');
+        return digits(text, time.getNano() / 1_000_000, 3);
+    }
+
+    private static StringBuilder digits(StringBuilder text, int value, int width) {
+        String digits = Integer.toString(value);
+        for (int i = digits.length(); i < width; i++) {
+            text.append('0');
+        }
+        return text.append(digits);
+    }
+
+    /**
+     * A key column's value in the form that the shard hash is made of (README, "Shards"): it depends on
+     * the value alone, not on how the item shows it.
+     */
+    static byte[] canonical(RowData row, int at, LogicalType type, RowData.FieldGetter getter) {
+        Object value = getter.getFieldOrNull(row);
+        String text;
+        switch (type.getTypeRoot()) {
+            case CHAR:
+            case VARCHAR:
+                return row.getString(at).toBytes();
+            case BINARY:
+            case VARBINARY:
+                return row.getBinary(at);
+            case DECIMAL:
+                BigDecimal decimal = ((DecimalData) value).toBigDecimal();
+                text = decimal.signum() == 0 ? "0" : decimal.stripTrailingZeros().toPlainString();
+                break;
+            case TIMESTAMP_WITHOUT_TIME_ZONE:
+            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
+                text = Long.toString(((TimestampData) value).getMillisecond());
+                break;
+            case DATE:
+                text = LocalDate.ofEpochDay((Integer) value).toString();
+                break;
+            case TIME_WITHOUT_TIME_ZONE:
+                text = iso8601Time((Integer) value);
+                break;
+            default:
+                text = value.toString();
+        }
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** Bytes as lower-case hexadecimal text, which keeps their order. */
+    static String hex(byte[] bytes) {
+        return HexFormat.of().formatHex(bytes);
+    }
+
+    /** How many bytes a text has in UTF-8. */
+    static int utf8Length(String text) {
+        int bytes = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c < 0x80) {
+                bytes++;
+            } else if (c < 0x800) {
+                bytes += 2;
+            } else if (Character.isHighSurrogate(c)) {
+                bytes += 4;
+                i++;
+            } else {
+                bytes += 3;
+            }
+        }
+        return bytes;
+    }
+}

@@ -1,0 +1,58 @@
+package io.lindorm.flink.source;
+
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.core.memory.DataInputDeserializer;
+import org.apache.flink.core.memory.DataOutputSerializer;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The form of a split in checkpoints. */
+final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRangeSplit> {
+
+    @Override
+    public int getVersion() {
+        return 1;
+    }
+
+    @Override
+    public byte[] serialize(KeyRangeSplit split) throws IOException {
+        DataOutputSerializer out = new DataOutputSerializer(256);
+        write(split, out);
+        return out.getCopyOfBuffer();
+    }
+
+    @Override
+    public KeyRangeSplit deserialize(int version, byte[] serialized) throws IOException {
+        if (version != 1) {
+            throw new IOException("unknown version of a split: " + version);
+        }
+        return read(new DataInputDeserializer(serialized));
+    }
+
+    static void write(KeyRangeSplit split, DataOutputSerializer out) throws IOException {
+        out.writeUTF(split.splitId());
+        out.writeInt(split.key().size());
+        for (KeyColumn column : split.key()) {
+            out.writeUTF(column.name());
+            out.writeUTF(column.type());
+            out.writeBoolean(column.descending());
+        }
+        KeyValues.write(split.lower(), out);
+        KeyValues.write(split.upper(), out);
+        KeyValues.write(split.lastKey(), out);
+        out.writeLong(split.rowsRead());
+    }
+
+    static KeyRangeSplit read(DataInputDeserializer in) throws IOException {
+        String id = in.readUTF();
+        int columns = in.readInt();
+        List<KeyColumn> key = new ArrayList<>(columns);
+        for (int i = 0; i < columns; i++) {
+            key.add(new KeyColumn(in.readUTF(), in.readUTF(), in.readBoolean()));
+        }
+        return new KeyRangeSplit(
+                id, List.copyOf(key), KeyValues.read(in), KeyValues.read(in), KeyValues.read(in), in.readLong());
+    }
+}

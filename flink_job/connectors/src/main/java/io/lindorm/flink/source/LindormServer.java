@@ -1,0 +1,68 @@
+package io.lindorm.flink.source;
+
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+
+/** Lindorm over the MySQL protocol, by Connector/J. */
+final class LindormServer implements Server {
+
+    @Override
+    public Connection connect(Scan scan) throws SQLException, IOException {
+        Properties properties = new Properties();
+        // What Alibaba's guide for Java sets; a parameter of the same name in the URL goes first.
+        put(properties, scan, "useServerPrepStmts", "true");
+        put(properties, scan, "cachePrepStmts", "true");
+        put(properties, scan, "prepStmtCacheSize", "100");
+        put(properties, scan, "prepStmtCacheSqlLimit", "65536");
+        put(properties, scan, "useLocalSessionState", "true");
+        put(properties, scan, "allowPublicKeyRetrieval", "true");
+        put(properties, scan, "characterEncoding", "UTF-8");
+        put(properties, scan, "connectTimeout", "10000");
+        put(properties, scan, "socketTimeout", Long.toString(scan.timeout().toMillis()));
+        put(properties, scan, "tcpKeepAlive", "true");
+        properties.setProperty("user", scan.username());
+        properties.setProperty("password", scan.password().reveal());
+        // The driver's registration is per class loader and would outlive the job's; so no DriverManager.
+        Connection connection = new com.mysql.cj.jdbc.NonRegisteringDriver().connect(scan.url(), properties);
+        try (Statement statement = connection.createStatement()) {
+            // Lindorm shows a TIMESTAMP in the session's zone, by default UTC+8.
+            statement.execute("SET time_zone = '+00:00'");
+            return connection;
+        } catch (SQLException e) {
+            connection.close();
+            throw e;
+        }
+    }
+
+    private static void put(Properties properties, Scan scan, String name, String value) {
+        if (!scan.url().contains(name + "=")) {
+            properties.setProperty(name, value);
+        }
+    }
+
+    @Override
+    public TableDescription describe(Connection connection, String table) throws SQLException {
+        Map<String, String> columns = new LinkedHashMap<>();
+        List<KeyColumn> key = new ArrayList<>();
+        try (Statement statement = connection.createStatement();
+                ResultSet rows = statement.executeQuery("DESCRIBE " + ScanQuery.quote(table))) {
+            while (rows.next()) {
+                String name = rows.getString("COLUMN_NAME");
+                String type = rows.getString("TYPE");
+                columns.put(name, type);
+                if ("true".equalsIgnoreCase(rows.getString("IS_PRIMARY_KEY"))) {
+                    key.add(new KeyColumn(name, type, "DESC".equalsIgnoreCase(rows.getString("SORT_ORDER"))));
+                }
+            }
+        }
+        return new TableDescription(columns, List.copyOf(key));
+    }
+}

@@ -1,0 +1,61 @@
+package io.lindorm.flink.source;
+
+import io.lindorm.flink.UserError;
+
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.table.connector.source.DynamicTableSource;
+import org.apache.flink.table.factories.DynamicTableSourceFactory;
+import org.apache.flink.table.factories.FactoryUtil;
+import org.apache.flink.table.types.DataType;
+
+import java.util.Set;
+
+/** Makes the table source of {@code 'connector' = 'lindorm'}. */
+public final class LindormTableFactory implements DynamicTableSourceFactory {
+
+    @Override
+    public String factoryIdentifier() {
+        return "lindorm";
+    }
+
+    @Override
+    public Set<ConfigOption<?>> requiredOptions() {
+        return Set.of(LindormOptions.URL, LindormOptions.TABLE_NAME, LindormOptions.USERNAME);
+    }
+
+    @Override
+    public Set<ConfigOption<?>> optionalOptions() {
+        return Set.of(
+                LindormOptions.PASSWORD,
+                LindormOptions.PASSWORD_FILE,
+                LindormOptions.TIMESTAMP_COLUMN,
+                LindormOptions.TIMESTAMP_START,
+                LindormOptions.TIMESTAMP_END,
+                LindormOptions.TIMESTAMP_UNIT,
+                LindormOptions.FILTER,
+                LindormOptions.PAGE_SIZE,
+                LindormOptions.SPLIT_POINTS,
+                LindormOptions.SPLIT_NUMBER,
+                LindormOptions.ROWS_PER_SECOND,
+                LindormOptions.TIMEOUT,
+                LindormOptions.RETRIES);
+    }
+
+    /**
+     * @throws UserError where an option or a column's type is wrong
+     */
+    @Override
+    public DynamicTableSource createDynamicTableSource(Context context) {
+        FactoryUtil.TableFactoryHelper helper = FactoryUtil.createTableFactoryHelper(this, context);
+        helper.validate();
+        DataType columns = context.getPhysicalRowDataType();
+        for (int i = 0; i < DataType.getFieldCount(columns); i++) {
+            try {
+                LindormType.reader(columns.getLogicalType().getChildren().get(i));
+            } catch (IllegalArgumentException e) {
+                throw new UserError("column `" + DataType.getFieldNames(columns).get(i) + "`: " + e.getMessage(), e);
+            }
+        }
+        return new LindormTableSource(Scan.of(helper.getOptions()), columns);
+    }
+}

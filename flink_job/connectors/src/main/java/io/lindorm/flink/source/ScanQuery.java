@@ -1,0 +1,139 @@
+package io.lindorm.flink.source;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.StringJoiner;
+
+/**
+ * The text of a query and the values of its parameters, in order.
+ *
+ * <p>Ranges of keys are written out ({@code k1 >= ? AND (k1 > ? OR (k1 = ? AND k2 > ?))}) rather than as
+ * row values ({@code (k1, k2) > (?, ?)}): a server turns the first condition into the start of its scan,
+ * and none is sure to do so for row values. The text depends only on the shape of the range, so that a
+ * prepared statement serves page after page.
+ */
+record ScanQuery(String sql, List<Object> parameters) {
+
+    /** Lindorm takes a query without a condition on the first key column only with this hint. */
+    private static final String ALLOW_FULL_SCAN = "/*+ _l_allow_filtering_ */ ";
+
+    /**
+     * The next page of a split.
+     *
+     * @param columns what to select
+     * @param limit the most rows to return
+     */
+    static ScanQuery page(Scan scan, List<String> columns, KeyRangeSplit split, int limit) {
+        List<KeyColumn> key = split.key();
+        List<String> conditions = new ArrayList<>();
+        List<Object> parameters = new ArrayList<>();
+        if (split.lastKey() != null) {
+            conditions.add(bound(key, split.lastKey(), true, false, parameters));
+        } else {
+            conditions.add(bound(key, split.lower(), true, true, parameters));
+        }
+        if (split.upper() != null) {
+            conditions.add(bound(key, split.upper(), false, false, parameters));
+        }
+        addTimeRange(scan, conditions, parameters);
+        if (scan.filter() != null) {
+            // On lines of its own, so that a comment at its end cannot swallow what follows.
+            conditions.add("(\n" + scan.filter() + "\n)");
+        }
+        return select("", columns, scan, conditions, key, limit, parameters);
+    }
+
+    /**
+     * The first value of the first key column in the table's order. Where the time range is on that
+     * column, the first value inside the range.
+     */
+    static ScanQuery firstKey(Scan scan, List<KeyColumn> key) {
+        List<String> conditions = new ArrayList<>();
+        List<Object> parameters = new ArrayList<>();
+        String hint = ALLOW_FULL_SCAN;
+        if (key.get(0).name().equals(scan.timeColumn())) {
+            addTimeRange(scan, conditions, parameters);
+            hint = conditions.isEmpty() ? ALLOW_FULL_SCAN : "";
+        }
+        return select(hint, List.of(key.get(0).name()), scan, conditions, key, 1, parameters);
+    }
+
+    /** The first value of the first key column that is not before {@code value} in the table's order. */
+    static ScanQuery firstKeyFrom(Scan scan, List<KeyColumn> key, Object value) {
+        List<Object> parameters = new ArrayList<>();
+        List<String> conditions = List.of(bound(key, List.of(value), true, true, parameters));
+        return select("", List.of(key.get(0).name()), scan, conditions, key, 1, parameters);
+    }
+
+    private static ScanQuery select(
+            String hint,
+            List<String> columns,
+            Scan scan,
+            List<String> conditions,
+            List<KeyColumn> key,
+            int limit,
+            List<Object> parameters) {
+        StringJoiner selected = new StringJoiner(", ");
+        columns.forEach(column -> selected.add(quote(column)));
+        StringJoiner order = new StringJoiner(", ");
+        key.forEach(column -> order.add(quote(column.name()) + (column.descending() ? " DESC" : "")));
+        String where = conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
+        return new ScanQuery(
+                "SELECT " + hint + selected + " FROM " + quote(scan.table()) + where
+                        + " ORDER BY " + order + " LIMIT " + limit,
+                parameters);
+    }
+
+    private static void addTimeRange(Scan scan, List<String> conditions, List<Object> parameters) {
+        if (scan.start() != null) {
+            conditions.add(quote(scan.timeColumn()) + " >= ?");
+            parameters.add(scan.start());
+        }
+        if (scan.end() != null) {
+            conditions.add(quote(scan.timeColumn()) + " < ?");
+            parameters.add(scan.end());
+        }
+    }
+
+    /**
+     * The rows on one side of a tuple in the table's order.
+     *
+     * @param after true for the rows after the tuple, false for those before it
+     * @param inclusive whether the rows that begin with the tuple are in
+     */
+    private static String bound(
+            List<KeyColumn> key, List<Object> tuple, boolean after, boolean inclusive, List<Object> parameters) {
+        String first = comparison(key.get(0), after, tuple.size() > 1 || inclusive);
+        parameters.add(tuple.get(0));
+        if (tuple.size() == 1) {
+            return first;
+        }
+        return first + " AND " + beyond(key, tuple, 0, after, inclusive, parameters);
+    }
+
+    private static String beyond(
+            List<KeyColumn> key,
+            List<Object> tuple,
+            int at,
+            boolean after,
+            boolean inclusive,
+            List<Object> parameters) {
+        KeyColumn column = key.get(at);
+        parameters.add(tuple.get(at));
+        if (at == tuple.size() - 1) {
+            return comparison(column, after, inclusive);
+        }
+        parameters.add(tuple.get(at));
+        return "(" + comparison(column, after, false) + " OR (" + quote(column.name()) + " = ? AND "
+                + beyond(key, tuple, at + 1, after, inclusive, parameters) + "))";
+    }
+
+    private static String comparison(KeyColumn column, boolean after, boolean inclusive) {
+        return quote(column.name()) + (after != column.descending() ? " >" : " <") + (inclusive ? "= ?" : " ?");
+    }
+
+    /** An identifier in backticks: Lindorm's names may be reserved words, and are case-sensitive. */
+    static String quote(String identifier) {
+        return "`" + identifier.replace("`", "``") + "`";
+    }
+}

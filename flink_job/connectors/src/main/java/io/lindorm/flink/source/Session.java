@@ -1,0 +1,188 @@
+package io.lindorm.flink.source;
+
+import io.lindorm.flink.UserError;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.IOException;
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+
+/**
+ * One session with the server that outlives its connections: what may pass is tried again, with a pause
+ * that doubles and jitters, on a new connection; what cannot pass is a {@link UserError} at once.
+ *
+ * <p>Used by one thread; {@link #interrupt} may be called by another.
+ */
+final class Session implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(Session.class);
+
+    private static final long FIRST_PAUSE_MS = 200;
+    private static final long LONGEST_PAUSE_MS = 20_000;
+
+    /**
+     * Errors that the same query will meet again: access denied (1044, 1045, 1142, 1698, 9003), unknown
+     * database (1049), bad column (1054), syntax (1064), unknown table (1146, 8005), no support (1235, 9001).
+     * Numbers: Lindorm's "Common error codes" and MySQL's error reference.
+     */
+    private static final Set<Integer> LASTING =
+            Set.of(1044, 1045, 1049, 1054, 1064, 1142, 1146, 1235, 1698, 8005, 9001, 9003);
+
+    /** A statement ran into its time limit: Lindorm's own, and MySQL's two for an interrupted query. */
+    private static final Set<Integer> TIMED_OUT = Set.of(3024, 1317, 1205);
+
+    /** What a session does with a connection. It may be called several times. */
+    interface Work<T> {
+        T on(Connection connection) throws SQLException;
+    }
+
+    /** Is told of each failed attempt before the next. */
+    interface OnRetry {
+        void failed(boolean byTimeout);
+    }
+
+    private final Server server;
+    private final Scan scan;
+    private final OnRetry onRetry;
+    private Connection connection;
+    private boolean interrupted;
+
+    Session(Server server, Scan scan, OnRetry onRetry) {
+        this.server = server;
+        this.scan = scan;
+        this.onRetry = onRetry;
+    }
+
+    /**
+     * Does some work, again and again until it succeeds.
+     *
+     * @return the work's result, or null if {@link #interrupt} came during a pause
+     * @throws IOException after the last of the retries
+     */
+    <T> T run(Work<T> work) throws IOException {
+        for (int attempt = 0; ; attempt++) {
+            try {
+                if (connection == null) {
+                    connection = server.connect(scan);
+                }
+                return work.on(connection);
+            } catch (SQLException e) {
+                drop();
+                if (isLasting(e)) {
+                    throw new UserError(
+                            "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '"
+                                    + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")",
+                            e);
+                }
+                if (attempt >= scan.retries()) {
+                    throw new IOException(
+                            UserError.PREFIX + "reading table `" + scan.table() + "` at " + scan.url() + " failed "
+                                    + (attempt + 1) + " times; the last error: " + e.getMessage(),
+                            e);
+                }
+                long pause = pause(attempt);
+                LOG.warn("Reading {} failed, attempt {} in {} ms: {}", scan.table(), attempt + 2, pause, e.toString());
+                onRetry.failed(isTimeout(e));
+                if (!sleep(pause)) {
+                    return null;
+                }
+            }
+        }
+    }
+
+    /** Runs a query that returns one value. */
+    <T> T value(ScanQuery query, LindormType.Reader reader, Function<Object, T> convert)
+            throws IOException {
+        return run(open -> {
+            try (PreparedStatement statement = prepare(open, query);
+                    ResultSet rows = statement.executeQuery()) {
+                return rows.next() ? convert.apply(reader.read(rows, 1)) : null;
+            }
+        });
+    }
+
+    static PreparedStatement prepare(Connection connection, ScanQuery query) throws SQLException {
+        PreparedStatement statement = connection.prepareStatement(query.sql());
+        int at = 1;
+        for (Object parameter : query.parameters()) {
+            statement.setObject(at++, parameter);
+        }
+        return statement;
+    }
+
+    /** Ends a pause between attempts early, now or when it comes. */
+    synchronized void interrupt() {
+        interrupted = true;
+        notifyAll();
+    }
+
+    private synchronized boolean sleep(long millis) throws IOException {
+        long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
+        try {
+            while (!interrupted) {
+                long left = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
+                if (left <= 0) {
+                    return true;
+                }
+                wait(left);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+        interrupted = false;
+        return false;
+    }
+
+    /** Waits, unless interrupted; whether the whole time passed. */
+    boolean waitFor(long millis) throws IOException {
+        return millis <= 0 || sleep(millis);
+    }
+
+    private static long pause(int attempt) {
+        long longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << Math.min(attempt, 20));
+        return longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1);
+    }
+
+    private static boolean isLasting(SQLException e) {
+        return LASTING.contains(e.getErrorCode()) || (e.getSQLState() != null && e.getSQLState().startsWith("22"));
+    }
+
+    private static boolean isTimeout(SQLException e) {
+        if (TIMED_OUT.contains(e.getErrorCode())) {
+            return true;
+        }
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            if (cause instanceof java.net.SocketTimeoutException) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private void drop() {
+        Connection old = connection;
+        connection = null;
+        if (old != null) {
+            try {
+                // Not close(): that would talk to a server that may be gone.
+                old.abort(Runnable::run);
+            } catch (SQLException e) {
+                LOG.debug("A connection could not be aborted", e);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        drop();
+    }
+}

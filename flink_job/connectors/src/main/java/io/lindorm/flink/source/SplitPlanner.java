@@ -1,0 +1,111 @@
+package io.lindorm.flink.source;
+
+import io.lindorm.flink.UserError;
+
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.RowType;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.TreeSet;
+
+/** Looks at the table once, checks that it can be read as declared, and cuts it into splits. */
+final class SplitPlanner {
+
+    private SplitPlanner() {}
+
+    /**
+     * Cuts the table into splits.
+     *
+     * @param wanted the columns that the query asks for, with the types it declares
+     * @param splits how many splits are wanted where the user gives no points
+     * @return the splits in the table's order; none where no row can be in range
+     * @throws UserError where the table is not as declared
+     */
+    static List<KeyRangeSplit> plan(Server server, Scan scan, RowType wanted, int splits) throws IOException {
+        try (Session session = new Session(server, scan, byTimeout -> {})) {
+            TableDescription table = session.run(open -> server.describe(open, scan.table()));
+            check(table, scan, wanted);
+            List<KeyColumn> key = table.key();
+            KeyColumn firstColumn = key.get(0);
+            LogicalType type = LindormType.flinkType(firstColumn.type());
+            LindormType.Reader reader = LindormType.reader(type);
+            Object first = session.value(
+                    ScanQuery.firstKey(scan, key), reader, value -> KeyValues.ofRow(value, type, firstColumn.name()));
+            if (first == null) {
+                return List.of();
+            }
+            List<Object> points;
+            if (!scan.splitPoints().isEmpty()) {
+                points = given(scan, firstColumn, first);
+            } else if (firstColumn.descending()) {
+                points = List.of();
+            } else {
+                points = SplitPoints.find(
+                        first,
+                        splits,
+                        from -> session.value(
+                                ScanQuery.firstKeyFrom(scan, key, from),
+                                reader,
+                                value -> KeyValues.ofRow(value, type, firstColumn.name())));
+            }
+            List<KeyRangeSplit> result = new ArrayList<>();
+            Object lower = first;
+            for (int i = 0; i <= points.size(); i++) {
+                Object upper = i < points.size() ? points.get(i) : null;
+                result.add(new KeyRangeSplit(
+                        Integer.toString(i), key, List.of(lower), upper == null ? null : List.of(upper), null, 0));
+                lower = upper;
+            }
+            return result;
+        }
+    }
+
+    private static void check(TableDescription table, Scan scan, RowType wanted) {
+        if (table.key().isEmpty()) {
+            throw new UserError("DESCRIBE names no primary key for table `" + scan.table() + "` at " + scan.url()
+                    + "; only tables made by Lindorm SQL can be read");
+        }
+        List<String> names = new ArrayList<>(wanted.getFieldNames());
+        if (scan.timeColumn() != null) {
+            names.add(scan.timeColumn());
+        }
+        for (String name : names) {
+            if (!table.columns().containsKey(name)) {
+                throw new UserError("table `" + scan.table() + "` has no column `" + name + "`; it has "
+                        + String.join(", ", table.columns().keySet()));
+            }
+        }
+        for (KeyColumn column : table.key()) {
+            int at = wanted.getFieldIndex(column.name());
+            try {
+                if (at >= 0 && !LindormType.keepsKeys(wanted.getTypeAt(at), column.type())) {
+                    throw new UserError("the key column `" + column.name() + "` is declared as " + wanted.getTypeAt(at)
+                            + ", but is " + column.type() + " in Lindorm; declare it as "
+                            + LindormType.flinkType(column.type()));
+                }
+                LindormType.flinkType(column.type());
+            } catch (IllegalArgumentException e) {
+                throw new UserError("the key column `" + column.name() + "` of table `" + scan.table()
+                        + "` cannot be read: " + e.getMessage(), e);
+            }
+        }
+    }
+
+    /** The user's points, in the table's order, without those that no row lies before. */
+    private static List<Object> given(Scan scan, KeyColumn column, Object first) {
+        Comparator<Object> order = KeyValues::compare;
+        TreeSet<Object> points = new TreeSet<>(column.descending() ? order.reversed() : order);
+        for (String text : scan.splitPoints()) {
+            try {
+                points.add(KeyValues.parse(text, column.type()));
+            } catch (IllegalArgumentException e) {
+                throw new UserError("the split point " + e.getMessage() + ", the type of the first key column `"
+                        + column.name() + "`", e);
+            }
+        }
+        return new ArrayList<>(points.tailSet(first, false));
+    }
+}

@@ -1,0 +1,144 @@
+package io.lindorm.flink.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.UUID;
+
+class ScanQueryTest {
+
+    private static final List<KeyColumn> KEY =
+            List.of(new KeyColumn("a", "VARCHAR", false), new KeyColumn("b", "BIGINT", true), new KeyColumn("c", "INT", false));
+
+    private static KeyRangeSplit split(List<Object> lower, List<Object> upper, List<Object> last) {
+        return new KeyRangeSplit("0", KEY, lower, upper, last, 0);
+    }
+
+    @Test
+    void theFirstPage() {
+        ScanQuery query = ScanQuery.page(Scans.of(), List.of("a", "v"), split(List.of("k"), null, null), 2000);
+        assertEquals("SELECT `a`, `v` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 2000", query.sql());
+        assertEquals(List.of("k"), query.parameters());
+    }
+
+    @Test
+    void aLaterPageWithAllConditions() {
+        Scan scan = Scans.of(
+                "scan.timestamp.column", "ts",
+                "scan.timestamp.start", "2023-01-01T00:00:00Z",
+                "scan.timestamp.end", "2023-02-01T00:00:00Z",
+                "scan.filter", "x = 1 -- why");
+        ScanQuery query = ScanQuery.page(scan, List.of("a"), split(List.of("k"), List.of("m"), List.of("l", 7L, 3L)), 10);
+        assertEquals(
+                "SELECT `a` FROM `t` WHERE `a` >= ? AND (`a` > ? OR (`a` = ? AND (`b` < ? OR (`b` = ? AND `c` > ?))))"
+                        + " AND `a` < ? AND `ts` >= ? AND `ts` < ? AND (\nx = 1 -- why\n) ORDER BY `a`, `b` DESC, `c` LIMIT 10",
+                query.sql());
+        assertEquals(List.of("l", "l", "l", 7L, 7L, 3L, "m", scan.start(), scan.end()), query.parameters());
+    }
+
+    @Test
+    void onlyTheLookForTheFirstKeyMayScan() {
+        assertEquals(
+                "SELECT /*+ _l_allow_filtering_ */ `a` FROM `t` ORDER BY `a`, `b` DESC, `c` LIMIT 1",
+                ScanQuery.firstKey(Scans.of(), KEY).sql());
+        Scan onKey = Scans.of("scan.timestamp.column", "a", "scan.timestamp.start", "2023-01-01T00:00:00Z");
+        assertEquals("SELECT `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1", ScanQuery.firstKey(onKey, KEY).sql());
+        assertEquals("SELECT `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1", ScanQuery.firstKeyFrom(Scans.of(), KEY, "q").sql());
+    }
+
+    @Test
+    void namesAreQuoted() {
+        assertEquals("`a``; DROP`", ScanQuery.quote("a`; DROP"));
+    }
+
+    /** For every shape of key, pages put together are the table, in order, each row once. */
+    @ParameterizedTest
+    @ValueSource(strings = {"a", "d", "aa", "ad", "da", "dd", "aaa", "ada", "dad", "ddd", "aadd", "dadad"})
+    void pagesMakeTheTable(String shape) throws Exception {
+        Random random = new Random(shape.hashCode());
+        String database = "q" + UUID.randomUUID();
+        Map<String, String> columns = new LinkedHashMap<>();
+        for (int i = 0; i < shape.length(); i++) {
+            columns.put("k" + i, "INT" + (shape.charAt(i) == 'd' ? " DESC" : ""));
+        }
+        H2Server.create(database, "t", columns, shape.length());
+        List<KeyColumn> key = new H2Server(database, 0).describe(null, "t").key();
+        List<List<Object>> table = new ArrayList<>();
+        try (Connection connection = H2Server.open(database)) {
+            String marks = String.join(", ", java.util.Collections.nCopies(shape.length(), "?"));
+            try (PreparedStatement insert = connection.prepareStatement("INSERT IGNORE INTO `t` VALUES (" + marks + ")")) {
+                for (int row = 0; row < 150; row++) {
+                    List<Object> values = new ArrayList<>();
+                    for (int i = 0; i < shape.length(); i++) {
+                        values.add((long) random.nextInt(5));
+                        insert.setObject(i + 1, values.get(i));
+                    }
+                    if (insert.executeUpdate() == 1) {
+                        table.add(values);
+                    }
+                }
+            }
+            table.sort((x, y) -> {
+                for (int i = 0; i < shape.length(); i++) {
+                    int order = KeyValues.compare(x.get(i), y.get(i));
+                    if (order != 0) {
+                        return shape.charAt(i) == 'd' ? -order : order;
+                    }
+                }
+                return 0;
+            });
+            // Cut at random rows, at whole keys and at beginnings of keys.
+            List<List<Object>> bounds = new ArrayList<>();
+            bounds.add(table.get(0).subList(0, 1));
+            for (int at : new int[] {table.size() / 3, table.size() * 2 / 3}) {
+                bounds.add(table.get(at).subList(0, 1 + random.nextInt(shape.length())));
+            }
+            bounds.add(null);
+            List<List<Object>> read = new ArrayList<>();
+            for (int i = 0; i + 1 < bounds.size(); i++) {
+                KeyRangeSplit split = new KeyRangeSplit("s", key, bounds.get(i), bounds.get(i + 1), null, 0);
+                while (true) {
+                    List<List<Object>> page = page(connection, split, shape.length());
+                    if (page.isEmpty()) {
+                        break;
+                    }
+                    read.addAll(page);
+                    assertTrue(read.size() <= table.size(), "rows come twice");
+                    split = split.readTo(page.get(page.size() - 1), 0);
+                }
+            }
+            assertEquals(table, read);
+        }
+    }
+
+    private static List<List<Object>> page(Connection connection, KeyRangeSplit split, int columns) throws Exception {
+        String[] names = new String[columns];
+        Arrays.setAll(names, i -> "k" + i);
+        try (PreparedStatement statement =
+                        Session.prepare(connection, ScanQuery.page(Scans.of(), List.of(names), split, 3));
+                ResultSet rows = statement.executeQuery()) {
+            List<List<Object>> page = new ArrayList<>();
+            while (rows.next()) {
+                List<Object> row = new ArrayList<>();
+                for (int i = 1; i <= columns; i++) {
+                    row.add(rows.getLong(i));
+                }
+                page.add(row);
+            }
+            return page;
+        }
+    }
+}

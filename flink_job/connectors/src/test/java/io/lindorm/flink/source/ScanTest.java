@@ -1,0 +1,92 @@
+package io.lindorm.flink.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lindorm.flink.UserError;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.util.List;
+
+class ScanTest {
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "url | http://localhost | 'url' must look like",
+                "url | jdbc:mysql://host:33060 | 'url' must look like",
+                "url | jdbc:mysql://u:p@host:33060/db | 'url' must look like",
+                "url | jdbc:mysql://host:33060/db?password=x | must not hold a password",
+                "password-file | /x | give one of",
+                "scan.page-size | 2001 | between 1 and 2000",
+                "scan.page-size | 0 | between 1 and 2000",
+                "scan.timestamp.start | 2023-01-01T00:00:00Z | need 'scan.timestamp.column'",
+                "scan.rows-per-second | -1 | must be positive",
+            })
+    void aWrongOptionIsSaidInASentence(String name, String value, String said) {
+        UserError error = assertThrows(UserError.class, () -> Scans.of(name, value));
+        assertTrue(error.getMessage().startsWith("LindormImport: "), error.getMessage());
+        assertTrue(error.getMessage().contains(said), error.getMessage());
+    }
+
+    @Test
+    void aRangeMustHaveAZoneAndAnOrder() {
+        assertThrows(UserError.class, () -> Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01 00:00:00"));
+        assertThrows(UserError.class, () -> Scans.of(
+                "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00Z", "scan.timestamp.end", "2023-01-01T08:00:00+08:00"));
+    }
+
+    @Test
+    void aRangeIsTheSameInstantWhateverTheOffset() {
+        Scan scan = Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T08:00:00.001+08:00");
+        assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0, 0, 1_000_000), scan.start());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "Seconds, 2023-01-01T00:00:00Z, 1672531200",
+        "Seconds, 2023-01-01T00:00:00.001Z, 1672531201",
+        "Milliseconds, 2023-01-01T00:00:00.001Z, 1672531200001",
+        "Microseconds, 2023-01-01T00:00:00.001Z, 1672531200001000",
+        "Nanoseconds, 2023-01-01T00:00:00.001Z, 1672531200001000000",
+        "Seconds, 1969-12-31T23:59:59.500Z, 0",
+        "Milliseconds, 1969-12-31T23:59:59.500Z, -500",
+    })
+    void anEpochColumnsBoundIsTheFirstNumberInside(String unit, String instant, long number) {
+        assertEquals(number, Scans.of("scan.timestamp.column", "t", "scan.timestamp.unit", unit, "scan.timestamp.start", instant).start());
+    }
+
+    @Test
+    void bothFormsOfTheUrlMeanTheSame() {
+        assertEquals(Scans.of().url(), Scans.of("url", "jdbc:lindorm://localhost:33060/default").url());
+        assertEquals("jdbc:mysql://h:1/d?sslMode=REQUIRED", Scans.of("url", "jdbc:lindorm://h:1/d?sslMode=REQUIRED").url());
+    }
+
+    @Test
+    void splitPointsMayHoldTheSeparator() {
+        assertEquals(List.of("a;b", "it's"), Scans.of("scan.split.points", "'a;b';'it''s'").splitPoints());
+        assertEquals(List.of("a"), Scans.of("scan.split.points", "'a'").splitPoints());
+        assertEquals(List.of("a", "b"), Scans.of("scan.split.points", "a;b").splitPoints());
+    }
+
+    @Test
+    void thePasswordShowsItselfToNobodyAndIsReadAnew(@TempDir Path folder) throws Exception {
+        assertFalse(Scans.of().toString().contains("hush"));
+        Path file = folder.resolve("password");
+        Files.writeString(file, "first\n");
+        Scan scan = Scans.of("password", null, "password-file", file.toString());
+        assertEquals("first", scan.password().reveal());
+        Files.writeString(file, "second\n");
+        assertEquals("second", scan.password().reveal());
+    }
+}

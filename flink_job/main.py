@@ -1,0 +1,211 @@
+"""The job's driver: reads the job config, tells Flink SQL what to copy where, and submits it.
+
+It runs on the Python of EMR's Flink image: the language of 3.9, the standard library and PyFlink. No row
+passes through it; source, items and sink are in connectors/. The job config is described in
+docs/contracts.md, section 4.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from typing import Any, Dict, List, Optional
+
+VERSION = 1
+PREFIX = "LindormImport: "
+
+# What the names of Lindorm's types are in Flink SQL. DECIMAL and the types with a length are made by flink_type.
+_FLINK_TYPES = {
+    "BOOLEAN": "BOOLEAN",
+    "TINYINT": "TINYINT",
+    "SMALLINT": "SMALLINT",
+    "INT": "INT",
+    "INTEGER": "INT",
+    "BIGINT": "BIGINT",
+    "BIGINT UNSIGNED": "DECIMAL(20, 0)",
+    "FLOAT": "FLOAT",
+    "DOUBLE": "DOUBLE",
+    "CHAR": "STRING",
+    "VARCHAR": "STRING",
+    "STRING": "STRING",
+    "JSON": "STRING",
+    "BINARY": "BYTES",
+    "VARBINARY": "BYTES",
+    "TIMESTAMP": "TIMESTAMP_LTZ(3)",
+    "DATE": "DATE",
+    "TIME": "TIME(3)",
+}
+
+
+class UserError(Exception):
+    """Something that the user, or the controller that wrote the job config, must put right."""
+
+
+def load_config(path: str) -> Dict[str, Any]:
+    """Read the job config; raise UserError for a file that is missing, no JSON, or of another version."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except OSError as error:
+        raise UserError(f"the job config {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"the job config {path} is not JSON: {error}") from error
+    version = config.get("version") if isinstance(config, dict) else None
+    if version != VERSION:
+        raise UserError(
+            f"the job config {path} has version {version}, this job understands version {VERSION};"
+            " use the job image that belongs to the controller"
+        )
+    for part in ("import", "source", "target", "rejects", "result"):
+        if not isinstance(config.get(part), dict):
+            raise UserError(f"the job config {path} has no '{part}'")
+    return config
+
+
+def read_username(directory: str) -> str:
+    """Read the key `username` of the mounted Secret; the password is read by the readers themselves."""
+    for key in ("username", "password"):
+        if not os.path.isfile(os.path.join(directory, key)):
+            raise UserError(f"the Secret with Lindorm's credentials has no key '{key}' (looked in {directory})")
+    with open(os.path.join(directory, "username"), encoding="utf-8") as file:
+        return file.read().strip()
+
+
+def flink_type(lindorm_type: str) -> str:
+    """Return the Flink SQL type that holds every value of a Lindorm type."""
+    form = re.fullmatch(r"\s*([A-Za-z]+(?:\s+[Uu][Nn][Ss][Ii][Gg][Nn][Ee][Dd])?)\s*(\([\d\s,]*\))?\s*", lindorm_type)
+    name = re.sub(r"\s+", " ", form.group(1)).upper() if form else lindorm_type
+    if name == "DECIMAL":
+        # Without precision and scale no decimal of Flink's is sure to hold every value; as text each is exact.
+        return "DECIMAL" + form.group(2) if form and form.group(2) else "STRING"
+    if name not in _FLINK_TYPES:
+        raise UserError(f"the Lindorm type {lindorm_type} cannot be imported")
+    return _FLINK_TYPES[name]
+
+
+def identifier(name: str) -> str:
+    """Quote a name for Flink SQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """Quote a text for Flink SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def option_list(values: List[str]) -> str:
+    """Write values in the form of Flink's list options, quoted so that a semicolon is part of a value."""
+    return ";".join(literal(value) for value in values)
+
+
+def columns_sql(config: Dict[str, Any]) -> str:
+    """Return the column list that both tables have."""
+    columns = config["source"]["columns"]
+    return ",\n  ".join(f"{identifier(column['name'])} {flink_type(column['type'])}" for column in columns)
+
+
+def create_table(name: str, config: Dict[str, Any], options: Dict[str, str]) -> str:
+    """Return CREATE TEMPORARY TABLE with the columns of the source."""
+    given = ",\n  ".join(f"{literal(key)} = {literal(value)}" for key, value in options.items())
+    return f"CREATE TEMPORARY TABLE {name} (\n  {columns_sql(config)}\n) WITH (\n  {given}\n)"
+
+
+def source_table(config: Dict[str, Any], username: str, password_file: str) -> str:
+    """Return the DDL of the table that is read."""
+    source = config["source"]
+    options = {
+        "connector": "lindorm",
+        "url": source["url"],
+        "table-name": source["table"],
+        "username": username,
+        "password-file": password_file,
+        "scan.page-size": str(source["pageSize"]),
+    }
+    time_range = source.get("timeRange")
+    if time_range:
+        options["scan.timestamp.column"] = time_range["column"]
+        options["scan.timestamp.start"] = time_range["start"]
+        options["scan.timestamp.end"] = time_range["end"]
+        if time_range.get("unit"):
+            options["scan.timestamp.unit"] = time_range["unit"]
+    if source.get("filter"):
+        options["scan.filter"] = source["filter"]
+    if source.get("maxRowsPerSecond"):
+        options["scan.rows-per-second"] = str(source["maxRowsPerSecond"])
+    if source.get("splitPoints"):
+        options["scan.split.points"] = option_list(source["splitPoints"])
+    return create_table("rows_of_lindorm", config, options)
+
+
+def items_table(config: Dict[str, Any], endpoint: Optional[str]) -> str:
+    """Return the DDL of the table that is written; `endpoint` is DynamoDB's address where it is not AWS's own."""
+    options = {"connector": "lindorm-items", "job-config": json.dumps(config, ensure_ascii=False)}
+    if endpoint:
+        options["aws.endpoint"] = endpoint
+    return create_table("items_of_dynamodb", config, options)
+
+
+def insert(config: Dict[str, Any]) -> str:
+    """Return the statement that is the job."""
+    columns = ", ".join(identifier(column["name"]) for column in config["source"]["columns"])
+    return f"INSERT INTO items_of_dynamodb SELECT {columns} FROM rows_of_lindorm"  # noqa: S608 - names are quoted
+
+
+def job_settings(config: Dict[str, Any]) -> Dict[str, str]:
+    """Return what this job needs of Flink's configuration, whatever the cluster's says."""
+    imported = config["import"]
+    return {
+        "pipeline.name": f"{imported['namespace']}/{imported['name']} {imported['runId']}",
+        # Operators keep nothing of a row, so it need not be copied from one to the next.
+        "pipeline.object-reuse": "true",
+        # A job that is submitted again goes on from a checkpoint: its operators must be found in it.
+        "table.exec.uid.generation": "ALWAYS",
+        "table.local-time-zone": "UTC",
+    }
+
+
+def submit(config: Dict[str, Any], username: str, password_file: str, endpoint: Optional[str]) -> None:
+    """Hand the job to Flink."""
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+
+    table_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    for key, value in job_settings(config).items():
+        table_env.get_config().set(key, value)
+    table_env.execute_sql(source_table(config, username, password_file))
+    table_env.execute_sql(items_table(config, endpoint))
+    statements = table_env.create_statement_set()
+    statements.add_insert_sql(insert(config))
+    statements.execute()
+
+
+def sentence_in(error: BaseException) -> Optional[str]:
+    """Find the sentence for the user in what PyFlink makes of a Java exception."""
+    found = re.search(re.escape(PREFIX) + r"[^\n]*", str(error))
+    return found.group(0) if found else None
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description="Copies rows of a Lindorm table into a DynamoDB table.")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the job config (job.json)")
+    parser.add_argument("--credentials", required=True, metavar="DIR", help="a folder with 'username' and 'password'")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+        username = read_username(options.credentials)
+        password_file = os.path.abspath(os.path.join(options.credentials, "password"))
+        submit(config, username, password_file, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"))
+    except UserError as error:
+        print(f"{PREFIX}{error}", file=sys.stderr)
+        return 1
+    except Exception as error:  # whatever PyFlink raises may carry a sentence for the user
+        sentence = sentence_in(error)
+        if sentence is None:
+            raise
+        print(sentence, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The embedded stack: everything an import needs, on one machine, without containers (docs/contracts.md)."""

@@ -1,0 +1,418 @@
+"""Checks the machine and builds, once, what the embedded stack is made of.
+
+    python3 -m local.bootstrap              # check, then build what the cache lacks
+    python3 -m local.bootstrap --check      # say what is missing on the machine, build nothing
+    python3 -m local.bootstrap --print-env  # as without options, then `NAME=path` lines of what was built
+    python3 -m local.bootstrap --only dev-venv
+
+Standard library only: it runs on the system's Python before anything is installed. What it builds lies in
+`$LINDORM_IMPORT_CACHE` (default `~/.cache/lindorm-import`), in folders keyed by version or by a hash of their
+inputs (docs/contracts.md, section 1). A folder is complete when it holds `.ready`; it is built in a sibling folder
+and renamed, under a file lock, so two bootstraps at once build nothing twice and leave nothing half done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+KUBERNETES_VERSION = "v1.34.4"
+DYNAMODB_LOCAL_VERSION = "3.3.1"
+PYTHON_VERSION = (3, 11)
+JDK_VERSION = 17
+GO_VERSION = (1, 26)  # what local/kube/go/go.mod asks for: etcd v3.6.16 does
+KUBE_BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+CRD_FILE = "flinkdeployments.flink.apache.org-v1.yml"
+
+
+class BootstrapError(Exception):
+    """Something is missing or failed to build; the message is one sentence (or more lines) for the user."""
+
+
+def cache_root() -> Path:
+    """The folder of everything that is built once."""
+    return Path(os.environ.get("LINDORM_IMPORT_CACHE") or Path.home() / ".cache" / "lindorm-import")
+
+
+def content_hash(paths: Iterable[Path], *extra: str) -> str:
+    """Twelve hex digits over names and contents of files, and over all files below folders.
+
+    Below a folder, `target/` and `src/test/` do not count: no jar is made of them. What is not there is empty.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(f for f in (path, *path.rglob("*")) if f.is_file()):
+            relative = file.relative_to(REPOSITORY).as_posix()
+            if "/target/" not in relative and "/src/test/" not in relative:
+                digest.update(relative.encode() + b"\0" + file.read_bytes() + b"\0")
+    for text in extra:
+        digest.update(text.encode() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+# --- where things are -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each built thing is (or will be, until the bootstrap has run)."""
+
+    dev_venv: Path
+    job_venv: Path
+    kube: Path
+    dynamodb_local: Path
+    job_jar_folder: Path
+    flink: Path
+
+    @property
+    def dev_python(self) -> Path:
+        """The interpreter that runs controller, tests and stack."""
+        return self.dev_venv / "bin" / "python"
+
+    @property
+    def job_python(self) -> Path:
+        """The interpreter that has PyFlink."""
+        return self.job_venv / "bin" / "python"
+
+    @property
+    def flink_home(self) -> Path:
+        """The Flink distribution inside PyFlink."""
+        return self.job_venv / "lib" / "python{}.{}".format(*PYTHON_VERSION) / "site-packages" / "pyflink"
+
+    @property
+    def job_jar(self) -> Path:
+        """The connectors and all that they need (flink_job/connectors)."""
+        return self.job_jar_folder / "lindorm-flink.jar"
+
+    @property
+    def s3_plugin(self) -> Path:
+        """Flink's S3 file system; it belongs in a folder below `plugins/`."""
+        return next(self.flink.glob("flink-s3-fs-hadoop-*.jar"), self.flink / "flink-s3-fs-hadoop.jar")
+
+    @property
+    def flink_crd(self) -> Path:
+        """The official FlinkDeployment CRD, as YAML."""
+        return self.flink / CRD_FILE
+
+    def environment(self) -> dict[str, str]:
+        """What `--print-env` prints."""
+        return {
+            "PY": str(self.dev_python),
+            "JOB_PY": str(self.job_python),
+            "FLINK_HOME": str(self.flink_home),
+            "KUBE_BIN": str(self.kube),
+            "DYNAMODB_LOCAL": str(self.dynamodb_local),
+            "JOB_JAR": str(self.job_jar),
+            "FLINK_S3_PLUGIN": str(self.s3_plugin),
+            "FLINK_CRD": str(self.flink_crd),
+        }
+
+
+def layout() -> Layout:
+    """The folders that belong to this checkout: pure, except that it reads the inputs it hashes."""
+    root = cache_root()
+    python = "python{}.{}".format(*PYTHON_VERSION)
+    return Layout(
+        dev_venv=root / "venv" / f"dev-{content_hash([REPOSITORY / 'requirements' / 'dev.txt'], python)}",
+        job_venv=root / "venv" / f"job-{content_hash([REPOSITORY / 'requirements' / 'job.txt'], python)}",
+        kube=find_kube_binaries() or root / "kube" / KUBERNETES_VERSION,
+        dynamodb_local=root / "dynamodb-local" / DYNAMODB_LOCAL_VERSION,
+        job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
+        flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
+    )
+
+
+def find_kube_binaries() -> Path | None:
+    """A folder of the user's own that holds all of KUBE_BINARIES: `$KUBEBUILDER_ASSETS`, or one on PATH.
+
+    setup-envtest's folder lacks kube-controller-manager, without which owned objects are never collected: such a
+    folder is not taken, and the bootstrap builds its own.
+    """
+    candidates = [os.environ.get("KUBEBUILDER_ASSETS", ""), *os.environ.get("PATH", "").split(os.pathsep)]
+    for candidate in filter(None, candidates):
+        folder = Path(candidate)
+        if all(os.access(folder / name, os.X_OK) for name in KUBE_BINARIES):
+            return folder
+    return None
+
+
+# --- what the machine must have ---------------------------------------------------------------------------------
+
+
+def _output(*command: str) -> str:
+    """What a command prints on both streams, or "" where it cannot be run."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return result.stdout + result.stderr if result.returncode == 0 else ""
+
+
+def find_python() -> str | None:
+    """A Python of exactly PYTHON_VERSION: the running one, or `python3.11` on PATH."""
+    if sys.version_info[:2] == PYTHON_VERSION:
+        return sys.executable
+    return shutil.which("python{}.{}".format(*PYTHON_VERSION))
+
+
+def java_tool(name: str) -> str:
+    """`java` or `javac` as Flink's own scripts find it: JAVA_HOME first, then PATH."""
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home) / "bin" / name) if home else name
+
+
+def missing_on_machine(wanted: Sequence[Part]) -> list[str]:
+    """One sentence for each thing that the machine lacks to build `wanted` and to run what was built.
+
+    Only looks: nothing is downloaded or changed. Empty means that the bootstrap can go on.
+    """
+    problems: list[str] = []
+    if not Path("/proc/self/stat").exists():
+        problems.append("The embedded stack runs on Linux only: it tells its processes apart by /proc.")
+    if find_python() is None:
+        running = ".".join(map(str, sys.version_info[:2]))
+        problems.append(
+            f"Python 3.11 is missing (this is {running}, and there is no python3.11 on PATH): "
+            "PyFlink 1.20 takes 3.8 to 3.11 and the controller needs 3.11; install python3.11 with venv."
+        )
+    elif not _output(str(find_python()), "-c", "import venv, ensurepip; print('both are there')"):
+        problems.append("Python 3.11 has no venv module: install python3.11-venv.")
+    tools = {tool for part in wanted for tool in part.needs}
+    if "java" in tools:
+        version = _output(java_tool("javac"), "-version")
+        match = re.search(r"javac (\d+)", version)
+        if match is None:
+            problems.append(f"A JDK {JDK_VERSION} is missing (no javac in JAVA_HOME or on PATH): install one.")
+        elif int(match[1]) != JDK_VERSION:
+            problems.append(
+                f"JDK {match[1]} is the wrong one: Flink 1.20 runs on {JDK_VERSION}; "
+                f"install JDK {JDK_VERSION} and set JAVA_HOME to it."
+            )
+    if "mvn" in tools and not _output("mvn", "-v"):
+        problems.append("Maven is missing (no working mvn on PATH): install Maven 3.8 or newer.")
+    if "go" in tools and (problem := _go_problem()):
+        problems.append(problem)
+    return problems
+
+
+def _go_problem() -> str | None:
+    """What is wrong with Go, in one sentence; None when kube-apiserver can be built with it."""
+    wanted = ".".join(map(str, GO_VERSION))
+    instead = "or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kube-controller-manager"
+    match = re.search(r"go(\d+)\.(\d+)", _output("go", "env", "GOVERSION"))
+    if match is None:
+        return f"Go is missing and so are ready Kubernetes binaries: install Go {wanted} or newer, {instead}."
+    if (int(match[1]), int(match[2])) < GO_VERSION:
+        return f"Go {match[1]}.{match[2]} is too old to build etcd: install Go {wanted} or newer, {instead}."
+    return None
+
+
+# --- building ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing the cache holds: where, how it is built, from which tools, and how long that usually takes."""
+
+    name: str
+    folder: Path
+    build: Callable[[Path, Path], None]  # (folder to fill, log file)
+    usual: str
+    needs: tuple[str, ...] = field(default=())
+
+    @property
+    def ready(self) -> bool:
+        """Whether the folder is whole."""
+        return (self.folder / ".ready").exists()
+
+
+def parts(where: Layout) -> list[Part]:
+    """Everything the cache must hold for this checkout, the slowest first."""
+    found = [
+        Part("kube", where.kube, _build_kube, "6 to 9 minutes", ("go",)),
+        Part("dev-venv", where.dev_venv, _venv_builder("dev.txt", where.dev_venv), "1 minute"),
+        Part("job-venv", where.job_venv, _venv_builder("job.txt", where.job_venv), "2 minutes", ("java",)),
+        Part("dynamodb-local", where.dynamodb_local, _build_dynamodb_local, "20 seconds", ("java", "mvn")),
+        Part("flink", where.flink, _build_flink, "20 seconds", ("java", "mvn")),
+        Part("job-jar", where.job_jar_folder, _build_job_jar, "1 minute", ("java", "mvn")),
+    ]
+    if find_kube_binaries() is not None:
+        found = [part for part in found if part.name != "kube"]
+    return found
+
+
+def _run(command: Sequence[str], log: Path, cwd: Path, env: dict[str, str] | None = None) -> None:
+    """Run a build command with its output in `log`.
+
+    Errors: BootstrapError with the last lines of the log.
+    """
+    with log.open("ab") as out:
+        out.write(f"$ {' '.join(command)}\n".encode())
+        out.flush()
+        result = subprocess.run(
+            command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=out, stderr=out, stdin=subprocess.DEVNULL
+        )
+    if result.returncode != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise BootstrapError(f"{command[0]} ended with {result.returncode}; the whole log is {log}\n{tail}")
+
+
+def _venv_builder(requirements: str, final: Path) -> Callable[[Path, Path], None]:
+    """A builder of a virtual environment from a lock file with hashes."""
+
+    def build(folder: Path, log: Path) -> None:
+        python = find_python()
+        if python is None:
+            raise BootstrapError("Python 3.11 is missing.")
+        _run([python, "-m", "venv", str(folder)], log, REPOSITORY)
+        lock = REPOSITORY / "requirements" / requirements
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        _run([*pip, "--require-hashes", "-r", str(lock)], log, REPOSITORY)
+        for script in (folder / "bin").iterdir():  # their first lines name the folder that is renamed below
+            if script.is_file() and not script.is_symlink():
+                text = script.read_bytes()
+                if str(folder).encode() in text:
+                    script.write_bytes(text.replace(str(folder).encode(), str(final).encode()))
+
+    return build
+
+
+def _build_kube(folder: Path, log: Path) -> None:
+    """etcd, kube-apiserver and kube-controller-manager from Go modules (local/kube/go)."""
+    major, minor, _ = KUBERNETES_VERSION[1:].split(".")
+    version = "k8s.io/component-base/version"
+    flags = (
+        f"-s -w -X {version}.gitVersion={KUBERNETES_VERSION} "
+        f"-X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
+    )
+    packages = {"etcd": "./etcd", **{name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBE_BINARIES[1:]}}
+    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
+    for name, package in packages.items():
+        command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / name), package]
+        _run(command, log, REPOSITORY / "local" / "kube" / "go", env)
+
+
+def _copy_dependencies(pom: Path, folder: Path, log: Path) -> None:
+    """Copy what a POM lists, and nothing else, into a folder."""
+    command = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"]
+    _run([*command, f"-DoutputDirectory={folder}", "-DincludeScope=runtime"], log, REPOSITORY)
+
+
+def _build_dynamodb_local(folder: Path, log: Path) -> None:
+    """DynamoDB Local, its dependencies and its SQLite natives, all in one folder."""
+    _copy_dependencies(REPOSITORY / "local" / "dynamodb" / "pom.xml", folder, log)
+
+
+def _build_flink(folder: Path, log: Path) -> None:
+    """Flink's S3 plugin, and the FlinkDeployment CRD out of the operator's API jar."""
+    _copy_dependencies(REPOSITORY / "local" / "flink" / "pom.xml", folder, log)
+    api = next(folder.glob("flink-kubernetes-operator-api-*.jar"))
+    with zipfile.ZipFile(api) as jar:
+        (folder / CRD_FILE).write_bytes(jar.read(f"META-INF/fabric8/{CRD_FILE}"))
+    api.unlink()
+
+
+def _build_job_jar(folder: Path, log: Path) -> None:
+    """The job's jar, built from a copy of its sources so that no `target/` in the checkout is touched."""
+    sources = folder / "sources"
+    shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
+    _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
+    (sources / "target" / "lindorm-flink.jar").rename(folder / "lindorm-flink.jar")
+    shutil.rmtree(sources)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file; a second holder waits."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def build(part: Part, say: Callable[[str], None]) -> None:
+    """Build one part unless it is whole already.
+
+    Errors: BootstrapError that names the part.
+    """
+    if part.ready:
+        return
+    part.folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(part.folder.with_name(part.folder.name + ".lock")):
+        if part.ready:
+            return
+        say(f"bootstrap: building {part.name} (usually {part.usual}) …")
+        started = time.monotonic()
+        building = part.folder.with_name(part.folder.name + ".building")
+        log = part.folder.with_name(part.folder.name + ".log")
+        for leftover in (building, part.folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        log.unlink(missing_ok=True)
+        building.mkdir()
+        try:
+            part.build(building, log)
+        except BootstrapError as error:
+            raise BootstrapError(f"{part.name} could not be built: {error}") from error
+        (building / ".ready").touch()
+        building.rename(part.folder)
+        say(f"bootstrap: {part.name} is ready after {time.monotonic() - started:.0f} s: {part.folder}")
+
+
+def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
+    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: all).
+
+    Errors: BootstrapError, before anything was started where the machine lacks something.
+    """
+    where = layout()
+    wanted = [part for part in parts(where) if not only or part.name in only]
+    lacking = [part for part in wanted if not part.ready]
+    if not lacking:
+        return where
+    problems = missing_on_machine(wanted)
+    if problems:
+        raise BootstrapError("\n".join(problems))
+    with ThreadPoolExecutor(max_workers=2) as pool:  # one waits for the network while the other compiles
+        for future in [pool.submit(build, part, say) for part in lacking]:
+            future.result()
+    return layout()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; exit code 0 when all is there, else 1."""
+    parser = argparse.ArgumentParser(prog="python3 -m local.bootstrap", description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="say what is missing on the machine, build nothing")
+    parser.add_argument("--print-env", action="store_true", help="print NAME=path lines of what was built")
+    parser.add_argument("--only", action="append", default=[], metavar="PART", help="this part only (repeatable)")
+    options = parser.parse_args(arguments)
+    known = [part.name for part in parts(layout())]
+    if unknown := set(options.only) - set(known) - {"kube"}:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    try:
+        if options.check:
+            problems = missing_on_machine(parts(layout()))
+            print("\n".join(problems) or "bootstrap: this machine has what it must have")
+            return 1 if problems else 0
+        where = bootstrap(options.only, lambda line: print(line, file=sys.stderr, flush=True))
+    except BootstrapError as error:
+        print(f"bootstrap: {error}", file=sys.stderr)
+        return 1
+    if options.print_env:
+        print("\n".join(f"{name}={value}" for name, value in where.environment().items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

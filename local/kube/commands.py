@@ -1,0 +1,151 @@
+"""The command lines of etcd, kube-apiserver and kube-controller-manager, and the files they read."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.kube.certificates import write_key, write_serving_certificate
+
+# What is of use without nodes: collection of owned objects, deletion of namespaces, the `default` service account
+# of each namespace, and the rules of aggregated cluster roles.
+_CONTROLLERS = (
+    "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
+)
+# Every request with its user, verb and resource: what the RBAC tests compare the chart's rules with. Reads of the
+# control plane itself are left out.
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "users": ["system:apiserver", "system:kube-controller-manager"]},
+        {"level": "None", "nonResourceURLs": ["/*"]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Kube:
+    """One API server: its folder, the folder of its binaries, its ports on 127.0.0.1."""
+
+    folder: Path
+    binaries: Path
+    etcd_port: int
+    etcd_peer_port: int
+    port: int
+    controller_manager_port: int
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Admin access: a token of the group system:masters."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def audit_log(self) -> Path:
+        """One JSON object per request (level Metadata)."""
+        return self.folder / "audit.log"
+
+    def write_files(self) -> None:
+        """Make keys, certificates, tokens and the kubeconfigs. To be called once, in an empty folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_serving_certificate(self.folder)
+        write_key(self.folder / "service-accounts.key")
+        tokens = self.folder / "tokens.csv"
+        tokens.touch(mode=0o600)
+        admin, manager = secrets.token_hex(16), secrets.token_hex(16)
+        tokens.write_text(
+            f'{admin},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,controller-manager,""\n'
+        )
+        (self.folder / "audit-policy.yaml").write_text(json.dumps(_AUDIT_POLICY))
+        self.write_kubeconfig(self.kubeconfig, "admin", admin)
+        self.write_kubeconfig(self.folder / "controller-manager.kubeconfig", "controller-manager", manager)
+
+    def write_kubeconfig(self, path: Path, user: str, token: str) -> None:
+        """Write a kubeconfig (JSON, which is YAML) for whoever holds the token; namespace `default`."""
+        ca = base64.b64encode((self.folder / "ca.crt").read_bytes()).decode()
+        path.touch(mode=0o600)
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "clusters": [{"name": "local", "cluster": {"server": self.url, "certificate-authority-data": ca}}],
+                    "users": [{"name": user, "user": {"token": token}}],
+                    "contexts": [
+                        {"name": "local", "context": {"cluster": "local", "user": user, "namespace": "default"}}
+                    ],
+                    "current-context": "local",
+                },
+                indent=1,
+            )
+        )
+
+    def etcd(self) -> list[str]:
+        """etcd, without fsync: nothing here must survive the machine."""
+        client, peer = f"http://127.0.0.1:{self.etcd_port}", f"http://127.0.0.1:{self.etcd_peer_port}"
+        return [
+            str(self.binaries / "etcd"),
+            f"--data-dir={self.folder / 'etcd'}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--unsafe-no-fsync",
+            "--log-level=warn",
+        ]
+
+    def apiserver(self) -> list[str]:
+        """kube-apiserver with RBAC, service account tokens and an audit log.
+
+        The ServiceAccount admission plugin is off: it would refuse pods before the controller manager has made the
+        namespace's account. The service addresses are a range that nothing routes to.
+        """
+        return [
+            str(self.binaries / "kube-apiserver"),
+            f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            "--advertise-address=127.0.0.1",
+            f"--tls-cert-file={self.folder / 'server.crt'}",
+            f"--tls-private-key-file={self.folder / 'server.key'}",
+            f"--cert-dir={self.folder}",
+            f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            f"--service-account-key-file={self.folder / 'service-accounts.key'}",
+            f"--service-account-signing-key-file={self.folder / 'service-accounts.key'}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.99.0.0/24",
+            "--disable-admission-plugins=ServiceAccount",
+            "--endpoint-reconciler-type=none",
+            f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
+            f"--audit-log-path={self.audit_log}",
+            "--audit-log-maxsize=50",
+            "--audit-log-maxbackup=2",
+        ]
+
+    def controller_manager(self) -> list[str]:
+        """kube-controller-manager with the controllers that make sense without nodes."""
+        kubeconfig = self.folder / "controller-manager.kubeconfig"
+        return [
+            str(self.binaries / "kube-controller-manager"),
+            f"--kubeconfig={kubeconfig}",
+            f"--authentication-kubeconfig={kubeconfig}",
+            f"--authorization-kubeconfig={kubeconfig}",
+            f"--controllers={_CONTROLLERS}",
+            "--use-service-account-credentials=true",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.controller_manager_port}",
+            f"--cert-dir={self.folder}",
+        ]

@@ -1,0 +1,74 @@
+"""What tests can set while the server runs, and what it has counted. Shared by all connections and the control port."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+SERVED_KEPT = 10_000
+
+
+@dataclass
+class Settings:
+    """All of them are JSON fields of `POST /settings`."""
+
+    page_latency_ms: float = 0.0  # added to every read of a table
+    scan_rows_per_second: float = 0.0  # how fast rows pass under a scan, served or not; 0: as fast as SQLite is
+    statement_timeout_ms: int = 120_000  # https://help.aliyun.com/document_detail/445131.html
+    refuse_connections: bool = False  # answer new connections with 1040
+    max_connections: int = 4_000  # per node, from 2.7.0.0
+    timeout_next: int = 0  # so many table reads that follow end with 3024
+    resource_limit_next: int = 0  # so many table reads that follow end with 8008
+    drop_next: int = 0  # so many table reads that follow close the connection half way through the answer
+
+
+@dataclass
+class Counters:
+    """Counts since the start or the last `POST /reset`."""
+
+    connections: int = 0
+    reads: int = 0
+    rows: int = 0
+    bytes: int = 0
+    errors: int = 0
+    writes: int = 0
+
+
+@dataclass
+class Controls:
+    settings: Settings = field(default_factory=Settings)
+    counters: Counters = field(default_factory=Counters)
+    served: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=SERVED_KEPT))
+    open: dict[int, Callable[[], None]] = field(default_factory=dict)  # connection number -> what closes it
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, name: str) -> bool:
+        """Use up one of a number of faults that were ordered."""
+        with self.lock:
+            left = int(getattr(self.settings, name))
+            if left:
+                setattr(self.settings, name, left - 1)
+            return left > 0
+
+    def count(self, **amounts: int) -> None:
+        with self.lock:
+            for name, amount in amounts.items():
+                setattr(self.counters, name, getattr(self.counters, name) + amount)
+
+    def served_read(self, sql: str, params: list[Any], rows: int, ms: float) -> None:
+        """Remember a read that was answered: the statement as it came, its parameters, rows and milliseconds."""
+        with self.lock:
+            self.counters.reads += 1
+            self.counters.rows += rows
+            self.served.append({"sql": sql, "params": params, "rows": rows, "ms": round(ms, 3)})
+
+    def drop_all(self) -> int:
+        """Close every open connection; how many there were."""
+        with self.lock:
+            closers = list(self.open.values())
+        for close in closers:
+            close()
+        return len(closers)

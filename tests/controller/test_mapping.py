@@ -1,0 +1,127 @@
+"""Keys and attributes: what is accepted, and which data loss is refused before it happens."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.mapping import Mapping, map_table
+from controller.observed import Column, KeyColumn, SourceSeen, TableKey, Trouble
+from tests.controller.factories import SOURCE, spec
+
+
+def mapped(source: SourceSeen = SOURCE, **changes: Any) -> Mapping:
+    result = map_table(spec(**changes), source)
+    assert isinstance(result, Mapping), result
+    return result
+
+
+def refused(source: SourceSeen = SOURCE, **changes: Any) -> Trouble:
+    result = map_table(spec(**changes), source)
+    assert isinstance(result, Trouble), result
+    return result
+
+
+THREE_KEYS = SourceSeen(
+    columns=(Column("device", "VARCHAR"), Column("ts", "TIMESTAMP"), Column("seq", "BIGINT"), Column("val", "DOUBLE")),
+    primary_key=(KeyColumn("device", "ASC"), KeyColumn("ts", "DESC"), KeyColumn("seq", "ASC")),
+)
+
+
+def test_the_default_key_is_lindorms_first_and_second_key_column() -> None:
+    mapping = mapped()
+    assert mapping.partition.table_key == TableKey("device", "S")
+    assert mapping.sort is not None
+    assert mapping.sort.table_key == TableKey("ts", "S")
+
+
+def test_every_column_becomes_an_attribute_of_its_types_default() -> None:
+    assert [(a.name, a.as_) for a in mapped().attributes] == [
+        ("device", "String"),
+        ("ts", "Iso8601"),
+        ("metric", "String"),
+        ("val", "Number"),
+    ]
+
+
+def test_a_renamed_key_column_keeps_being_the_key() -> None:
+    mapping = mapped(**{"target.attributes": [{"column": "ts", "name": "at", "as": "EpochMillis"}]})
+    assert mapping.sort is not None
+    assert mapping.sort.table_key == TableKey("at", "N")
+
+
+def test_the_primary_key_is_read_even_when_the_column_list_leaves_it_out() -> None:
+    assert [c.name for c in mapped(**{"source.columns": ["val"]}).columns] == ["device", "ts", "val"]
+
+
+def test_a_key_that_leaves_out_a_primary_key_column_is_refused() -> None:
+    trouble = refused(**{"target.key": {"partition": "device"}})
+    assert (trouble.reason, trouble.spec) == ("KeyNotUnique", True)
+    assert "ts" in trouble.message
+
+
+def test_a_primary_key_of_three_columns_needs_a_template_and_the_message_proposes_one() -> None:
+    trouble = refused(THREE_KEYS)
+    assert trouble.reason == "KeyNotUnique"
+    assert "{ts}#{seq}" in trouble.message
+
+
+def test_a_template_joins_key_columns_to_a_string() -> None:
+    mapping = mapped(THREE_KEYS, **{"target.key": {"partition": "device", "sort": "{ts}#{seq}"}})
+    assert mapping.sort is not None
+    assert (mapping.sort.name, mapping.sort.type, mapping.sort.template) == ("sk", "S", "{ts}#{seq}")
+
+
+def test_a_template_without_separator_is_refused_because_rows_could_collide() -> None:
+    trouble = refused(THREE_KEYS, **{"target.key": {"partition": "device", "sort": "{ts}{seq}"}})
+    assert trouble.reason == "KeyNotUnique"
+
+
+def test_a_key_timestamp_in_whole_seconds_is_refused_because_rows_could_collide() -> None:
+    trouble = refused(**{"target.attributes": [{"column": "ts", "as": "EpochSeconds"}]})
+    assert trouble.reason == "KeyNotUnique"
+
+
+def test_two_columns_with_one_attribute_name_are_refused() -> None:
+    trouble = refused(**{"target.attributes": [{"column": "metric", "name": "val"}]})
+    assert trouble.reason == "DuplicateAttribute"
+    assert "metric" in trouble.message
+    assert "val" in trouble.message
+
+
+def test_a_key_template_named_like_a_column_is_refused() -> None:
+    trouble = refused(THREE_KEYS, **{"target.key": {"partition": "device", "sort": "{ts}#{seq}", "sortName": "val"}})
+    assert trouble.reason == "DuplicateAttribute"
+
+
+def test_sharding_makes_the_partition_key_a_string() -> None:
+    numbers = replace(SOURCE, columns=(Column("device", "BIGINT"), *SOURCE.columns[1:]))
+    assert mapped(numbers).partition.type == "N"
+    assert mapped(numbers, **{"target.partitionShards": 16}).partition.type == "S"
+
+
+def test_an_unknown_column_is_told_with_those_that_exist() -> None:
+    trouble = refused(**{"source.timeRange.column": "time"})
+    assert trouble.reason == "UnknownColumn"
+    assert "device, ts, metric, val" in trouble.message
+
+
+@pytest.mark.parametrize(
+    ("type_", "unit", "told"),
+    [("TIMESTAMP", "Seconds", "remove"), ("BIGINT", None, "unit"), ("VARCHAR", None, "TIMESTAMP or an integer")],
+)
+def test_a_time_column_whose_type_and_unit_do_not_fit_is_refused(type_: str, unit: str | None, told: str) -> None:
+    source = replace(SOURCE, columns=(SOURCE.columns[0], Column("ts", type_), *SOURCE.columns[2:]))
+    trouble = refused(source, **{"source.timeRange.unit": unit})
+    assert trouble.reason == "InvalidTimeRange"
+    assert told in trouble.message
+
+
+def test_a_conversion_that_would_change_the_value_is_refused() -> None:
+    assert refused(**{"target.attributes": [{"column": "val", "as": "Binary"}]}).reason == "UnsupportedConversion"
+
+
+def test_a_type_that_cannot_be_imported_is_refused_by_name() -> None:
+    source = replace(SOURCE, columns=(*SOURCE.columns, Column("shape", "GEOMETRY")))
+    assert "shape" in refused(source).message
+    assert "shape" not in [c.name for c in mapped(source, **{"source.columns": ["val"]}).columns]

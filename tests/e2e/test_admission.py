@@ -1,0 +1,121 @@
+"""The generated CRD against a real API server: what it fills in, refuses and lets change."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from controller.api.spec import ImportSpec
+from local.demo import World
+from local.stack import Stack
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Only the API server: no controller looks at what these tests create."""
+    with Stack(tmp_path_factory.mktemp("kube"), parts=["kube"]) as stack:
+        stack.environment["LINDORM_URL"] = "jdbc:mysql://ld.example:33060/default"
+        yield World(stack)
+
+
+@pytest.fixture
+def created(world: World) -> Iterator[dict[str, Any]]:
+    yield world.apply(world.example())
+    world.delete("readings")
+
+
+def refusal(world: World, **changes: Any) -> str:
+    with pytest.raises(ApiException) as refused:
+        world.apply(world.example(**changes))
+    # 500 is what this API server answers to a server-side apply of a document that does not fit the schema.
+    assert refused.value.status in (400, 422, 500), refused.value
+    return str(refused.value.body)
+
+
+def test_the_example_is_accepted_and_its_defaults_are_filled_in(created: dict[str, Any]) -> None:
+    spec = created["spec"]
+    assert spec["source"]["pageSize"] == 2000
+    assert spec["target"]["deletionPolicy"] == "Retain"
+    assert spec["job"]["taskManager"]["slots"] == 4
+    assert spec["suspend"] is False
+
+
+def test_what_the_api_server_fills_in_is_what_the_controller_would_have_assumed(
+    world: World, created: dict[str, Any]
+) -> None:
+    written = ImportSpec.model_validate(world.example()["spec"])
+    assert ImportSpec.model_validate(created["spec"]) == written
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("source.timeRange.end", "2022-01-01T00:00:00Z", "start must be before end"),
+        ("source.url", "ld.example:33060", "spec.source.url"),
+        ("source.pageSize", 2001, "less than or equal to 2000"),
+        ("source.credentials", {}, "secretName"),
+        ("target.capacity", {"autoscaling": {"min": 1, "max": 2}}, "autoscaling needs mode: Provisioned"),
+        ("target.capacity", {"mode": "Provisioned"}, "mode: Provisioned needs writeUnits"),
+        ("target.capacity", {"warm": True}, "warm: true needs writeUnits"),
+        ("target.attributes", [{"column": "a", "name": "x"}, {"column": "a", "name": "y"}], "duplicate entries"),
+        ("target.partitionShards", 1, "greater than or equal to 2"),
+        ("target.deletionPolicy", "Keep", "Unsupported value"),
+        ("staging.bucket", "Not_A_Bucket", "spec.staging.bucket"),
+        ("job.checkpoint.interval", "1 minute", "interval"),
+        ("targetTable", "x", "field not declared in schema"),
+        ("budget.maxCostUSD", "a lot", "maxCostUSD"),
+    ],
+)
+def test_a_spec_that_breaks_a_rule_is_refused_with_the_reason(
+    world: World, path: str, value: object, told: str
+) -> None:
+    assert told in refusal(world, **{path: value})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("source.table", "other"),
+        ("source.columns", ["val"]),
+        ("source.filter", "val > 0"),
+        ("source.timeRange.end", "2023-03-01T00:00:00Z"),
+        ("target.table", "other"),
+        ("target.key", {"partition": "device", "sort": "ts"}),
+        ("target.attributes", [{"column": "val", "name": "value"}]),
+        ("target.partitionShards", 4),
+        ("target.nulls", "Write"),
+        ("staging.bucket", "another-bucket"),
+    ],
+)
+def test_what_defines_the_data_cannot_change(world: World, created: dict[str, Any], path: str, value: object) -> None:
+    assert "cannot change" in refusal(world, **{path: value})
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("suspend", True),
+        ("budget", {"maxCostUSD": "900", "maxDuration": "24h"}),
+        ("target.capacity", {"mode": "OnDemand", "writeUnits": 7000}),
+        ("source.maxRowsPerSecond", 50000),
+        ("ttlAfterFinished", "168h"),
+    ],
+)
+def test_rates_budget_and_suspend_can_change(world: World, created: dict[str, Any], path: str, value: object) -> None:
+    assert world.apply(world.example(**{path: value}))["metadata"]["generation"] > 1
+
+
+def test_kubectl_get_shows_state_rows_percent_throttled_eta_and_age(world: World, created: dict[str, Any]) -> None:
+    request = world.stack.api_client().param_serialize(
+        "GET",
+        "/apis/lindorm.io/v1alpha1/namespaces/default/lindormimports",
+        header_params={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"},
+        auth_settings=["BearerToken"],
+    )
+    table = json.loads(world.stack.api_client().call_api(*request).read())
+    columns = [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0]
+    assert columns == ["Name", "State", "Rows", "Percent", "Throttled", "ETA", "Age"]

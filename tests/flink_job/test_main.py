@@ -1,0 +1,226 @@
+"""The driver's pure functions: what Flink SQL is told, and what the user is told."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from flink_job import main
+
+CONFIG = {
+    "version": 1,
+    "import": {"namespace": "default", "name": "readings", "uid": "u", "runId": "r1a2b3c4d"},
+    "source": {
+        "url": "jdbc:mysql://host:33060/default",
+        "table": "readings",
+        "columns": [
+            {"name": "device", "type": "VARCHAR"},
+            {"name": "ts", "type": "TIMESTAMP"},
+            {"name": "val", "type": "DOUBLE"},
+        ],
+        "primaryKey": [{"name": "device", "order": "ASC"}, {"name": "ts", "order": "ASC"}],
+        "timeRange": {
+            "column": "ts",
+            "start": "2023-01-01T00:00:00.000Z",
+            "end": "2023-02-01T00:00:00.000Z",
+            "unit": None,
+        },
+        "filter": None,
+        "pageSize": 2000,
+        "maxRowsPerSecond": None,
+        "splitPoints": [],
+    },
+    "target": {"region": "us-west-2", "table": "readings"},
+    "rejects": {"path": "s3://b/rejects/", "max": 1000},
+    "result": {"path": "s3://b/result/result.json"},
+}
+
+
+def config(**source: object) -> dict:
+    changed = copy.deepcopy(CONFIG)
+    changed["source"].update(source)
+    return changed
+
+
+def options(ddl: str) -> dict[str, str]:
+    """Read the options back from a CREATE TABLE."""
+    pairs = re.findall(r"'((?:[^']|'')*)' = '((?:[^']|'')*)'", ddl.split(") WITH (")[-1])
+    return {key: value.replace("''", "'") for key, value in pairs}
+
+
+def test_source_table_has_the_columns_and_the_range():
+    ddl = main.source_table(CONFIG, "reader", "/etc/cred/password")
+    assert "`device` STRING,\n  `ts` TIMESTAMP_LTZ(3),\n  `val` DOUBLE" in ddl
+    assert options(ddl) == {
+        "connector": "lindorm",
+        "url": "jdbc:mysql://host:33060/default",
+        "table-name": "readings",
+        "username": "reader",
+        "password-file": "/etc/cred/password",
+        "scan.page-size": "2000",
+        "scan.timestamp.column": "ts",
+        "scan.timestamp.start": "2023-01-01T00:00:00.000Z",
+        "scan.timestamp.end": "2023-02-01T00:00:00.000Z",
+    }
+
+
+def test_source_table_without_a_range():
+    given = options(main.source_table(config(timeRange=None), "u", "p"))
+    assert not any(key.startswith("scan.timestamp") for key in given)
+
+
+def test_source_table_with_everything():
+    time_range = dict(CONFIG["source"]["timeRange"], unit="Seconds")
+    given = options(
+        main.source_table(
+            config(
+                timeRange=time_range,
+                filter="metric = 'temp'",
+                maxRowsPerSecond=50_000,
+                splitPoints=["a;b", "it's"],
+            ),
+            "u",
+            "p",
+        )
+    )
+    assert given["scan.timestamp.unit"] == "Seconds"
+    assert given["scan.filter"] == "metric = 'temp'"
+    assert given["scan.rows-per-second"] == "50000"
+    assert given["scan.split.points"] == "'a;b';'it''s'"
+
+
+def test_names_and_texts_cannot_leave_their_quotes():
+    hostile = "x` STRING) WITH ('connector' = 'print') --"
+    ddl = main.source_table(config(columns=[{"name": hostile, "type": "INT"}], table="t' = '"), "u", "p")
+    assert "`x`` STRING) WITH ('connector' = 'print') --` INT" in ddl
+    assert options(ddl)["table-name"] == "t' = '"
+    assert main.insert(config(columns=[{"name": "a`b", "type": "INT"}])).startswith(
+        "INSERT INTO items_of_dynamodb SELECT `a``b` FROM"
+    )
+
+
+def test_items_table_carries_the_config_unchanged():
+    changed = config(filter="name = 'O''Brien' and city = 'Zürich'")
+    given = options(main.items_table(changed, None))
+    assert given["connector"] == "lindorm-items"
+    assert json.loads(given["job-config"]) == changed
+    assert "aws.endpoint" not in given
+    assert options(main.items_table(CONFIG, "http://127.0.0.1:8000"))["aws.endpoint"] == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("lindorm", "flink"),
+    [
+        ("BOOLEAN", "BOOLEAN"),
+        ("TINYINT", "TINYINT"),
+        ("SMALLINT", "SMALLINT"),
+        ("INTEGER", "INT"),
+        ("int", "INT"),
+        ("BIGINT", "BIGINT"),
+        ("BIGINT UNSIGNED", "DECIMAL(20, 0)"),
+        ("bigint  unsigned", "DECIMAL(20, 0)"),
+        ("FLOAT", "FLOAT"),
+        ("DOUBLE", "DOUBLE"),
+        ("DECIMAL(10,2)", "DECIMAL(10,2)"),
+        ("DECIMAL", "STRING"),
+        ("CHAR(8)", "STRING"),
+        ("VARCHAR", "STRING"),
+        ("VARCHAR(20)", "STRING"),
+        ("JSON", "STRING"),
+        ("BINARY(4)", "BYTES"),
+        ("VARBINARY", "BYTES"),
+        ("TIMESTAMP", "TIMESTAMP_LTZ(3)"),
+        ("DATE", "DATE"),
+        ("TIME", "TIME(3)"),
+    ],
+)
+def test_types(lindorm, flink):
+    assert main.flink_type(lindorm) == flink
+
+
+@pytest.mark.parametrize("lindorm", ["GEOMETRY", "VARCHAR)", "INT; DROP"])
+def test_a_type_that_cannot_be_imported_is_named(lindorm):
+    with pytest.raises(main.UserError, match=re.escape(lindorm)):
+        main.flink_type(lindorm)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "version None"),
+        ('{"version": 2}', "version 2"),
+        ('{"version": 1}', "no 'import'"),
+    ],
+)
+def test_a_wrong_config_is_said_in_a_sentence(tmp_path: Path, capsys, content, said):
+    path = tmp_path / "job.json"
+    path.write_text(content)
+    assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("LindormImport: ")
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_missing_files_are_named(tmp_path: Path, capsys):
+    assert main.main(["--config", str(tmp_path / "none"), "--credentials", str(tmp_path)]) == 1
+    assert "none cannot be read" in capsys.readouterr().err
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(CONFIG))
+    (tmp_path / "username").write_text("u")
+    assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 1
+    assert "no key 'password'" in capsys.readouterr().err
+
+
+def test_the_job_gets_the_password_by_its_file_only(tmp_path: Path, monkeypatch):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(CONFIG))
+    (tmp_path / "username").write_text("reader\n")
+    (tmp_path / "password").write_text("secret")
+    seen = []
+    monkeypatch.setattr(main, "submit", lambda *arguments: seen.append(arguments))
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000")
+    assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 0
+    assert seen == [(CONFIG, "reader", str(tmp_path / "password"), "http://127.0.0.1:8000")]
+
+
+def test_a_sentence_is_found_in_a_java_exception(tmp_path: Path, monkeypatch, capsys):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(CONFIG))
+    (tmp_path / "username").write_text("u")
+    (tmp_path / "password").write_text("p")
+
+    def fail(*_arguments):
+        raise RuntimeError(
+            "An error occurred while calling o10.executeSql.\n: ValidationException: …\n"
+            "Caused by: io.lindorm.flink.UserError: LindormImport: 'scan.page-size' must be between 1 and 2000\n\tat …"
+        )
+
+    monkeypatch.setattr(main, "submit", fail)
+    assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "LindormImport: 'scan.page-size' must be between 1 and 2000\n"
+
+
+def test_the_job_can_be_found_again_in_a_checkpoint():
+    settings = main.job_settings(CONFIG)
+    assert settings["table.exec.uid.generation"] == "ALWAYS"
+    assert settings["pipeline.name"] == "default/readings r1a2b3c4d"
+
+
+def test_the_driver_runs_on_python_3_9_with_the_standard_library_and_pyflink():
+    source = Path(main.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 9))
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+    assert imported - {"pyflink"} <= set(sys.stdlib_module_names)

@@ -1,0 +1,3 @@
+module lindorm-import/tools
+
+go 1.25.0
