@@ -113,9 +113,7 @@ class World:
     def read(self, name: str) -> dict[str, Any] | None:
         """The import as it is now; None when it is gone."""
         try:
-            found: Any = self.objects.get_namespaced_custom_object(
-                GROUP, VERSION, self.namespace, PLURAL, name
-            )
+            found: Any = self.objects.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
         except ApiException as error:
             if error.status == 404:
                 return None
