@@ -59,7 +59,12 @@ final class LindormOptions {
             ConfigOptions.key("scan.split.number").intType().noDefaultValue();
     static final ConfigOption<Long> ROWS_PER_SECOND =
             ConfigOptions.key("scan.rows-per-second").longType().noDefaultValue();
+    static final ConfigOption<String> RATES_PATH = ConfigOptions.key("scan.rates.path").stringType().noDefaultValue();
+
+    /** Lindorm's own limit for a statement (its page on hints). */
+    static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(120);
+
     static final ConfigOption<Duration> TIMEOUT =
-            ConfigOptions.key("scan.timeout").durationType().defaultValue(Duration.ofSeconds(120));
+            ConfigOptions.key("scan.timeout").durationType().defaultValue(DEFAULT_TIMEOUT);
     static final ConfigOption<Integer> RETRIES = ConfigOptions.key("scan.retries").intType().defaultValue(10);
 }

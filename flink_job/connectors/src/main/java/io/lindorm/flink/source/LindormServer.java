@@ -14,6 +14,8 @@ import java.util.Properties;
 /** Lindorm over the MySQL protocol, by Connector/J. */
 final class LindormServer implements Server {
 
+    private static final long GRACE_MS = 10_000;
+
     @Override
     public Connection connect(Scan scan) throws SQLException, IOException {
         Properties properties = new Properties();
@@ -26,7 +28,8 @@ final class LindormServer implements Server {
         put(properties, scan, "allowPublicKeyRetrieval", "true");
         put(properties, scan, "characterEncoding", "UTF-8");
         put(properties, scan, "connectTimeout", "10000");
-        put(properties, scan, "socketTimeout", Long.toString(scan.timeout().toMillis()));
+        // Later than the server's own limit, whose error says what happened.
+        put(properties, scan, "socketTimeout", Long.toString(scan.timeout().toMillis() + GRACE_MS));
         put(properties, scan, "tcpKeepAlive", "true");
         properties.setProperty("user", scan.username());
         properties.setProperty("password", scan.password().reveal());

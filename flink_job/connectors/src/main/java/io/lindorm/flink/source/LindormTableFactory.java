@@ -37,6 +37,7 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
                 LindormOptions.SPLIT_POINTS,
                 LindormOptions.SPLIT_NUMBER,
                 LindormOptions.ROWS_PER_SECOND,
+                LindormOptions.RATES_PATH,
                 LindormOptions.TIMEOUT,
                 LindormOptions.RETRIES);
     }

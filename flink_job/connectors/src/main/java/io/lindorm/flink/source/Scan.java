@@ -37,6 +37,7 @@ import java.util.regex.Pattern;
  * @param splits how many splits to look for where no points are given; 0 for a number that suits the
  *     parallelism
  * @param rowsPerSecond the most that all readers together read in a second, or 0 for no limit
+ * @param ratesPath a folder with a file that may lower that limit while the scan runs, or null
  * @param timeout after which a read is given up and tried again with a smaller page
  * @param retries how often one read is tried again
  */
@@ -53,6 +54,7 @@ record Scan(
         List<String> splitPoints,
         int splits,
         long rowsPerSecond,
+        String ratesPath,
         Duration timeout,
         int retries)
         implements Serializable {
@@ -132,8 +134,17 @@ record Scan(
                 List.copyOf(options.getOptional(LindormOptions.SPLIT_POINTS).orElse(List.of())),
                 options.getOptional(LindormOptions.SPLIT_NUMBER).orElse(0),
                 rate,
+                options.getOptional(LindormOptions.RATES_PATH).orElse(null),
                 options.get(LindormOptions.TIMEOUT),
                 options.get(LindormOptions.RETRIES));
+    }
+
+    /**
+     * Whether a read may pass over rows that it does not return, so that it can take long for few rows: where a
+     * condition is not one on the first key column.
+     */
+    boolean passesOverRows(List<KeyColumn> key) {
+        return filter != null || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
     }
 
     private static Object bound(

@@ -2,7 +2,6 @@ package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
 
-import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.io.IOException;
@@ -25,38 +24,23 @@ final class SplitPlanner {
      * @throws UserError where the table is not as declared
      */
     static List<KeyRangeSplit> plan(Server server, Scan scan, RowType wanted, int splits) throws IOException {
-        try (Session session = new Session(server, scan, byTimeout -> {})) {
-            TableDescription table = session.run(open -> server.describe(open, scan.table()));
+        try (LindormTable rows = new LindormTable(server, scan, wanted, () -> {})) {
+            TableDescription table = rows.describe(server);
             check(table, scan, wanted);
             List<KeyColumn> key = table.key();
-            KeyColumn firstColumn = key.get(0);
-            LogicalType type = LindormType.flinkType(firstColumn.type());
-            LindormType.Reader reader = LindormType.reader(type);
-            Object first = session.value(
-                    ScanQuery.firstKey(scan, key), reader, value -> KeyValues.ofRow(value, type, firstColumn.name()));
-            if (first == null) {
+            List<Object> firstKey = rows.first(KeyRangeSplit.of("", key, null, null));
+            if (firstKey == null) {
                 return List.of();
             }
-            List<Object> points;
-            if (!scan.splitPoints().isEmpty()) {
-                points = given(scan, firstColumn, first);
-            } else if (firstColumn.descending()) {
-                points = List.of();
-            } else {
-                points = SplitPoints.find(
-                        first,
-                        splits,
-                        from -> session.value(
-                                ScanQuery.firstKeyFrom(scan, key, from),
-                                reader,
-                                value -> KeyValues.ofRow(value, type, firstColumn.name())));
-            }
+            KeyRangeSplit whole = KeyRangeSplit.of("", key, firstKey.subList(0, 1), null);
+            List<List<Object>> cuts = scan.splitPoints().isEmpty()
+                    ? new KeyCuts(rows, scan.pageSize()).plan(whole, splits)
+                    : given(scan, key.get(0), firstKey.get(0));
             List<KeyRangeSplit> result = new ArrayList<>();
-            Object lower = first;
-            for (int i = 0; i <= points.size(); i++) {
-                Object upper = i < points.size() ? points.get(i) : null;
-                result.add(new KeyRangeSplit(
-                        Integer.toString(i), key, List.of(lower), upper == null ? null : List.of(upper), null, 0));
+            List<Object> lower = List.copyOf(whole.lower());
+            for (int i = 0; i <= cuts.size(); i++) {
+                List<Object> upper = i < cuts.size() ? cuts.get(i) : null;
+                result.add(KeyRangeSplit.of(Integer.toString(i), key, lower, upper));
                 lower = upper;
             }
             return result;
@@ -95,7 +79,7 @@ final class SplitPlanner {
     }
 
     /** The user's points, in the table's order, without those that no row lies before. */
-    private static List<Object> given(Scan scan, KeyColumn column, Object first) {
+    private static List<List<Object>> given(Scan scan, KeyColumn column, Object first) {
         Comparator<Object> order = KeyValues::compare;
         TreeSet<Object> points = new TreeSet<>(column.descending() ? order.reversed() : order);
         for (String text : scan.splitPoints()) {
@@ -106,6 +90,6 @@ final class SplitPlanner {
                         + column.name() + "`", e);
             }
         }
-        return new ArrayList<>(points.tailSet(first, false));
+        return points.tailSet(first, false).stream().map(List::of).toList();
     }
 }

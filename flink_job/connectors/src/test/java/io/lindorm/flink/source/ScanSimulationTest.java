@@ -1,0 +1,79 @@
+package io.lindorm.flink.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.RowType;
+
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Timeout;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.TreeSet;
+
+/** For random tables and random failures: every row of the table comes out, and each is counted once. */
+@Timeout(120)
+class ScanSimulationTest {
+
+    private static int cuts;
+    private static int failures;
+
+    @RepeatedTest(250)
+    void everyRowComesOutOnceWhateverFails(RepetitionInfo repetition) throws Exception {
+        Random random = new Random(repetition.getCurrentRepetition());
+        List<KeyColumn> key = RandomKeys.columns(random);
+        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(800), random);
+        Scan scan = Scans.of("scan.page-size", Integer.toString(1 + random.nextInt(20)), "scan.filter", random.nextBoolean() ? "some" : null);
+        boolean backwards = random.nextInt(3) > 0;
+        int mostPassedOver = scan.filter() == null ? Integer.MAX_VALUE : 2 * scan.pageSize() + random.nextInt(100);
+        int share = 1 + random.nextInt(40);
+        RowType wanted = RowType.of(
+                key.stream().map(column -> LindormType.flinkType(column.type())).toArray(LogicalType[]::new),
+                key.stream().map(KeyColumn::name).toArray(String[]::new));
+        int parts = 1 + random.nextInt(6);
+        ScanSimulation simulation = new ScanSimulation(
+                scan,
+                wanted,
+                onRetry -> {
+                    MemoryTable table = new MemoryTable(key, rows, backwards);
+                    table.mostPassedOver = mostPassedOver;
+                    table.filter = row -> scan.filter() == null || Math.floorMod(MemoryTable.toRow(row).hashCode(), share) == 0;
+                    return table;
+                },
+                () -> {
+                    KeyRangeSplit whole = KeyRangeSplit.of("0", key, rows.first().subList(0, 1), null);
+                    List<List<Object>> cuts = new KeyCuts(new MemoryTable(key, rows, backwards), scan.pageSize()).plan(whole, parts);
+                    List<KeyRangeSplit> splits = new java.util.ArrayList<>();
+                    KeyRangeSplit rest = whole;
+                    for (int i = 0; i < cuts.size(); i++) {
+                        splits.add(KeyRangeSplit.of("p" + i, key, rest.lower(), cuts.get(i)));
+                        rest = rest.from(cuts.get(i));
+                    }
+                    splits.add(KeyRangeSplit.of("p" + cuts.size(), key, rest.lower(), null));
+                    return splits;
+                },
+                1 + random.nextInt(4),
+                random);
+        List<String> out = simulation.run(random.nextInt(6));
+        List<String> expected = rows.stream()
+                .map(MemoryTable::toRow)
+                .filter(row -> scan.filter() == null || Math.floorMod(row.hashCode(), share) == 0)
+                .map(Object::toString)
+                .toList();
+        assertEquals(expected.size(), out.size());
+        assertEquals(new HashSet<>(expected), new HashSet<>(out));
+        assertEquals(expected.size(), simulation.rowsRead());
+        cuts += simulation.cuts;
+        failures += simulation.failures;
+    }
+
+    @AfterAll
+    static void theSimulationWasOne() {
+        assertTrue(failures > 250 && cuts > 250, failures + " failures, " + cuts + " cuts");
+    }
+}
