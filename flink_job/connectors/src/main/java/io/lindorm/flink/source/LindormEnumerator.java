@@ -74,6 +74,9 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     /** The split that each of some readers has been asked to cut. */
     private final Map<Integer, String> asked = new HashMap<>();
 
+    /** Readers that have been told that there is no more: they may have ended, and get nothing again. */
+    private final Set<Integer> told = new HashSet<>();
+
     private final Map<Integer, Double> rates = new HashMap<>();
 
     /**
@@ -160,6 +163,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             holds.put(split.splitId(), new Held(clock.getAsLong()));
         }
         held.put(subtask, holds);
+        told.remove(subtask);
         for (KeyRangeSplit rest : started.offered()) {
             if (!taken.contains(rest.splitId())) {
                 // Of the split that it was cut from the reader itself remembers the end.
@@ -199,7 +203,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         asked.keySet().retainAll(held.keySet());
         for (int load = 0; load < SPLITS_PER_READER && !pending.isEmpty(); load++) {
             for (Map.Entry<Integer, Map<String, Held>> reader : held.entrySet()) {
-                if (reader.getValue().size() == load && !pending.isEmpty()) {
+                if (reader.getValue().size() == load && !told.contains(reader.getKey()) && !pending.isEmpty()) {
                     KeyRangeSplit split = pending.poll();
                     reader.getValue().put(split.splitId(), new Held(clock.getAsLong()));
                     context.assignSplit(split, reader.getKey());
@@ -211,7 +215,11 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             return;
         }
         if (held.size() == context.currentParallelism() && held.values().stream().allMatch(Map::isEmpty)) {
-            held.keySet().forEach(context::signalNoMoreSplits);
+            for (int subtask : held.keySet()) {
+                if (told.add(subtask)) {
+                    context.signalNoMoreSplits(subtask);
+                }
+            }
             return;
         }
         askForCuts();
@@ -219,10 +227,12 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
 
     /** For each reader that is running dry, has a split of another cut: the one that is being read the longest. */
     private void askForCuts() {
-        long hungry = held.values().stream().filter(splits -> splits.size() < 2).count();
+        long hungry = held.entrySet().stream()
+                .filter(reader -> reader.getValue().size() < 2 && !told.contains(reader.getKey()))
+                .count();
         for (long wanted = hungry - asked.size(); wanted > 0; wanted--) {
             // Not each hungry reader in its own right: whoever is emptiest gets what comes.
-            boolean idle = held.values().stream().filter(Map::isEmpty).count() > asked.size();
+            boolean idle = idle() > asked.size();
             long now = clock.getAsLong();
             int owner = -1;
             String splitId = null;
@@ -251,11 +261,17 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         }
     }
 
+    private long idle() {
+        return held.entrySet().stream()
+                .filter(reader -> reader.getValue().isEmpty() && !told.contains(reader.getKey()))
+                .count();
+    }
+
     /** Tells each reader its share of the rate, where that has changed. */
     private void sharePace() {
         double share = share();
         for (int subtask : held.keySet()) {
-            if (rates.getOrDefault(subtask, -1.0) != share) {
+            if (!told.contains(subtask) && rates.getOrDefault(subtask, -1.0) != share) {
                 rates.put(subtask, share);
                 context.sendEventToSourceReader(subtask, new ScanEvents.Rate(share));
             }

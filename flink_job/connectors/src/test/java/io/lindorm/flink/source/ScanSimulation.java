@@ -127,7 +127,7 @@ final class ScanSimulation {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
         while (!tasks.stream().allMatch(task -> task.atEnd)) {
             if (System.nanoTime() > deadline) {
-                throw new TimeoutException("the scan does not end");
+                throw new TimeoutException("the scan does not end: " + describe());
             }
             step(failuresWanted);
         }
@@ -135,6 +135,16 @@ final class ScanSimulation {
             task.reader.close();
         }
         return tasks.stream().flatMap(task -> task.out.stream()).toList();
+    }
+
+    private String describe() {
+        StringBuilder said = new StringBuilder("running checkpoint: " + (running != null));
+        for (Task task : tasks) {
+            said.append("\n").append(task.subtask).append(task.atEnd ? " at its end" : "").append(", to the enumerator ")
+                    .append(task.toEnumerator).append(", from it ").append(task.fromEnumerator.size())
+                    .append(", open ").append(task.reader.snapshotState(99)).append(", rows ").append(task.out.size());
+        }
+        return said + "\nbacklog " + enumerator.snapshotState(99);
     }
 
     /** What a checkpoint at the end would say of the rows read. */
@@ -149,24 +159,30 @@ final class ScanSimulation {
         clock += random.nextInt(1_000_000_000);
         Task task = tasks.get(random.nextInt(tasks.size()));
         int what = random.nextInt(100);
-        if (what < 60) {
+        if (what < 50) {
             poll(task);
-        } else if (what < 75) {
+        } else if (what < 65) {
             deliverOne(task);
-        } else if (what < 90) {
+        } else if (what < 80) {
             if (!task.toEnumerator.isEmpty()) {
                 enumerator.handleSourceEvent(task.subtask, task.toEnumerator.poll());
             }
-        } else if (what < 97) {
+        } else if (what < 97 || random.nextInt(3) > 0) {
             checkpoint();
         } else if (failures < failuresWanted) {
             failures++;
             if (random.nextBoolean()) {
-                failOne(task);
+                // Rather one that was in the middle of handing a part over: that is where rows could come twice.
+                failOne(tasks.stream().filter(this::wasOffering).findAny().orElse(task));
             } else {
                 failAll();
             }
         }
+    }
+
+    private boolean wasOffering(Task task) {
+        return last.splits.getOrDefault(task.subtask, List.of()).stream()
+                .anyMatch(split -> split.kind() == KeyRangeSplit.Kind.OFFERED);
     }
 
     private void poll(Task task) throws Exception {
