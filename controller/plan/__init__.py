@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from controller.api.spec import Budget, Capacity, Job
 from controller.observed import TableSeen
-from controller.plan.cluster import Cluster, size_cluster
+from controller.plan.cluster import NODE_TYPE, Cluster, size_cluster
 from controller.plan.items import KB, Load, load_of, number_bytes, write_units_per_item
 from controller.plan.prices import Prices, PricesError
 from controller.plan.rates import (
@@ -29,6 +29,7 @@ from controller.plan.ways import Setting, Way, cents, chosen, recommend, rows_ra
 __all__ = [
     "NEW_ON_DEMAND_TABLE",
     "NEW_ON_DEMAND_TABLE_READS",
+    "NODE_TYPE",
     "TABLE_QUOTA",
     "Load",
     "Plan",
