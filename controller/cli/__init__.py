@@ -35,11 +35,8 @@ def _controller(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    name = Path(sys.argv[0]).name
-    plugin = name == "kubectl-lindorm"
-    parser = _Parser(
-        prog="kubectl lindorm" if plugin else "lindorm-import", description=(__doc__ or "").splitlines()[0]
-    )
+    program = "kubectl lindorm" if Path(sys.argv[0]).name == "kubectl-lindorm" else "lindorm-import"
+    parser = _Parser(prog=program, description="Imports a time range of a Lindorm table into DynamoDB.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in (plan,):
         command.add_parser(commands)

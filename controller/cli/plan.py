@@ -6,10 +6,10 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -28,6 +28,7 @@ from controller.observed import SourceSeen, TableSeen, Trouble, TroubleError
 from controller.plan.status import load_from, over_budget
 
 Document = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def _capacity(arguments: argparse.Namespace, otherwise: Capacity) -> Capacity:
     return _model(Capacity, otherwise.model_dump(by_alias=True, exclude_none=True) | changes, "target.capacity")
 
 
-def _model(model: Any, fields: Document, path: str) -> Any:
+def _model(model: type[M], fields: Document, path: str) -> M:
     try:
         return model.model_validate({k: v for k, v in fields.items() if v is not None})
     except ValidationError as error:
@@ -207,7 +208,7 @@ def _looked_up(
     spec: ImportSpec, table: TableSeen | None, arguments: argparse.Namespace, wanted: Wanted, cluster: Cluster | None
 ) -> plan.Load:
     """Asks Lindorm. Raises BadInputError with what to give instead where it cannot tell."""
-    source = _source(spec, arguments, wanted, cluster)
+    source = _source(spec, wanted, cluster)
     mapping = map_table(spec, source)
     if isinstance(mapping, Trouble):
         raise BadInputError(mapping.message)
@@ -233,7 +234,7 @@ def _looked_up(
     return load
 
 
-def _source(spec: ImportSpec, arguments: argparse.Namespace, wanted: Wanted, cluster: Cluster | None) -> SourceSeen:
+def _source(spec: ImportSpec, wanted: Wanted, cluster: Cluster | None) -> SourceSeen:
     try:
         if cluster is None:
             username, password = ask_credentials()
