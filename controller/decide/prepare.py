@@ -1,4 +1,4 @@
-"""Before the job: source, staging, table, plan, submission, in this order."""
+"""Before the job: source, permissions, plan and budget; then staging, table, submission."""
 
 from datetime import timedelta
 from typing import NoReturn
@@ -8,12 +8,15 @@ from controller.actions import CreateBucket, CreateObject, CreateTable
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, PlanStatus
 from controller.decide import capacity
+from controller.decide.follow import set_rates
 from controller.decide.passes import Pass
+from controller.decide.spending import spend
 from controller.mapping import Mapping, map_table
 from controller.observed import SourceSeen, TableSeen, Trouble
 
 
 def prepare(p: Pass) -> float:
+    """First everything that only looks (source, permissions, plan, budget), then everything that makes something."""
     source = p.seen_or_hold(p.seen.source, "SourceReady")
     mapping = map_table(p.spec, source)
     if isinstance(mapping, Trouble):
@@ -21,13 +24,40 @@ def prepare(p: Pass) -> float:
     key = ", ".join(k.name for k in source.primary_key)
     p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read, primary key {key}")
     _virtual_cluster(p)
-    _staging(p)
-    _table(p, mapping)
-    _plan(p, source)
+    _permissions(p)
+    table = p.seen_or_hold(p.seen.table, "TableReady")
+    _fits(p, mapping, table)
+    _plan(p, source, table)
     if p.spec.suspend:
-        p.suspended("suspended before the start; nothing has been read")
-        return p.settings.poll
+        return _held_back(p)
+    _staging(p)
+    _table(p, mapping, table)
     return _submit(p, mapping, source)
+
+
+def _held_back(p: Pass) -> float:
+    if p.status.job is None:
+        p.suspended("suspended before the start: checked and planned, nothing has been made or read")
+    else:
+        p.suspended("suspended; the job goes on from its last checkpoint when spec.suspend is false")
+    if p.status.resource("Table"):
+        spend(p, at_rest=True)
+    return p.settings.poll
+
+
+def _permissions(p: Pass) -> None:
+    """What asking without doing says. Only what is surely missing holds the import."""
+    seen = p.seen.permissions
+    if seen is None:
+        return
+    if seen.denied:
+        message = f"{'; '.join(seen.denied)}: add what is missing to the role"
+        p.hold("PermissionsReady", Trouble("PermissionMissing", message))
+    if seen.doubtful:
+        message = f"not certain before they are used: {'; '.join(seen.doubtful)}"
+        p.conditions.set("PermissionsReady", "Unknown", "NotCertain", message)
+    else:
+        p.conditions.set("PermissionsReady", "True", "Simulated", "every permission that will be needed is there")
 
 
 def _virtual_cluster(p: Pass) -> None:
@@ -77,18 +107,14 @@ def _create_bucket(p: Pass) -> NoReturn:
     p.wait("StagingReady", "CreatingBucket", f"creating bucket {staging.bucket}", 0.0)
 
 
-def _table(p: Pass, mapping: Mapping) -> None:
+def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
+    """A table that is there must have the key of the items."""
     target = p.spec.target
-    table = p.seen_or_hold(p.seen.table, "TableReady")
     if not table.exists:
         if target.create == "Never":
-            p.hold(
-                "TableReady",
-                Trouble("TableMissing", f"table {target.table} does not exist and target.create is Never: create it"),
-            )
-        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
-        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
-        p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
+            message = f"table {target.table} does not exist and target.create is Never: create it"
+            p.hold("TableReady", Trouble("TableMissing", message))
+        return
     wanted = (mapping.partition.table_key, mapping.sort.table_key if mapping.sort else None)
     if (table.partition, table.sort) != wanted:
         told = " and ".join(f"{k.name} ({k.type})" for k in wanted if k)
@@ -101,23 +127,30 @@ def _table(p: Pass, mapping: Mapping) -> None:
                 "import into another table, or remove this one",
             ),
         )
+
+
+def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
+    target = p.spec.target
+    if not table.exists:
+        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
+        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
+        p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
     p.record("Table", target.table, table.owner_uid, target.deletion_policy, table.arn)
+    spend(p, at_rest=True)
     if table.status != "ACTIVE":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)
     capacity.set_up(p, table)
     p.conditions.set("TableReady", "True", "Active", f"table {target.table} is active and its key fits")
 
 
-def _plan(p: Pass, source: SourceSeen) -> None:
+def _plan(p: Pass, source: SourceSeen, table: TableSeen) -> None:
     """status.plan, from what the source said the first time (it is not counted again) and today's spec."""
     known = p.before.plan
     rows = known.rows if known else source.rows
     item_bytes = known.item_bytes if known else source.item_bytes
     prices = plan.Prices.load()
-    known_mode = p.spec.target.capacity.mode or (
-        p.seen.table.settings.mode if isinstance(p.seen.table, TableSeen) else None
-    )
-    paid = p.spec.target.capacity.model_copy(update={"mode": known_mode})
+    mode = p.spec.target.capacity.mode or (table.settings.mode if table.exists else None)
+    paid = p.spec.target.capacity.model_copy(update={"mode": mode})
     size = plan.sizing(paid, p.spec.job.task_manager.slots, p.spec.job.parallelism)
     told = PlanStatus(
         rows=rows,
@@ -135,9 +168,12 @@ def _plan(p: Pass, source: SourceSeen) -> None:
                 "cost_usd": str(made.cost_usd),
             }
         )
-        _within_budget(p, made)
-    elif p.spec.budget.max_cost_usd or p.spec.budget.max_duration:
         p.update(plan=told)
+        if p.status.job is None:  # later it is what has been spent that counts
+            _within_budget(p, made)
+        return
+    p.update(plan=told)
+    if p.status.job is None and (p.spec.budget.max_cost_usd or p.spec.budget.max_duration):
         p.hold(
             "Reconciling",
             Trouble(
@@ -147,7 +183,6 @@ def _plan(p: Pass, source: SourceSeen) -> None:
                 spec=True,
             ),
         )
-    p.update(plan=told)
 
 
 def _within_budget(p: Pass, made: plan.Plan) -> None:
@@ -170,9 +205,12 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
     elif job.retry_after and p.now < job.retry_after:
         message = f"submitting the job again at {job.retry_after:%H:%M:%S} UTC, after: {job.failure}"
         p.wait("JobRunning", "JobFailed", message, (job.retry_after - p.now).total_seconds())
+    p.conditions.drop("Suspended")
     p.conditions.set("JobRunning", "False", "Submitting", f"creating FlinkDeployment {p.run.deployment}")
     if isinstance(p.seen.config, Trouble):
         p.hold("JobRunning", p.seen.config)
+    if rates := set_rates(p, p.optional_or_hold(p.seen.rates, "JobRunning")):
+        p.actions.append(rates)
     if not p.seen.config:
         key = [{"name": k.name, "order": k.order} for k in source.primary_key]
         config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
