@@ -86,18 +86,23 @@ def _after_the_end(p: Pass) -> float | None:
             raise Held(None, facet)  # Complete stays Complete; it is tried again
     assert isinstance(deployment, DeploymentSeen)
     ours = deployment.exists and deployment.owner_uid == p.identity.uid
-    if p.seen.last_action:
-        message = f"the job has ended, but the clean-up is held up: {p.seen.last_action.message}"
-        p.conditions.set("JobRunning", "Unknown", p.seen.last_action.reason, message)
-    elif not ours:
-        p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
+    failed = p.seen.last_action
     if ours:
         if not deployment.deleting:
             p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+        if failed:
+            message = f"the import has ended, but its job's pods are still there: {failed.message}"
+            p.conditions.set("JobRunning", "Unknown", failed.reason, message)
         return 2.0
+    p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
     if isinstance(p.seen.table, TableSeen):
         spend(p, at_rest=True)
-    return _expire(p) if capacity.release(p) else 2.0
+    if capacity.release(p):
+        return _expire(p)
+    if failed:
+        message = f"the import has ended, but its table does not have its settings back: {failed.message}"
+        p.conditions.set("TableReady", "False", failed.reason, message)
+    return 2.0
 
 
 def _expire(p: Pass) -> float | None:
