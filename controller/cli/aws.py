@@ -26,5 +26,5 @@ def look_at_target(spec: ImportSpec) -> TableSeen:
     """The target table as it is. Raises TroubleError."""
     region = spec.target.region
     return dynamodb.look_at_table(
-        client("dynamodb", region), client("application-autoscaling", region), spec.target.table
+        client("dynamodb", region), client("application-autoscaling", region), spec.target.table, policy=""
     )
