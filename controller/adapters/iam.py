@@ -11,6 +11,7 @@ from collections import defaultdict
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from controller.adapters.errors import aws_code
 from controller.adapters.kube import Kube
@@ -74,7 +75,7 @@ def simulate(
                     for kind, value in (("ResourceTag", question.uid), ("RequestTag", question.uid))
                 ],
             )
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError) as error:  # a stand-in answers HTML
             code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
             doubtful.append(f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}")
             return
