@@ -97,6 +97,8 @@ def to_document(view: View, rejects: Rejects) -> Document:
     progress, job, throttling, spending = status.progress, status.job, status.throttling, status.spending
     results, run_ = status.results, status.run
     assert run_ is not None
+    # A job that came up in the end may have had words on the way that mean nothing now.
+    failed = job is not None and (job.restarts > 0 or job.attempts > 1 or view.is_true("Failed"))
     seconds = round(view.elapsed.total_seconds()) if view.elapsed else None
     rows = results.rows_read if results else progress.rows_read if progress else 0
     return {
@@ -125,8 +127,9 @@ def to_document(view: View, rejects: Rejects) -> Document:
             "rejectedByReason": results.rejected_by_reason if results else {},
             "seconds": seconds,
             "rowsPerSecond": round(rows / seconds) if seconds else None,
-            "writeUnits": spending.write_units if spending and spending.write_units else None,
-            "costUSD": spending.cost_usd if spending else None,
+            "writeUnits": _write_units(view),
+            "costUSD": spending.table_usd if spending else None,
+            "totalUSD": spending.cost_usd if spending else None,
         },
         "throttling": {
             "events": throttling.events if throttling else 0,
@@ -134,13 +137,21 @@ def to_document(view: View, rejects: Rejects) -> Document:
         },
         "restarts": job.restarts if job else 0,
         "submissions": job.attempts if job else 0,
-        "failure": job.failure if job else None,
+        "failure": job.failure if job and failed else None,
         "rejects": {"path": f"{run_.prefix}rejects/", "sample": list(rejects.rows), "note": rejects.note},
         "throughput": [
             {"at": _instant(at), "rowsPerSecond": round(read), "itemsPerSecond": round(written)}
             for at, read, written in rates(status.history, view.started)
         ],
     }
+
+
+def _write_units(view: View) -> int | None:
+    """As DynamoDB told the job: counted for the bill while the table is on demand, else by the last job alone."""
+    spending, throttling = view.status.spending, view.status.throttling
+    if spending and spending.write_units:
+        return spending.write_units
+    return throttling.job_write_units if throttling else None
 
 
 def to_picture(view: View) -> str:
@@ -174,11 +185,11 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
         "|---|---:|---:|",
         f"| rows | {_count(plan['rows'])}{_error(plan['rowsErrorPercent'])} | {_count(actual['rowsRead'])} read |",
         f"| items | | {_count(actual['itemsWritten'])} written, {_count(actual['rowsRejected'])} rejected |",
-        f"| time | {_seconds(plan['seconds'])} | {_seconds(actual['seconds'])} |",
+        f"| time | {_seconds(plan['seconds'])} of writing | {_seconds(actual['seconds'])}, from submission to proof |",
         f"| rows a second | | {_count(actual['rowsPerSecond'])} |",
         f"| write units | {_count(plan['writeUnits'])} | {_count(actual['writeUnits'])} |",
         f"| DynamoDB's cost | {_money(plan['costUSD'])} | {_money(actual['costUSD'])} |",
-        f"| with cluster and S3 | {_money(plan['totalUSD'])} | |",
+        f"| with cluster and S3 | {_money(plan['totalUSD'])} | {_money(actual['totalUSD'])} |",
         "",
         f"Prices of {plan['pricesAsOf']}.",
         "",

@@ -115,6 +115,15 @@ class View:
         return f"{text}: {CAUSES[seen.cause]}" if seen.cause and seen.events_per_minute else text
 
     @property
+    def cost(self) -> str:
+        """Spent so far, and what was planned."""
+        spent, planned = self.status.spending, self.status.plan
+        if spent is None:
+            return "nothing yet"
+        of = f" of ${planned.total_usd} planned" if planned and planned.total_usd else ""
+        return f"${spent.cost_usd}{of} (DynamoDB ${spent.table_usd}, the rest cluster and S3)"
+
+    @property
     def checkpoint(self) -> str:
         at = self.status.job.last_checkpoint_time if self.status.job else None
         return f"{span(self.now - at)} old" if at else "none yet"
@@ -154,16 +163,31 @@ def span(time: timedelta) -> str:
     return f"{minutes}m {seconds % 60:02d}s" if minutes else f"{seconds}s"
 
 
+# Flink gathers its metrics every ten seconds; finer steps would show that and not the job (Flink's documentation,
+# metrics.fetcher.update-interval).
+_FINEST = 10.0
+_STEPS = 60
+
+
 def rates(history: tuple[Moment, ...], start: datetime | None) -> list[tuple[datetime, float, float]]:
-    """(end of the interval, rows a second, items a second), from each moment to the next."""
-    points = [(start, 0, 0)] if start and history and start < history[0].at else []
+    """(end of the interval, rows a second, items a second), in steps that are fit to be looked at."""
+    if not history:
+        return []
+    points = [(start, 0, 0)] if start and start < history[0].at else []
     points += [(m.at, m.rows_read, m.items_written) for m in history]
-    out = []
-    for (before, rows, items), (at, more_rows, more_items) in itertools.pairwise(points):
-        seconds = (at - before).total_seconds()
-        if seconds > 0:
-            out.append((at, (more_rows - rows) / seconds, (more_items - items) / seconds))
-    return out
+    finest = max(_FINEST, (points[-1][0] - points[0][0]).total_seconds() / _STEPS)
+    edges = points[:1]
+    for point in points[1:]:
+        if (point[0] - edges[-1][0]).total_seconds() >= finest:
+            edges.append(point)
+    if len(edges) > 1:
+        edges.pop()  # the last step takes what is left over: a short one of its own would be noise
+    edges.append(points[-1])
+    return [
+        (at, (more_rows - rows) / seconds, (more_items - items) / seconds)
+        for (before, rows, items), (at, more_rows, more_items) in itertools.pairwise(edges)
+        if (seconds := (at - before).total_seconds()) > 0
+    ]
 
 
 def sparkline(values: list[float], width: int = 40) -> str:

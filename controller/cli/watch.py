@@ -58,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def looks(cluster: Cluster, name: str) -> Iterator[View]:
-    """A look a second, until the import has ended or is gone. An API server that is away is waited for."""
+    """A look a second, until the import has ended or is gone. An API server that is away is waited for, and that is
+    said once."""
+    away = False
     while True:
         try:
             resource = cluster.find(name)
@@ -67,8 +69,11 @@ def looks(cluster: Cluster, name: str) -> Iterator[View]:
             run_ = (resource.get("status") or {}).get("run") or {}
             flink = cluster.flink(run_["deployment"]) if run_.get("deployment") else None
         except TroubleError as error:
-            print(f"{error.trouble.message}; trying again", file=sys.stderr)
+            if not away:
+                print(f"{error.trouble.message}; trying again", file=sys.stderr)
+            away = True
         else:
+            away = False
             view = View.of(resource, flink, datetime.now(UTC))
             yield view
             if view.ended and not view.deleting:
@@ -134,20 +139,25 @@ def picture(view: View) -> RenderableType:
     facts.add_column()
     if progress:
         facts.add_row("read", f"{progress.rows_read:,} of {view.rows_in_range} rows")
-        facts.add_row("written", f"{progress.items_written:,} items (as of the last checkpoint)")
+        facts.add_row(
+            "written", f"{progress.items_written:,} items" + ("" if view.ended else ", as of the last checkpoint")
+        )
         facts.add_row("rejected", Text(f"{progress.items_rejected:,}", "bold red" if progress.items_rejected else ""))
         steps = [rows for _, rows, _ in rates(view.status.history, view.started)]
         speed = "" if progress.rows_per_second is None else f"{progress.rows_per_second:,} rows/s  "
         facts.add_row("speed", Text.assemble(speed, (sparkline(steps), style)))
         throttled = view.status.throttling is not None and view.status.throttling.events_per_minute > 0
-        facts.add_row("write units", view.write_units)
+        if not view.ended:
+            facts.add_row("write units", view.write_units)
         facts.add_row("throttled", Text(view.throttled, "bold yellow" if throttled else ""))
     if view.status.job:
-        facts.add_row("checkpoint", view.checkpoint)
+        if not view.ended:
+            facts.add_row("checkpoint", view.checkpoint)
         facts.add_row("restarts", view.restarts)
-    facts.add_row("cluster", view.cluster)
+    if not view.ended:
+        facts.add_row("cluster", view.cluster)
     if view.status.spending:
-        facts.add_row("cost so far", f"${view.status.spending.cost_usd} of DynamoDB")
+        facts.add_row("cost", view.cost)
     facts.add_row("", Text(view.message, style if not view.is_true("Running") else ""))
     head = Table.grid(expand=True)
     head.add_column()
