@@ -1,7 +1,7 @@
 """`make demo`: a whole import on the embedded stack, checked and cleaned up, in one command.
 
-Starts the stack, loads the Lindorm stand-in, plans examples/readings.yaml, submits and watches it, reports, compares the
-DynamoDB table with the source (every key, every value), deletes the import and looks at what is left. What a user would
+Starts the stack, loads the Lindorm stand-in, plans examples/readings.yaml, submits and watches it, reports, compares
+the table with the source (every key, every value), deletes the import and looks at what is left. What a user would
 do at the command line it does there: plan, submit, watch, report, delete.
 The last line is `demo: PASS source=… imported=… rejected=… seconds=…`, or `demo: FAIL` and the reason.
 """
