@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from controller.adapters.emr import look_at_virtual_cluster
-from controller.adapters.errors import aws_code, aws_trouble
+from controller.adapters.errors import AWS_FAILURES, aws_code, aws_trouble
 from controller.adapters.iam import simulate
 from controller.api.spec import ImportSpec
 from controller.cli import aws
@@ -22,15 +22,13 @@ from controller.observed import TroubleError
 from controller.plan import TABLE_QUOTA
 from controller.preflight import Question, job_actions
 
-AWS_ERRORS = (ClientError, BotoCoreError)
-
 
 def amazon(spec: ImportSpec, namespace: str, mapping: Mapping | None) -> list[Check]:
     """Credentials first: without them nothing else can be asked."""
     region = spec.target.region
     try:
         who = aws.client("sts", region).get_caller_identity()
-    except AWS_ERRORS as error:
+    except AWS_FAILURES as error:
         return [Check("aws credentials", "fail", aws_trouble(error, "sts:GetCallerIdentity").message)]
     out = [ok("aws credentials", f"{who['Arn']}, region {region}")]
     looks: list[tuple[str, Callable[[], Check]]] = [
@@ -47,7 +45,7 @@ def amazon(spec: ImportSpec, namespace: str, mapping: Mapping | None) -> list[Ch
             out.append(look())
         except TroubleError as error:
             out.append(trouble(name, error, "warn"))
-        except AWS_ERRORS as error:
+        except AWS_FAILURES as error:
             out.append(Check(name, "warn", f"not looked at: {aws_trouble(error, name).message}"))
     return out
 

@@ -10,9 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from controller.adapters.errors import aws_trouble
+from controller.adapters.errors import AWS_FAILURES, aws_trouble
 from controller.cli import aws
 from controller.cli.chart import Series, svg
 from controller.cli.cluster import Cluster
@@ -86,7 +84,7 @@ def sample_rejects(view: View) -> Rejects:
             rows += [json.loads(line) for line in whole[: _SAMPLE - len(rows)]]
             if len(rows) >= _SAMPLE:
                 break
-    except (ClientError, BotoCoreError) as error:
+    except AWS_FAILURES as error:
         return Rejects(note=aws_trouble(error, f"s3:GetObject below s3://{bucket}/{prefix}").message)
     return Rejects(tuple(rows), None if rows else f"none found below s3://{bucket}/{prefix}")
 
