@@ -333,7 +333,9 @@ def _build_tools(folder: Path, log: Path) -> None:
     major, minor, _ = KUBERNETES_VERSION[1:].split(".")
     kubernetes = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
     known = {"internal/version.version": helm[1]} | {
-        f"{package}.{name}": value for package in ("pkg/chartutil", "pkg/lint/rules") for name, value in kubernetes.items()
+        f"{package}.{name}": value
+        for package in ("pkg/chartutil", "pkg/lint/rules")
+        for name, value in kubernetes.items()
     }
     flags = " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in known.items())])
     command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", "tool"]
@@ -406,7 +408,7 @@ def build(part: Part, say: Callable[[str], None]) -> None:
 
 
 def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
-    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: what the stack needs).
+    """Check the machine, then build what the cache lacks: `only` these parts, or all that the stack needs.
 
     Errors: BootstrapError, before anything was started where the machine lacks something.
     """
