@@ -108,8 +108,13 @@ class Layout:
 
     @property
     def job_jar(self) -> Path:
-        """The connectors and all that they need (flink_job/connectors)."""
+        """The connectors and all that they need but the JDBC driver (flink_job/connectors)."""
         return self.job_jar_folder / "lindorm-flink.jar"
+
+    @property
+    def jdbc_driver(self) -> Path:
+        """The JDBC driver that goes beside the job's jar."""
+        return self.job_jar_folder / "jdbc-driver.jar"
 
     @property
     def s3_plugin(self) -> Path:
@@ -363,11 +368,12 @@ def _build_flink(folder: Path, log: Path) -> None:
 
 
 def _build_job_jar(folder: Path, log: Path) -> None:
-    """The job's jar, built from a copy of its sources so that no `target/` in the checkout is touched."""
+    """The job's jar and the JDBC driver beside it, from a copy of the sources: no `target/` in the checkout is touched."""
     sources = folder / "sources"
     shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
     _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
-    (sources / "target" / "lindorm-flink.jar").rename(folder / "lindorm-flink.jar")
+    for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
+        (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
 
 

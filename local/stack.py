@@ -88,7 +88,7 @@ class Stack:
         crds: Sequence[Path] | None = None,
         flink_options: Sequence[str] = (),
     ) -> None:
-        """parts: which of PARTS. usrlib, jars: what Flink runs instead of flink_job/ and its jar.
+        """parts: which of PARTS. usrlib, jars: what Flink runs instead of flink_job/ and its jars.
 
         crds: files of CustomResourceDefinitions besides Flink's, instead of those in crds/. flink_options: further
         options of `python -m local.flink`.
@@ -103,7 +103,7 @@ class Stack:
         self._ports = _Ports()
         self._managed: dict[str, _Managed] = {}
         self._usrlib = usrlib or REPOSITORY / "flink_job"
-        self._jars = [self._layout.job_jar] if jars is None else list(jars)
+        self._jars = [self._layout.job_jar, self._layout.jdbc_driver] if jars is None else list(jars)
         self._crds = sorted((REPOSITORY / "crds").glob("*.yaml")) if crds is None else list(crds)
         self._flink_options = list(flink_options)
         self._kube = Kube(
