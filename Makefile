@@ -46,12 +46,13 @@ generate: ## Write what is made from other files: the CRD, the chart's copy of i
 	rm "$$new"
 
 .PHONY: lint
-lint: ## Style, types and layers
+lint: ## Style, types and layers; the Dockerfile
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
 	"$$py" -m mypy
 	"$$(dirname "$$py")/lint-imports" --no-logo
+	"$$(dirname "$$py")/hadolint" Dockerfile
 
 .PHONY: test-java
 test-java: ## The tests of the Java module

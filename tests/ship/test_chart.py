@@ -10,7 +10,7 @@ from controller.permissions import CONTROLLER_KUBERNETES
 from local import chart
 from local.bootstrap import REPOSITORY
 from local.chart import CHART
-from tests.chart.helm import Document, Helm, HelmError, container, granted, of_kind, only
+from tests.ship.helm import Document, Helm, HelmError, container, granted, of_kind, only
 
 ROLE = "arn:aws:iam::123456789012:role/lindorm-import-controller"
 NAMESPACED = {(r.group, r.resource, verb) for r in CONTROLLER_KUBERNETES if not r.cluster for verb in r.verbs}
