@@ -68,5 +68,6 @@ COPY --chmod=0644 flink_job/main.py /opt/flink/usrlib/main.py
 # another driver in its place, see LICENSES.md.
 COPY --from=connectors --chmod=0644 /build/target/lindorm-flink.jar /build/target/jdbc-driver.jar ${FLINK_HOME:-/opt/flink}/lib/
 COPY --chmod=0644 LICENSE LICENSES.md /licenses/
-# By name, as EMR's guide wants it: its image has the number. hadolint ignore=DL3066
+# By name, as EMR's guide wants it: its image has the number.
+# hadolint ignore=DL3066
 USER hadoop:hadoop
