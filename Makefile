@@ -35,15 +35,13 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write what is made from other files: the CRD, the chart's copy of it, the chart's README
+generate: ## Write what is made from other files: the CRD, the chart's files and README, the table of licences
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
-	cat "$$new" > helm/lindorm-import/files/crd.yaml
-	"$$py" -m local.chart > "$$new"
-	cat "$$new" > helm/lindorm-import/README.md
 	rm "$$new"
+	"$$py" -m local.chart
 
 .PHONY: lint
 lint: ## Style, types and layers; the Dockerfile
