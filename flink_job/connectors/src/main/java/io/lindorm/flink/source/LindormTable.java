@@ -11,14 +11,10 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.function.IntSupplier;
 
 /** A table read over a {@link Session}. */
 final class LindormTable implements TableReader {
-
-    /** What a server says to a query that it has no way to run: syntax, no support. */
-    private static final Set<Integer> UNSUPPORTED = Set.of(1064, 1235, 9001);
 
     private final Session session;
     private final Scan scan;
@@ -71,7 +67,7 @@ final class LindormTable implements TableReader {
                 return key(ScanQuery.key(scan, range, 0, true), range.key());
             } catch (UserError e) {
                 // No document says whether Lindorm reads the primary key backwards.
-                if (!(e.getCause() instanceof SQLException) || !UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
+                if (!(e.getCause() instanceof SQLException) || !LindormServer.UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
                     throw e;
                 }
                 backwardsRefused = true;

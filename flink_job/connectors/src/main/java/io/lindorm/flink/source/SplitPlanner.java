@@ -52,6 +52,11 @@ final class SplitPlanner {
             throw new UserError("DESCRIBE names no primary key for table `" + scan.table() + "` at " + scan.url()
                     + "; only tables made by Lindorm SQL can be read");
         }
+        if (table.hash() != null) {
+            throw new UserError("the primary key of table `" + scan.table() + "` begins with " + table.hash()
+                    + ": Lindorm reads such a table only by whole key values and refuses ranges of keys, so it cannot be"
+                    + " scanned. Copy it into a table without the hash, or export it with Lindorm's own tools (LTS)");
+        }
         List<String> names = new ArrayList<>(wanted.getFieldNames());
         if (scan.timeColumn() != null) {
             names.add(scan.timeColumn());
