@@ -16,6 +16,9 @@ final class KeyCuts {
     /** Point queries that one plan may cost, about. */
     static final int PLAN_LOOKUPS = 400;
 
+    /** Lindorm passes over at most 10,000 rows (its page on quotas), five of the largest pages. */
+    private static final int SMALL_PAGES = 4;
+
     /** How often a cut that leaves nearly nothing behind it is moved back. */
     private static final int CORRECTIONS = 8;
 
@@ -89,15 +92,16 @@ final class KeyCuts {
     }
 
     /**
-     * A tuple that cuts what is left of a range about in the middle, with more than a page before it and after it
-     * where that can be had.
+     * A tuple that cuts what is left of a range about in the middle, with a page or more before it.
      *
      * @return the tuple; null where at most a page is left
      */
     List<Object> half(KeyRangeSplit range) throws IOException {
-        List<Object> first = lookups.nth(range, pageSize);
+        List<Object> first = lookups.nth(range, SMALL_PAGES * pageSize);
         if (first == null) {
-            return null;
+            // Little is left, so rows can be counted off.
+            List<Object> middle = lookups.nth(range, SMALL_PAGES / 2 * pageSize);
+            return middle != null ? middle : lookups.nth(range, pageSize);
         }
         List<Object> last = last(range.from(first));
         for (int i = 0; i < CORRECTIONS && !sameKey(first, last); i++) {

@@ -244,8 +244,9 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
                 }
                 for (Map.Entry<String, Held> split : reader.getValue().entrySet()) {
                     long age = now - split.getValue().since;
-                    // A reader takes its splits in turn, so each is read for a share of the time only.
-                    double score = (double) age / reader.getValue().size();
+                    // As much is left as has been read, for all that is known. A reader takes its splits in turn, so each
+                    // is read for a share of the time only; and it gives away one of several, or half of the only one.
+                    double score = (double) age / Math.max(2, reader.getValue().size());
                     if (!split.getValue().tooSmallToCut && (idle || age >= WORTH_CUTTING_NANOS) && score > longest) {
                         owner = reader.getKey();
                         splitId = split.getKey();

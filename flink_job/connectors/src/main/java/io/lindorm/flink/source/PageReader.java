@@ -88,6 +88,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
             if (toCut != null) {
                 cut(toCut, round);
                 desk.forgetCut(toCut.split.splitId());
+                // At once: somebody has nothing to do.
+                return round;
             }
             long bytes = 0;
             for (int left = splits.size(); left > 0 && bytes < ROUND_BYTES && find(desk.toCut()) == null; left--) {
@@ -185,20 +187,29 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         return null;
     }
 
-    /** Cuts a split in two and offers the second part. */
+    /**
+     * Offers a part of a split: the second half of the only one, all that is left of one of several. The latter takes one
+     * query, and leaves no small pieces.
+     */
     private void cut(Reading reading, Round round) throws IOException {
         KeyRangeSplit split = reading.split;
-        List<Object> middle = cuts.half(split);
-        if (middle == null) {
+        boolean whole = splits.size() > 1;
+        List<Object> at = whole ? table.first(split) : cuts.half(split);
+        if (at != null) {
+            KeyRangeSplit rest = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at, split.upper());
+            round.add(split.splitId(), new Round.Change.CutOff(rest.as(KeyRangeSplit.Kind.OFFERED)));
+        }
+        if (whole) {
+            splits.remove(reading);
+            round.finish(split.splitId());
+        } else if (at == null) {
             round.add(split.splitId(), new Round.Change.NotCut());
-            return;
+        } else {
+            reading.split = split.until(at);
+            if (!reading.endsBefore(at)) {
+                reading.stepEnd = null;
+            }
         }
-        KeyRangeSplit rest = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), middle, split.upper());
-        reading.split = split.until(middle);
-        if (!reading.endsBefore(middle)) {
-            reading.stepEnd = null;
-        }
-        round.add(split.splitId(), new Round.Change.CutOff(rest.as(KeyRangeSplit.Kind.OFFERED)));
     }
 
     @Override

@@ -32,19 +32,28 @@ final class SplitPlanner {
             if (firstKey == null) {
                 return List.of();
             }
-            KeyRangeSplit whole = KeyRangeSplit.of("", key, firstKey.subList(0, 1), null);
-            List<List<Object>> cuts = scan.splitPoints().isEmpty()
-                    ? new KeyCuts(rows, scan.pageSize()).plan(whole, splits)
-                    : given(scan, key.get(0), firstKey.get(0));
-            List<KeyRangeSplit> result = new ArrayList<>();
-            List<Object> lower = List.copyOf(whole.lower());
-            for (int i = 0; i <= cuts.size(); i++) {
-                List<Object> upper = i < cuts.size() ? cuts.get(i) : null;
-                result.add(KeyRangeSplit.of(Integer.toString(i), key, lower, upper));
-                lower = upper;
-            }
-            return result;
+            return cut(rows, KeyRangeSplit.of("", key, List.copyOf(firstKey.subList(0, 1)), null), scan, splits);
         }
+    }
+
+    /**
+     * Cuts a range, at the user's points where there are some.
+     *
+     * @param range what to cut; its {@code lower} is the first value of the first column
+     */
+    static List<KeyRangeSplit> cut(KeyLookups rows, KeyRangeSplit range, Scan scan, int splits) throws IOException {
+        List<KeyColumn> key = range.key();
+        List<List<Object>> cuts = scan.splitPoints().isEmpty()
+                ? new KeyCuts(rows, scan.pageSize()).plan(range, splits)
+                : given(scan, key.get(0), range.lower().get(0));
+        List<KeyRangeSplit> result = new ArrayList<>();
+        List<Object> lower = range.lower();
+        for (int i = 0; i <= cuts.size(); i++) {
+            List<Object> upper = i < cuts.size() ? cuts.get(i) : range.upper();
+            result.add(KeyRangeSplit.of(Integer.toString(i), key, lower, upper));
+            lower = upper;
+        }
+        return result;
     }
 
     private static void check(TableDescription table, Scan scan, RowType wanted) {

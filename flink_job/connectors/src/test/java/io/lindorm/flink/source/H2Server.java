@@ -20,23 +20,14 @@ final class H2Server implements Server {
 
     private final String database;
     private final double failures;
-    private final int latencyMs;
 
     /**
      * @param database the name of the database in memory
      * @param failures the share of queries that end with a broken connection
      */
     H2Server(String database, double failures) {
-        this(database, failures, 0);
-    }
-
-    /**
-     * @param latencyMs how long each query takes at least
-     */
-    H2Server(String database, double failures, int latencyMs) {
         this.database = database;
         this.failures = failures;
-        this.latencyMs = latencyMs;
     }
 
     static Connection open(String database) throws SQLException {
@@ -69,15 +60,11 @@ final class H2Server implements Server {
     @Override
     public Connection connect(Scan scan) throws SQLException {
         Connection connection = open(database);
-        if (failures == 0 && latencyMs == 0) {
+        if (failures == 0) {
             return connection;
         }
         return (Connection) Proxy.newProxyInstance(
                 getClass().getClassLoader(), new Class<?>[] {Connection.class}, (proxy, method, arguments) -> {
-                    if (method.getReturnType() == PreparedStatement.class) {
-                        // The time that a query takes on a long line.
-                        Thread.sleep(latencyMs);
-                    }
                     if (method.getReturnType() == PreparedStatement.class
                             && ThreadLocalRandom.current().nextDouble() < failures) {
                         throw new SQLException("connection lost", "08S01");

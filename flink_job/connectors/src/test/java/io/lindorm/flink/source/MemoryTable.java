@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.NavigableSet;
+import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.function.Predicate;
 
@@ -16,6 +17,8 @@ final class MemoryTable implements TableReader {
     private final List<KeyColumn> key;
     private final NavigableSet<List<Object>> rows;
     private final boolean backwards;
+    private final int latencyMs;
+    private final Consumer<Boolean> onQuery;
 
     /** Which rows a page returns; lookups see all. */
     Predicate<List<Object>> filter = row -> true;
@@ -27,9 +30,21 @@ final class MemoryTable implements TableReader {
     int timeouts;
 
     MemoryTable(List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards) {
+        this(key, rows, backwards, 0, page -> {});
+    }
+
+    /**
+     * @param backwards whether the last key can be asked for
+     * @param latencyMs how long each query takes
+     * @param onQuery is told of each query, and whether it is for a page
+     */
+    MemoryTable(
+            List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards, int latencyMs, Consumer<Boolean> onQuery) {
         this.key = key;
         this.rows = rows;
         this.backwards = backwards;
+        this.latencyMs = latencyMs;
+        this.onQuery = onQuery;
     }
 
     /** What is left of a range. */
@@ -51,6 +66,7 @@ final class MemoryTable implements TableReader {
     @Override
     public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
         lookups++;
+        takeTime(false);
         return left(range).stream().skip(rowsBefore).findFirst().orElse(null);
     }
 
@@ -60,6 +76,7 @@ final class MemoryTable implements TableReader {
             throw new UnsupportedOperationException();
         }
         lookups++;
+        takeTime(false);
         NavigableSet<List<Object>> left = left(range);
         return left.isEmpty() ? null : left.last();
     }
@@ -67,6 +84,7 @@ final class MemoryTable implements TableReader {
     @Override
     public List<GenericRowData> page(KeyRangeSplit range, IntSupplier limit, boolean oneTimeoutEnough)
             throws IOException, TimedOut {
+        takeTime(true);
         List<GenericRowData> page = new ArrayList<>();
         int passed = 0;
         for (List<Object> row : left(range)) {
@@ -85,6 +103,16 @@ final class MemoryTable implements TableReader {
             }
         }
         return page;
+    }
+
+    private void takeTime(boolean forPage) {
+        onQuery.accept(forPage);
+        try {
+            Thread.sleep(latencyMs);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException(e);
+        }
     }
 
     /** A key as a row of Flink's. */

@@ -45,18 +45,8 @@ class ScanSimulationTest {
                     table.filter = row -> scan.filter() == null || Math.floorMod(MemoryTable.toRow(row).hashCode(), share) == 0;
                     return table;
                 },
-                () -> {
-                    KeyRangeSplit whole = KeyRangeSplit.of("0", key, rows.first().subList(0, 1), null);
-                    List<List<Object>> cuts = new KeyCuts(new MemoryTable(key, rows, backwards), scan.pageSize()).plan(whole, parts);
-                    List<KeyRangeSplit> splits = new java.util.ArrayList<>();
-                    KeyRangeSplit rest = whole;
-                    for (int i = 0; i < cuts.size(); i++) {
-                        splits.add(KeyRangeSplit.of("p" + i, key, rest.lower(), cuts.get(i)));
-                        rest = rest.from(cuts.get(i));
-                    }
-                    splits.add(KeyRangeSplit.of("p" + cuts.size(), key, rest.lower(), null));
-                    return splits;
-                },
+                () -> SplitPlanner.cut(
+                        new MemoryTable(key, rows, backwards), KeyRangeSplit.of("", key, rows.first().subList(0, 1), null), scan, parts),
                 1 + random.nextInt(4),
                 random);
         List<String> out = simulation.run(random.nextInt(6));
