@@ -59,7 +59,10 @@ final class TimePredicates {
             LindormOptions.TimeUnit unit, LogicalType column, ValueLiteralExpression literal) {
         if (unit != null) {
             return column.is(LogicalTypeRoot.BIGINT)
-                    ? literal.getValueAs(Long.class).filter(value -> value < Long.MAX_VALUE).map(Object.class::cast)
+                    ? literal.getValueAs(Long.class)
+                            .or(() -> literal.getValueAs(Integer.class).map(Integer::longValue))
+                            .filter(value -> value < Long.MAX_VALUE)
+                            .map(Object.class::cast)
                     : Optional.empty();
         }
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {
