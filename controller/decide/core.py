@@ -110,6 +110,8 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         ),
     )
     count_throttling(p)
+    if p.status.job:
+        p.update(job=p.status.job.model_copy(update={"state": "FINISHED"}))
     if result.run_id != p.run.id:
         return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")
     if result.rows_read != result.items_written + result.rows_rejected:
