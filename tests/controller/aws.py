@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
 from controller.clients import Clients
-from tests.controller.aws_services import CloudWatch, DynamoDB, EmrContainers, Refused, S3, Scaling
+from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Refused, Scaling
 
 Document = dict[str, Any]
 REGION = "us-west-2"

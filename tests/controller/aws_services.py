@@ -305,7 +305,7 @@ class EmrContainers:
 
     clusters: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def describe_virtual_cluster(self, id: str) -> Document:  # noqa: A002
+    def describe_virtual_cluster(self, id: str) -> Document:
         if id not in self.clusters:
             raise Refused("ResourceNotFoundException", f"Virtual cluster {id} doesn't exist.")
         state, namespace = self.clusters[id]

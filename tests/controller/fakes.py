@@ -225,19 +225,16 @@ def changed(spec: Document, changes: dict[str, Any]) -> Document:
 
 def difference(one: Any, other: Any, where: str = "") -> str | None:
     """The first place where two snapshots differ; None where they are equal."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in [*one, *(key for key in other if key not in one)]:
-            if key not in one or key not in other:
-                return f"{where}.{key}: only in {'the first' if key in one else 'the second'}: {one.get(key, other.get(key))}"
-            if told := difference(one[key], other[key], f"{where}.{key}"):
-                return told
-        return None
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return next(
-            (t for i, (a, b) in enumerate(zip(one, other, strict=True)) if (t := difference(a, b, f"{where}[{i}]"))),
-            None,
-        )
-    return None if one == other else f"{where}: {one!r} and {other!r}"
+    if isinstance(one, list) and isinstance(other, list):
+        one, other = dict(enumerate(one)), dict(enumerate(other))
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return None if one == other else f"{where}: {one!r} and {other!r}"
+    for key in {**one, **other}:
+        if key not in one or key not in other:
+            return f"{where}.{key}: only in the {'first' if key in one else 'second'}"
+        if told := difference(one[key], other[key], f"{where}.{key}"):
+            return told
+    return None
 
 
 def _runs(keys: list[str]) -> list[str]:

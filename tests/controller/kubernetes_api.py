@@ -222,7 +222,7 @@ def _call(method: str, url: str) -> Call:
     address = urlsplit(url)
     parts = [unquote(part) for part in address.path.strip("/").split("/")]
     group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
-    namespace, resource, name, subresource = rest[1], rest[2], *(rest[3:] + ["", ""])[:2]
+    namespace, resource, name, subresource = rest[1], rest[2], *[*rest[3:], "", ""][:2]
     verb = _VERBS[method]
     if verb == "get" and not name:
         verb = "watch" if "watch" in parse_qs(address.query) else "list"
