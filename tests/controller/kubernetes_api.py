@@ -155,8 +155,8 @@ class KubernetesApi:
     def answer(self, method: str, url: str, headers: dict[str, str], body: Any) -> tuple[int, bytes]:
         """One request: the tripwire, the rules, the tripwire."""
         call = _call(method, url)
-        self.before(call)
         try:
+            self.before(call)
             status, document = self._serve(call, headers, body)
         except Refusal as refusal:
             return refusal.status, json.dumps(refusal.body()).encode()

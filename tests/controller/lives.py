@@ -78,7 +78,7 @@ def adopted(world: World) -> Stages:
 def suspended(world: World) -> Stages:
     world.flink.endless = True
     world.apply(**DELETE)
-    world.drive(lambda _: _works(world))
+    world.drive(lambda _: works(world))
     world.edit(suspend=True)
     world.drive(lambda _: world.conditions().get("Suspended") == "True" and not world.flink.running())
     world.flink.endless = False
@@ -104,12 +104,12 @@ def stopped(world: World) -> Stages:
     """The import is deleted while its job works; what it made besides the table's items goes."""
     world.flink.endless = True
     world.apply(**SCALED)
-    world.drive(lambda _: _works(world))
+    world.drive(lambda _: works(world))
     world.remove()
     return {"removed": world.snapshot()}
 
 
-def _works(world: World) -> bool:
+def works(world: World) -> bool:
     return any(cluster.work == WORK - 1 for cluster in world.flink.clusters.values())
 
 
