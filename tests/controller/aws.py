@@ -15,11 +15,11 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
 from controller.clients import Clients
-from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Refused, Scaling
+from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Iam, Refused, Scaling
 
 Document = dict[str, Any]
 REGION = "us-west-2"
-_READS = ("Describe", "List", "Get", "Head")
+_READS = ("Describe", "List", "Get", "Head", "Simulate")
 
 _current: list["Aws"] = []  # the AWS of the test that runs
 
@@ -59,8 +59,13 @@ class Aws:
     scaling: Scaling = field(default_factory=Scaling)
     cloudwatch: CloudWatch = field(default_factory=CloudWatch)
     emr: EmrContainers = field(default_factory=EmrContainers)
+    iam: Iam = field(default_factory=Iam)
 
     def __post_init__(self) -> None:
+        self.activate()
+
+    def activate(self) -> None:
+        """From now on the controller's calls come here."""
         _current[:] = [self]
 
     def answer(self, call: AwsCall) -> tuple[_Answer, Document]:
@@ -70,6 +75,8 @@ class Aws:
             "application-autoscaling": self.scaling,
             "cloudwatch": self.cloudwatch,
             "emr-containers": self.emr,
+            "iam": self.iam,
+            "sts": self.iam,
         }
         operation = getattr(services[call.service], xform_name(call.operation), None)
         assert operation is not None, f"aws_services.py does not know {call}"
@@ -104,7 +111,7 @@ def controllers_clients() -> Clients:
 
     session.events.register("provide-client-params", remember)
     session.events.register("before-call", answer)
-    for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers"):
+    for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers", "iam", "sts"):
         clients._client(service, REGION)
     return clients
 

@@ -311,3 +311,18 @@ class EmrContainers:
         state, namespace = self.clusters[id]
         provider = {"info": {"eksInfo": {"namespace": namespace}}}
         return {"virtualCluster": {"id": id, "state": state, "containerProvider": provider}}
+
+
+@dataclass
+class Iam:
+    """IAM's policy simulator, and STS; denied: actions that the simulator says are denied."""
+
+    denied: set[str] = field(default_factory=set)
+
+    def get_caller_identity(self) -> Document:
+        return {"Account": "000000000000", "Arn": "arn:aws:sts::000000000000:assumed-role/controller/session"}
+
+    def simulate_principal_policy(self, ActionNames: list[str], **_: Any) -> Document:  # noqa: N803
+        decisions = {True: "implicitDeny", False: "allowed"}
+        results = [{"EvalActionName": name, "EvalDecision": decisions[name in self.denied]} for name in ActionNames]
+        return {"EvaluationResults": results}

@@ -141,6 +141,7 @@ class World:
     def run_pass(self, name: str = "readings", uid: str | None = None) -> Outcome | None:
         """One pass, as the operator runs it; None where it died. A crash costs the memory and nothing else."""
         uid = uid or self.read(name)["metadata"]["uid"]
+        self.aws.activate()
         try:
             outcome = self.reconciler.run_pass("default", name, uid, self.memories.get(name))
         except Crash:

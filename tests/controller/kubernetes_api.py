@@ -23,6 +23,7 @@ Document = dict[str, Any]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
 _REASONS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 422: "Invalid", 500: "InternalError"}
 _WITH_STATUS = (PLURAL, "flinkdeployments")
+_REVIEWS = "selfsubjectaccessreviews"
 DELETED_AT = "2026-11-24T05:00:00Z"
 
 
@@ -38,7 +39,7 @@ class Call:
 
     @property
     def mutates(self) -> bool:
-        return self.verb not in ("get", "list", "watch")
+        return self.verb not in ("get", "list", "watch") and self.resource != _REVIEWS
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource}"
@@ -63,11 +64,13 @@ def connection_lost() -> Exception:
 @dataclass
 class KubernetesApi:
     """The objects, by resource, namespace and name. before and after see each of the controller's requests; before
-    may raise Refusal (the answer), or anything that a connection raises."""
+    may raise Refusal (the answer), or anything that a connection raises. forbidden: what reviews of the controller's
+    own access deny ("patch flinkdeployments"); terminating: namespaces that are being deleted."""
 
     before: Callable[[Call], None] = lambda call: None
     after: Callable[[Call], None] = lambda call: None
     objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
+    forbidden: set[str] = field(default_factory=set)
     terminating: set[str] = field(default_factory=set)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -166,6 +169,10 @@ class KubernetesApi:
 
     def _serve(self, call: Call, headers: dict[str, str], body: Any) -> tuple[int, Document]:
         resource, _, subresource = call.resource.partition("/")
+        if resource == _REVIEWS:
+            asked = body["spec"]["resourceAttributes"]
+            subject = "/".join(part for part in (asked["resource"], asked.get("subresource")) if part)
+            return 201, {**body, "status": {"allowed": f"{asked['verb']} {subject}" not in self.forbidden}}
         if call.verb == "create":
             body["metadata"]["namespace"] = call.namespace
             return 201, self.add(resource, body)
@@ -222,7 +229,10 @@ def _call(method: str, url: str) -> Call:
     address = urlsplit(url)
     parts = [unquote(part) for part in address.path.strip("/").split("/")]
     group, rest = ("", parts[2:]) if parts[0] == "api" else (parts[1], parts[3:])
-    namespace, resource, name, subresource = rest[1], rest[2], *[*rest[3:], "", ""][:2]
+    if rest[0] == "namespaces":
+        namespace, resource, name, subresource = rest[1], rest[2], *[*rest[3:], "", ""][:2]
+    else:
+        namespace, resource, name, subresource = "", rest[0], "", ""
     verb = _VERBS[method]
     if verb == "get" and not name:
         verb = "watch" if "watch" in parse_qs(address.query) else "list"
