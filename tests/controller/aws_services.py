@@ -57,6 +57,7 @@ class DynamoDB:
             raise Refused("ResourceInUseException", f"Table already exists: {name}")
         description = {key: request[key] for key in ("KeySchema", "AttributeDefinitions")}
         description |= {"TableName": name, "TableArn": f"arn:aws:dynamodb:us-west-2:000000000000:table/{name}"}
+        description["CreationDateTime"] = NOW + timedelta(seconds=self.seconds)
         description["DeletionProtectionEnabled"] = request.get("DeletionProtectionEnabled", False)
         description["WarmThroughput"] = {"ReadUnitsPerSecond": NEW_READS, "WriteUnitsPerSecond": NEW_WRITES}
         self._set_throughput(description, request)

@@ -30,8 +30,11 @@ Document = dict[str, Any]
 AnyCall = Call | AwsCall
 FINALIZER = "lindorm.io/finalizer"
 # What no end state depends on: when something happened, and how often the job was looked at.
-_TIMES = {"startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter"}
-_TIMES |= {"until", "lastCheckpointTime", "restarts", "jobId", "lastCheckpoint", "retired"}
+_TIMES = {
+    "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
+    "lastCheckpointTime", "CreationDateTime", "until", "provisionedUnitSeconds",
+    "restarts", "jobId", "lastCheckpoint", "retired",
+}  # fmt: skip
 
 
 class Crash(BaseException):
