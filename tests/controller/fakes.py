@@ -32,7 +32,7 @@ FINALIZER = "lindorm.io/finalizer"
 # What no end state depends on: when something happened, what the time has cost, and how often the job was looked at.
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
-    "lastCheckpointTime", "CreationDateTime", "until", "spending",
+    "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 
