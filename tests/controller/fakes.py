@@ -29,10 +29,10 @@ from tests.controller.kubernetes_api import Call, KubernetesApi, connection_lost
 Document = dict[str, Any]
 AnyCall = Call | AwsCall
 FINALIZER = "lindorm.io/finalizer"
-# What no end state depends on: when something happened, and how often the job was looked at.
+# What no end state depends on: when something happened, what the time has cost, and how often the job was looked at.
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
-    "lastCheckpointTime", "CreationDateTime", "until", "provisionedUnitSeconds", "jobSeconds", "costUSD", "tableUSD",
+    "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 
