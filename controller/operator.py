@@ -3,13 +3,16 @@
 One daemon an import runs passes in a thread (boto3 and the Kubernetes client block), so that a slow call of one
 import holds up no other. The daemon is level-based; events of the import only wake it early. kopf puts its
 finalizer on the import before the daemon starts and removes it when the delete handler returns.
+
+While the API server is away the process stays and waits: passes fail and back off, kopf's watches reconnect, and where
+kopf gives up it is started again once the API server answers.
 """
 
 import asyncio
 import functools
 import logging
-import os
 import random
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,8 +22,12 @@ from controller.api import GROUP, PLURAL, VERSION
 from controller.clients import Clients
 from controller.decide import Settings
 from controller.decide.deletion import ABANDON
+from controller.logs import configure
+from controller.metrics import Metrics
 from controller.reconcile import Outcome, Reconciler
+from controller.serving import Health, serve
 
+log = logging.getLogger("lindorm-import")
 RESOURCE = (GROUP, VERSION, PLURAL)
 FINALIZER = f"{GROUP}/finalizer"
 MAX_BACKOFF = 60.0
@@ -130,14 +137,50 @@ async def _sleep(seconds: float | None, wake: asyncio.Event, stopped: kopf.Daemo
             wait.cancel()
 
 
-def run(namespaces: list[str], settings: Settings) -> None:
-    """Runs the controller until it is told to stop. namespaces: empty for all."""
+async def stay(operate: Callable[[], Awaitable[None]], answers: Callable[[], bool], health: Health) -> None:
+    """Operates until told to stop. When it fails because the API server is away, it waits for it and starts again."""
+
+    async def beat() -> None:
+        while True:
+            health.beat()
+            await asyncio.sleep(1)
+
+    beating = asyncio.create_task(beat())
+    try:
+        while True:
+            await _until(answers)
+            try:
+                return await operate()
+            except Exception:
+                if await asyncio.to_thread(answers):
+                    raise  # a bug, or no right to watch: the kubelet restarts the process, with its own backoff
+                log.warning("the API server is away; going on when it answers again", exc_info=True)
+    finally:
+        beating.cancel()
+
+
+async def _until(answers: Callable[[], bool]) -> None:
+    failures = 0
+    while not await asyncio.to_thread(answers):
+        failures += 1
+        await asyncio.sleep(backoff(failures))
+
+
+def run(namespaces: list[str], settings: Settings, listen: str | None = None) -> None:
+    """Runs the controller until it is told to stop. namespaces: empty for all; listen: HOST:PORT of metrics and health.
+
+    Raises ListenError for an address that cannot be listened at.
+    """
+    configure()
+    metrics = Metrics()
+    health = Health(metrics.longest_pass)
+    if listen:
+        serve(listen, metrics, health)
+    clients = Clients.connect()
     registry = kopf.OperatorRegistry()
-    register(registry, Reconciler(Clients.connect(), settings))
-    kopf.run(
-        registry=registry,
-        standalone=True,
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        liveness_endpoint=os.environ.get("LINDORM_IMPORT_LIVENESS"),
-    )
+    register(registry, Reconciler(clients, settings, metrics=metrics))
+
+    async def operate() -> None:
+        await kopf.operator(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
+
+    asyncio.run(stay(operate, clients.kube.answers, health))

@@ -87,12 +87,16 @@ class Throttling(StatusModel):
 
 
 class Spending(StatusModel):
-    """What the table's write capacity has cost so far because of this import: units consumed while it is on demand,
-    units provisioned while it is provisioned (of an existing table, above what it had). No nodes, no storage."""
+    """What the import has cost so far, at the plan's prices: units consumed while the table is on demand, units
+    provisioned while it is provisioned (of an existing table, above what it had), warming, and the job's pods."""
 
+    cost_usd: str = Field("0.00", alias="costUSD")
+    table_usd: str = Field("0.00", alias="tableUSD", description="DynamoDB's part of it.")
     write_units: int = Field(0, description="Consumed on demand.")
     provisioned_unit_seconds: int = Field(0, description="Provisioned write units, times the seconds they stood.")
-    cost_usd: str = Field("0.00", alias="costUSD")
+    warmed_from: int | None = Field(None, description="Write units a second that the table took at once before.")
+    warmed_units: int = Field(0, description="What warming has added to that.")
+    job_seconds: int = Field(0, description="How long the job's pods have stood.")
     job_write_units: int | None = Field(None, description="The job's own counter as last seen.")
     observed_at: datetime
 

@@ -95,7 +95,8 @@ def _after_the_end(p: Pass) -> float | None:
             p.conditions.set("JobRunning", "Unknown", failed.reason, message)
         return 2.0
     p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
-    if isinstance(p.seen.table, TableSeen):
+    entry = p.status.resource("Table")
+    if entry and not entry.released and isinstance(p.seen.table, TableSeen):
         spend(p, at_rest=True)
     if capacity.release(p):
         return _expire(p)

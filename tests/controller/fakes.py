@@ -322,6 +322,7 @@ class World:
                 ("progress", "observedAt"),
                 ("throttling", "observedAt"),
                 ("spending", "observedAt"),
+                ("spending", "jobSeconds"),
                 ("job", "restarts"),
             ):
                 status.get(part, {}).pop(field_, None)
