@@ -23,6 +23,7 @@ pytestmark = pytest.mark.stack
 
 ACCOUNT = "system:serviceaccount:system:imports-lindorm-import"
 CRD = "lindormimports.lindorm.io"
+TEST = "templates/tests/rights.yaml"
 IMAGE = {"image": {"repository": REPOSITORY_VALUE}}
 EVERYTHING: Document = {
     **IMAGE,
@@ -152,6 +153,10 @@ def test_the_pod_meets_the_standard_restricted(world: World, release: Helm) -> N
     del pod["spec"]["containers"][0]["securityContext"]
     with pytest.raises(ApiException, match="violates PodSecurity"):  # the server does look
         dry_run(world.stack.api_client(), pod, "system")
+    (test,) = yaml.safe_load_all(
+        release.run("template", "imports", str(CHART), "-n", "system", "-s", TEST, values=IMAGE)
+    )
+    assert dry_run(world.stack.api_client(), test)["kind"] == "Pod"
 
 
 def older(folder: Path) -> Path:

@@ -6,11 +6,14 @@ What Kubernetes' audit log says it did is what the chart's rules allow, each of 
 """
 
 import json
+import os
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
 from local.bootstrap import Layout
@@ -43,25 +46,41 @@ def world(tmp_path_factory: pytest.TempPathFactory, job_image: Stage) -> Iterato
         yield world
 
 
+def as_account(world: World, image: Stage, account: str) -> dict[str, str]:
+    """The variables of a container of the image whose pod has that service account."""
+    request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
+    token = world.core.create_namespaced_service_account_token(account, "system", request)
+    access = world.stack.folder / f"{account}.kubeconfig"
+    world.stack.kube.write_kubeconfig(access, account, token.status.token)
+    return {**image.environment(), "KUBECONFIG": str(access)}
+
+
 def start_as_installed(world: World, image: Stage) -> int:
     """Starts the container of the installed Deployment, but for the port that it listens on; returns that port."""
-    deployment = client.AppsV1Api(world.stack.api_client()).read_namespaced_deployment(
-        "imports-lindorm-import", "system"
-    )
-    pod = deployment.spec.template.spec
+    apps = client.AppsV1Api(world.stack.api_client())
+    pod = apps.read_namespaced_deployment("imports-lindorm-import", "system").spec.template.spec
     (container,) = pod.containers
-    request = client.AuthenticationV1TokenRequest(spec=client.V1TokenRequestSpec(audiences=[]))
-    token = world.core.create_namespaced_service_account_token(pod.service_account_name, "system", request)
-    access = world.stack.folder / "controller.kubeconfig"
-    world.stack.kube.write_kubeconfig(access, "controller", token.status.token)
     port = free_port()
     arguments = [a.replace(":8080", f"127.0.0.1:{port}") for a in container.args]
-    environment = {**image.environment(), "KUBECONFIG": str(access)}
     # The checkout must not be what Python imports from.
     folder = world.stack.folder / "controller"
     folder.mkdir()
+    environment = as_account(world, image, pod.service_account_name)
     world.stack.start_process("controller", [*image.program(), *arguments], env=environment, cwd=folder)
     return port
+
+
+def helm_test(helm: Helm, world: World, image: Stage, values: Document) -> subprocess.CompletedProcess[str]:
+    """Does what the pod of `helm test` does."""
+    rendered = helm.run(
+        "template", "imports", str(CHART), "-n", "system", "-s", "templates/tests/rights.yaml", values=values
+    )
+    pod = yaml.safe_load(rendered)["spec"]
+    (container,) = pod["containers"]
+    environment = {**os.environ, **as_account(world, image, pod["serviceAccountName"])}
+    command = [*container["command"], *container["args"]]
+    where = world.stack.folder / "log"
+    return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
 
 
 def done(world: World) -> tuple[set[tuple[str, str, str]], list[str]]:
@@ -70,7 +89,8 @@ def done(world: World) -> tuple[set[tuple[str, str, str]], list[str]]:
     for line in world.stack.kube.audit_log.read_text().splitlines():
         event = json.loads(line)
         reference = event.get("objectRef")
-        if event["user"]["username"] != ACCOUNT or not reference:
+        # To ask what it may do, as helm test does, is everybody's right.
+        if event["user"]["username"] != ACCOUNT or not reference or reference["resource"].startswith("selfsubject"):
             continue
         resource = "/".join(filter(None, (reference["resource"], reference.get("subresource"))))
         if event["annotations"]["authorization.k8s.io/decision"] == "allow":
@@ -97,6 +117,11 @@ def test_the_controller_as_the_chart_starts_it_does_an_import_with_the_charts_ri
     }
     helm.run("install", "imports", str(CHART), "-n", "system", values=values)
     world.stack.wait_crd("lindormimports.lindorm.io")
+    tested = helm_test(helm, world, controller_image, values)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    elsewhere = helm_test(helm, world, controller_image, {**values, "watch": {"namespaces": ["default"]}})
+    assert elsewhere.returncode == 1
+    assert "may not get secrets in namespace default" in elsewhere.stdout
     port = start_as_installed(world, controller_image)
     document = world.example()
     world.apply(document)
