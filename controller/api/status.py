@@ -73,6 +73,16 @@ class Progress(StatusModel):
     observed_at: datetime | None = None
 
 
+class Moment(StatusModel):
+    """The counts at one time of the run."""
+
+    at: datetime
+    rows_read: int
+    items_written: int
+    write_units: int = Field(0, description="Consumed a second, lately.")
+    throttled: int = Field(0, description="Throttled writes since the start.")
+
+
 class Throttling(StatusModel):
     """The load on DynamoDB: counts from the job at once, the cause from CloudWatch (one to three minutes late)."""
 
@@ -162,6 +172,7 @@ class ImportStatus(StatusModel):
     run: Run | None = None
     plan: PlanStatus | None = None
     progress: Progress | None = None
+    history: tuple[Moment, ...] = Field((), description="Some moments of the run, for the report.")
     throttling: Throttling | None = None
     spending: Spending | None = None
     job: JobStatus | None = None

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from controller.cli import plan
+from controller.cli import doctor, edit, plan, report, watch
 from controller.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from controller.decide import Settings
 from controller.observed import TroubleError
@@ -43,8 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     program = "kubectl lindorm" if Path(sys.argv[0]).name == "kubectl-lindorm" else "lindorm-import"
     parser = _Parser(prog=program, description="Imports a time range of a Lindorm table into DynamoDB.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (plan,):
+    for command in (plan, watch, report, doctor):
         command.add_parser(commands)
+    edit.add_parsers(commands)
     controller = commands.add_parser("controller", help="run the controller")
     controller.add_argument("--namespace", action="append", default=[], help="watch only this namespace (repeatable)")
     controller.add_argument(

@@ -13,7 +13,7 @@ from controller.actions import DeleteDeployment, DeleteImport
 from controller.api.spec import ImportSpec, parse_duration
 from controller.api.status import ImportStatus, Progress, Results, Run
 from controller.build import Identity
-from controller.decide import capacity
+from controller.decide import capacity, history
 from controller.decide.follow import follow, too_many
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.decide.prepare import prepare
@@ -136,6 +136,7 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         ),
     )
     count_throttling(p)
+    history.note(p)
     spend(p)
     if result.run_id != p.run.id:
         return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")

@@ -312,6 +312,7 @@ class World:
         }
         statuses = deepcopy({n: i.get("status", {}) for n, i in self.kube.imports.items()})
         for status in statuses.values():
+            status.pop("history", None)  # moments of the run: times and what was counted then
             for condition in status.get("conditions", []):
                 condition.pop("lastTransitionTime")
             status["conditions"] = sorted(status.get("conditions", []), key=lambda c: c["type"])
