@@ -29,7 +29,7 @@ EVERYTHING: Document = {
     **IMAGE,
     "imagePullSecrets": [{"name": "registry"}],
     "job": {"image": "registry.example/job:1"},
-    "controller": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
+    "controller": {"pricesConfigMap": "prices", "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
     "serviceAccount": {"roleArn": "arn:aws:iam::123456789012:role/controller", "annotations": {"a": "b"}},
     "rbac": {"secretNames": ["lindorm"]},
     "podLabels": {"team": "data"},
