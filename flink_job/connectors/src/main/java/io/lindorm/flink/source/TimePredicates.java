@@ -38,6 +38,14 @@ final class TimePredicates {
      *     time column is the one that its options name, else the first TIMESTAMP column that is compared
      */
     static Optional<Scan> apply(Scan scan, ResolvedExpression predicate) {
+        if (predicate instanceof CallExpression both && both.getFunctionDefinition() == BuiltInFunctionDefinitions.AND) {
+            // How the planner writes a range that it has put together.
+            Optional<Scan> narrowed = Optional.of(scan);
+            for (ResolvedExpression each : both.getResolvedChildren()) {
+                narrowed = narrowed.flatMap(narrower -> apply(narrower, each));
+            }
+            return narrowed;
+        }
         if (!(predicate instanceof CallExpression call) || !OPERATORS.containsKey(call.getFunctionDefinition())) {
             return Optional.empty();
         }
