@@ -106,14 +106,13 @@ final class Lanes {
         }
     }
 
-    /** Puts back what was taken and not written, and what it took of the rates. */
+    /** Puts back what was taken and not written, and what it took of the given rate. */
     void giveBack(Item item) {
         Lane lane = lane(item);
         // Behind the others: a key that is full must not hold up those that share its lane.
         lane.items.addLast(item);
         added(lane, item);
         given.take(-item.units());
-        tablePace.take(-item.units());
     }
 
     int size() {
