@@ -55,7 +55,7 @@ public final class ItemWriter implements AutoCloseable {
     private static final long FIRST_PAUSE_NANOS = 50_000_000L;
     private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
     private static final long GIVE_UP_NANOS = TimeUnit.MINUTES.toNanos(2);
-    private static final double BURST_SECONDS = 0.25;
+    private static final double BURST_SECONDS = 1;
 
     private final BatchWrite dynamoDb;
     private final Consumer<Throwable> onFailure;

@@ -21,9 +21,10 @@ final class Lane {
     private static final double REST_SECONDS = 0.01;
 
     private static final double BURST_SECONDS = 0.1;
+    private static final double FIRST_GUESS = 10;
 
     final Deque<Item> items = new ArrayDeque<>(4);
-    final Limit limit = new Limit();
+    final Limit limit = new Limit(FIRST_GUESS);
     /** Whether the last that was heard of an item of this lane was that it was refused. */
     boolean wasRefused;
     State state = State.EMPTY;

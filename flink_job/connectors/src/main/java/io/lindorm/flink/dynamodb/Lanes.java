@@ -49,11 +49,15 @@ final class Lanes {
 
     private static final long TYPICAL_NANOS = 10_000_000_000L;
     private static final double TABLE_BURST_SECONDS = 0.1;
+    private static final double FIRST_GUESS = 50;
+
+    /** A lane that is slower than this part of what the writer gets through says nothing of other partitions. */
+    private static final double TYPICAL_SHARE = LEAST_SHARE;
 
     private final Lane[] lanes = new Lane[LANES];
     private final Deque<Lane> open = new ArrayDeque<>();
     private final PriorityQueue<Lane> resting = new PriorityQueue<>(Comparator.comparingLong(lane -> lane.opensAt));
-    private final Limit table = new Limit();
+    private final Limit table = new Limit(FIRST_GUESS);
     private final Pace tablePace;
     private final Pace given;
 
@@ -222,7 +226,9 @@ final class Lanes {
     }
 
     private boolean isTypicalKnown(long now) {
-        return typicalAt != 0 && now - typicalAt <= TYPICAL_NANOS;
+        return typicalAt != 0
+                && now - typicalAt <= TYPICAL_NANOS
+                && typical >= TYPICAL_SHARE * table.recentRate(now);
     }
 
     /**
@@ -234,7 +240,8 @@ final class Lanes {
     void answered(List<Item> batch, Set<Item> refused, boolean tableIsFull, long now) {
         fade(now);
         sent += batch.size();
-        boolean isTail = refused.size() > 1;
+        long lanesRefused = refused.stream().map(this::lane).distinct().count();
+        boolean isTail = lanesRefused > 1;
         boolean anyRefused = false;
         for (Item item : batch) {
             boolean isRefused = refused.contains(item);
@@ -248,7 +255,7 @@ final class Lanes {
             }
         }
         double before = fullTable;
-        boolean isLongTail = isTail && refused.size() >= MANY_LANES;
+        boolean isLongTail = isTail && lanesRefused >= MANY_LANES;
         for (Item item : refused) {
             giveBack(item);
             Lane lane = lane(item);
@@ -267,8 +274,9 @@ final class Lanes {
         lane.wasRefused = true;
         lane.drain();
         boolean isMeasured = lane.limit.refused(Math.max(LEAST_RATE, LEAST_SHARE * table.recentRate(now)), now);
-        if (isMeasured && (lane.limit.estimate() >= typical || !isTypicalKnown(now))) {
-            typical = lane.limit.estimate();
+        double estimate = lane.limit.estimate();
+        if (isMeasured && estimate > LEAST_RATE && (estimate >= typical || !isTypicalKnown(now))) {
+            typical = estimate;
             typicalAt = now;
         }
     }

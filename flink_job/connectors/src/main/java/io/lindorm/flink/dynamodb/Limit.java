@@ -19,11 +19,12 @@ final class Limit {
     /** Over longer times the bucket may have been full meanwhile, and what was accepted says too little. */
     private static final double MAX_WINDOW_SECONDS = 4;
 
-    /** How much a limit that is only guessed grows in a second. */
-    private static final double GUESS_GROWTH = 0.5;
+    /** What is added after a second, and with the cube of time: else nothing would come of nearly nothing. */
+    private static final double LEAST_GROWTH = 0.5;
 
     private static final double NANOS = 1e9;
 
+    private final double firstGuess;
     private double estimate = Double.POSITIVE_INFINITY;
     private boolean isMeasured;
     private boolean wasRefused;
@@ -34,6 +35,13 @@ final class Limit {
     /** What was accepted lately, fading within about a second. */
     private double recent;
     private long recentAt;
+
+    /**
+     * @param firstGuess units per second, where something is refused and little is known
+     */
+    Limit(double firstGuess) {
+        this.firstGuess = firstGuess;
+    }
 
     void accepted(double units, long now) {
         acceptedSince += units;
@@ -61,7 +69,7 @@ final class Limit {
         if (!wasRefused || seconds >= MIN_WINDOW_SECONDS) {
             isMeasured = wasRefused && seconds <= MAX_WINDOW_SECONDS;
             // Where nothing is measured: a bucket that was full gave up to a second's worth on top of its rate.
-            estimate = Math.max(least, isMeasured ? acceptedSince / seconds : recent(now) / 2);
+            estimate = Math.max(least, isMeasured ? acceptedSince / seconds : Math.max(firstGuess, recent(now) / 2));
             measuredAt = now;
             acceptedSince = 0;
         }
@@ -90,8 +98,11 @@ final class Limit {
         if (!wasRefused) {
             return Double.POSITIVE_INFINITY;
         }
-        // A guess must be measured soon: the next refusal does it.
-        return estimate * (isMeasured ? growth(now - refusedAt) : 1 + GUESS_GROWTH * (now - measuredAt) / NANOS);
+        double seconds = Math.max(0, now - (isMeasured ? refusedAt : measuredAt)) / NANOS;
+        // A guess doubles each second: the next refusal, which makes it a measurement, should be soon.
+        return isMeasured
+                ? estimate * growth(now - refusedAt) + LEAST_GROWTH * seconds * seconds * seconds
+                : estimate * Math.pow(2, seconds);
     }
 
     /** How much a limit has grown so many nanoseconds after a refusal: 0.985, 1.01 after 1 s, 3.5 after 5 s. */

@@ -24,7 +24,6 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Predicate;
@@ -55,10 +54,9 @@ public final class FakeDynamoDb implements AutoCloseable {
     private final Map<List<Object>, JsonNode> items = new HashMap<>();
     private final Deque<Fault> faults = new ArrayDeque<>();
     private final List<Integer> batchSizes = new ArrayList<>();
-    /** Puts that were taken, by the second they came in. */
-    private final Map<Long, Double> unitsBySecond = new TreeMap<>();
     private Predicate<JsonNode> refuses = item -> false;
     private double unitsPerItem = 1;
+    private double units;
     private long puts;
     private long refusals;
 
@@ -108,8 +106,9 @@ public final class FakeDynamoDb implements AutoCloseable {
         return List.copyOf(batchSizes);
     }
 
-    public synchronized List<Double> unitsBySecond() {
-        return List.copyOf(unitsBySecond.values());
+    /** What was consumed, in write units. */
+    public synchronized double units() {
+        return units;
     }
 
     private void handle(HttpExchange exchange) throws IOException {
@@ -167,7 +166,7 @@ public final class FakeDynamoDb implements AutoCloseable {
             check(keys.add(key(item)), "Provided list of item keys contains duplicates");
         }
         ArrayNode unprocessed = JSON.createArrayNode();
-        double units = 0;
+        double consumed = 0;
         for (JsonNode put : requests) {
             JsonNode item = put.get("PutRequest").get("Item");
             if (refuses.test(item)) {
@@ -176,10 +175,10 @@ public final class FakeDynamoDb implements AutoCloseable {
             } else {
                 items.put(key(item), item);
                 puts++;
-                units += unitsPerItem;
+                consumed += unitsPerItem;
             }
         }
-        unitsBySecond.merge(System.nanoTime() / 1_000_000_000, units, Double::sum);
+        units += consumed;
         if (fault != null) {
             throw new Refusal(fault.status, fault.code, "done, but the answer is lost");
         }
@@ -194,7 +193,7 @@ public final class FakeDynamoDb implements AutoCloseable {
         if (!unprocessed.isEmpty()) {
             left.set("t", unprocessed);
         }
-        answer.putArray("ConsumedCapacity").addObject().put("TableName", "t").put("CapacityUnits", units);
+        answer.putArray("ConsumedCapacity").addObject().put("TableName", "t").put("CapacityUnits", consumed);
         return 200;
     }
 

@@ -53,7 +53,7 @@ class LanesTest {
             this.tableTokens = tableRate;
             this.tableAt = now;
             this.partitionRate = partitionRate;
-            this.given = new Pace(0.25, now);
+            this.given = new Pace(1, now);
             this.lanes = new Lanes(given, now);
         }
 
