@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# What deploy.sh and teardown.sh share. Sourced, not run.
+
+set -euo pipefail
+
+say() { printf '==> %s\n' "$*"; }
+
+fail() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# Shows a command and, unless this is a dry run, runs it.
+run() {
+  printf '    %s\n' "${*@Q}"
+  [[ $DRY_RUN == true ]] || "$@"
+}
+
+# The value of a stack's output. A dry run asks nobody: it puts the output's name in angle brackets.
+output() {
+  local stack=$1 key=$2 value
+  if [[ $DRY_RUN == true ]]; then
+    printf '<%s of stack %s>' "$key" "$stack"
+    return
+  fi
+  value=$(aws cloudformation describe-stacks --stack-name "$stack" --output text \
+    --query "Stacks[0].Outputs[?OutputKey=='$key'].OutputValue | [0]") || fail "stack $stack cannot be read"
+  [[ $value != None ]] || fail "stack $stack has no output $key: deploy it from this version of its template"
+  printf '%s' "$value"
+}
+
+need_tools() {
+  local tool
+  for tool in "$@"; do
+    command -v "$tool" >/dev/null || fail "$tool is missing: install it and start again"
+  done
+}
+
+# kubectl and helm work on a kubeconfig of this script's own: never on the cluster that happens to be the current one.
+use_cluster() {
+  local cluster=$1
+  WORK=$(mktemp -d)
+  trap 'rm -rf "$WORK"' EXIT
+  export KUBECONFIG=$WORK/kubeconfig
+  run aws eks update-kubeconfig --name "$cluster" --kubeconfig "$KUBECONFIG"
+}
