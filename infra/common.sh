@@ -12,7 +12,12 @@ fail() {
 
 # Shows a command and, unless this is a dry run, runs it.
 run() {
-  printf '    %s\n' "${*@Q}"
+  local word
+  printf '   '
+  for word in "$@"; do
+    [[ $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]] && printf ' %s' "$word" || printf ' %s' "${word@Q}"
+  done
+  printf '\n'
   [[ $DRY_RUN == true ]] || "$@"
 }
 
