@@ -35,11 +35,14 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write the CRD from the models
+generate: ## Write what is made from other files: the CRD, the chart's copy of it, the chart's README
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
+	cat "$$new" > helm/lindorm-import/files/crd.yaml
+	"$$py" -m local.chart > "$$new"
+	cat "$$new" > helm/lindorm-import/README.md
 	rm "$$new"
 
 .PHONY: lint

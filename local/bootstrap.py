@@ -111,8 +111,13 @@ class Layout:
 
     @property
     def job_jar(self) -> Path:
-        """The connectors and all that they need (flink_job/connectors)."""
+        """The connectors and all that they need but the JDBC driver (flink_job/connectors)."""
         return self.job_jar_folder / "lindorm-flink.jar"
+
+    @property
+    def jdbc_driver(self) -> Path:
+        """The JDBC driver that goes beside the job's jar."""
+        return self.job_jar_folder / "jdbc-driver.jar"
 
     @property
     def s3_plugin(self) -> Path:
@@ -353,7 +358,9 @@ def _build_tools(folder: Path, log: Path) -> None:
     major, minor, _ = KUBERNETES_VERSION[1:].split(".")
     kubernetes = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
     known = {"internal/version.version": helm[1]} | {
-        f"{package}.{name}": value for package in ("pkg/chartutil", "pkg/lint/rules") for name, value in kubernetes.items()
+        f"{package}.{name}": value
+        for package in ("pkg/chartutil", "pkg/lint/rules")
+        for name, value in kubernetes.items()
     }
     flags = " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in known.items())])
     command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", "tool"]
@@ -381,11 +388,12 @@ def _build_flink(folder: Path, log: Path) -> None:
 
 
 def _build_job_jar(folder: Path, log: Path) -> None:
-    """The job's jar, built from a copy of its sources so that no `target/` in the checkout is touched."""
+    """The job's jar and the JDBC driver beside it, from a copy of the sources: no `target/` in the checkout is touched."""
     sources = folder / "sources"
     shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
     _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
-    (sources / "target" / "lindorm-flink.jar").rename(folder / "lindorm-flink.jar")
+    for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
+        (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
 
 
@@ -426,7 +434,7 @@ def build(part: Part, say: Callable[[str], None]) -> None:
 
 
 def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
-    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: what the stack needs).
+    """Check the machine, then build what the cache lacks: `only` these parts, or all that the stack needs.
 
     Errors: BootstrapError, before anything was started where the machine lacks something.
     """
