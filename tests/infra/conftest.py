@@ -36,7 +36,7 @@ class Deployed:
 
 
 def _document(answered: Any) -> dict[str, Any]:
-    """A policy: moto keeps one that CloudFormation gave it as an object in Python's notation, one given as text as it is."""
+    """A policy; one that CloudFormation got as an object and not as text, moto keeps in Python's notation."""
     if not isinstance(answered, str):
         return dict(answered)
     document: dict[str, Any] = ast.literal_eval(answered) if answered.startswith("{'") else json.loads(answered)

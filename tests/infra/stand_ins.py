@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from moto.backends import get_backend
 from moto.cloudformation import parsing
+from moto.cloudformation.models import ChangeSet
 from moto.core.common_models import CloudFormationModel
 from moto.moto_api._internal import mock_random
 
@@ -186,14 +187,23 @@ def _clean_json(node: Any, resources: Any) -> Any:
     return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned
 
 
+def _apply(change_set: ChangeSet) -> None:
+    """moto's change sets (the AWS CLI's `cloudformation deploy` makes them) change resources and forget the outputs."""
+    stack = change_set.stack
+    stack.template_dict = change_set.template_dict
+    stack.resource_map.update(change_set.template_dict, change_set.parameters)
+    stack.output_map = stack._create_output_map()
+
+
 def register() -> None:
     """Shows moto ours. What moto learns by itself one day is not replaced: drop the stand-in then."""
     known = parsing.get_model_map()
     doubled = STAND_INS.keys() & known.keys()
     assert not doubled, f"moto knows {doubled} by now: drop the stand-ins"
     known.update(STAND_INS)
-    parsing.get_name_type_map().update({name: "" for name in STAND_INS})
+    parsing.get_name_type_map().update(dict.fromkeys(STAND_INS, ""))
     parsing.clean_json = _clean_json
+    ChangeSet.apply = _apply
 
 
 register()

@@ -1,8 +1,8 @@
 """The roles' policies, as deployed, judged by IAM's rules: what controller and job call is allowed, nothing more is.
 
 The list of what they call is controller/permissions.py; it is tested against what they really called elsewhere. IAM's
-rules, and which action knows which resources and condition keys, come from @cloud-copilot/iam-simulate. Not tried against
-the real IAM.
+rules, and which action knows which resources and condition keys, come from @cloud-copilot/iam-simulate. Not tried
+against the real IAM.
 """
 
 import fnmatch
