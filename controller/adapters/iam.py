@@ -10,9 +10,9 @@ Never tried against the real IAM.
 from collections import defaultdict
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from controller.adapters.errors import aws_code
+from controller.adapters.errors import AWS_FAILURES, aws_code
 from controller.adapters.kube import Kube
 from controller.names import UID_LABEL
 from controller.observed import PermissionsSeen, TroubleError
@@ -30,7 +30,7 @@ def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question) -> P
         doubtful.append(error.trouble.message)
     try:
         caller = _role(sts.get_caller_identity()["Arn"])
-    except (ClientError, BotoCoreError) as error:
+    except AWS_FAILURES as error:
         doubtful.append(f"sts:GetCallerIdentity failed: {error}")
     else:
         _simulate(iam, caller, controller_actions(question), question, denied, doubtful)
@@ -73,7 +73,7 @@ def _simulate(
                     for kind, value in (("ResourceTag", question.uid), ("RequestTag", question.uid))
                 ],
             )
-        except (ClientError, BotoCoreError) as error:
+        except AWS_FAILURES as error:
             code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
             doubtful.append(f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}")
             return
