@@ -35,7 +35,7 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write what is made from other files: the CRD, the chart's copy of it, the chart's README
+generate: ## Write what is made from other files: the CRD, the chart's copy of it, the chart's README, pages of docs/
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
@@ -44,6 +44,13 @@ generate: ## Write what is made from other files: the CRD, the chart's copy of i
 	"$$py" -m local.chart > "$$new"
 	cat "$$new" > helm/lindorm-import/README.md
 	rm "$$new"
+	"$$py" -m local.docs
+
+.PHONY: docs
+docs: ## Build the docs site into site/; a broken link is an error
+	@checks=$$($(SYSTEM_PYTHON) -m local.bootstrap --only checks --print-env | sed -n 's/^CHECKS=//p')
+	NO_MKDOCS_2_WARNING=1 "$$checks/bin/mkdocs" build
+	echo "site/index.html"
 
 .PHONY: lint
 lint: ## Style, types and layers

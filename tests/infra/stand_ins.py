@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from moto.backends import get_backend
 from moto.cloudformation import parsing
-from moto.cloudformation.models import ChangeSet
+from moto.cloudformation.models import ChangeSet, Stack
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
 from moto.moto_api._internal import mock_random
@@ -198,7 +198,13 @@ def _apply(change_set: ChangeSet) -> None:
 
 
 def _let_pass(*_: Any) -> None:
-    """A change set without changes is made and fails, with a reason (AWS); moto refuses it, and would do right if not."""
+    """AWS makes a change set without changes, and says that it failed. So would moto, did it not refuse before."""
+
+
+def _has_parameters(stack: Stack, others: dict[str, Any]) -> bool:
+    """Whether a change set's parameters are the stack's. moto compares what was given, and not what it resolves to."""
+    resolved = stack.resource_map.resolved_parameters
+    return all(str(resolved[name]) == str(value) for name, value in others.items())
 
 
 def register() -> None:
@@ -210,6 +216,7 @@ def register() -> None:
     parsing.get_name_type_map().update(dict.fromkeys(STAND_INS, ""))
     parsing.clean_json = _clean_json
     ChangeSet.apply = _apply
+    Stack.has_parameters = _has_parameters
     CloudFormationResponse._validate_different_update = _let_pass
 
 

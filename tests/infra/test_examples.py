@@ -83,5 +83,3 @@ def test_an_adopted_table_s_items_have_the_names_and_types_that_the_comments_say
     assert (adopted.partition.name, adopted.partition.type) == ("deviceId", "S")
     assert adopted.sort is not None
     assert (adopted.sort.name, adopted.sort.type) == ("at", "N")
-
-
