@@ -35,15 +35,13 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write what is made from other files: the CRD, the chart's copy of it, the chart's README, pages of docs/
+generate: ## Write what is made from other files: the CRD, the chart's files and README, licences, pages of docs/
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
-	cat "$$new" > helm/lindorm-import/files/crd.yaml
-	"$$py" -m local.chart > "$$new"
-	cat "$$new" > helm/lindorm-import/README.md
 	rm "$$new"
+	"$$py" -m local.chart
 	"$$py" -m local.docs
 
 .PHONY: docs
@@ -53,12 +51,13 @@ docs: ## Build the docs site into site/; a broken link is an error
 	echo "site/index.html"
 
 .PHONY: lint
-lint: ## Style, types and layers
+lint: ## Style, types and layers; the Dockerfile
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
 	"$$py" -m mypy
 	"$$(dirname "$$py")/lint-imports" --no-logo
+	"$$(dirname "$$py")/hadolint" Dockerfile
 
 .PHONY: test-java
 test-java: ## The tests of the Java module

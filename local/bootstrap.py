@@ -388,7 +388,7 @@ def _build_flink(folder: Path, log: Path) -> None:
 
 
 def _build_job_jar(folder: Path, log: Path) -> None:
-    """The job's jar and the JDBC driver beside it, from a copy of the sources: no `target/` in the checkout is touched."""
+    """The job's jar and the JDBC driver, from a copy of the sources: no `target/` in the checkout is touched."""
     sources = folder / "sources"
     shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
     _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)

@@ -34,9 +34,7 @@ def test_a_broken_link_fails_the_build(checks: Path, tmp_path: Path) -> None:
     configuration = (REPOSITORY / "mkdocs.yml").read_text()
     (tmp_path / "mkdocs.yml").write_text(re.sub(r"^nav:.*", "", configuration, flags=re.DOTALL | re.MULTILINE))
     (tmp_path / "docs" / "index.md").write_text("[gone](gone.md)")
-    built = subprocess.run(
-        [checks / "bin" / "mkdocs", "build"], cwd=tmp_path, capture_output=True, text=True
-    )
+    built = subprocess.run([checks / "bin" / "mkdocs", "build"], cwd=tmp_path, capture_output=True, text=True)
     assert built.returncode == 1
     assert "gone.md" in built.stderr
 

@@ -16,8 +16,8 @@ from local.demo import World
 from local.kube.dry_run import UnknownKindError, dry_run
 from local.processes import wait_until
 from local.stack import Stack
-from tests.chart.helm import REPOSITORY_VALUE, Document, Helm, HelmError, only
-from tests.chart.test_render import CLUSTER, NAMESPACED
+from tests.ship.helm import REPOSITORY_VALUE, Document, Helm, HelmError, only
+from tests.ship.test_chart import CLUSTER, NAMESPACED
 
 pytestmark = pytest.mark.stack
 
@@ -130,7 +130,7 @@ def test_every_document_of_the_chart_with_every_option_is_taken_by_the_api_serve
             dry_run(world.stack.api_client(), renamed(document), "system")
         except UnknownKindError as error:
             unknown.append(str(error))
-    # The checker of tests/chart/test_others.py reads those.
+    # The checker of test_chart_monitoring.py reads those.
     assert unknown == ["monitoring.coreos.com/v1 PodMonitor", "monitoring.coreos.com/v1 PrometheusRule"]
 
 

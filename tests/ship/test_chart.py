@@ -10,7 +10,7 @@ from controller.permissions import CONTROLLER_KUBERNETES
 from local import chart
 from local.bootstrap import REPOSITORY
 from local.chart import CHART
-from tests.chart.helm import Document, Helm, HelmError, container, granted, of_kind, only
+from tests.ship.helm import Document, Helm, HelmError, container, granted, of_kind, only
 
 ROLE = "arn:aws:iam::123456789012:role/lindorm-import-controller"
 NAMESPACED = {(r.group, r.resource, verb) for r in CONTROLLER_KUBERNETES if not r.cluster for verb in r.verbs}
@@ -227,8 +227,10 @@ def test_the_schema_knows_every_value_that_is_documented_and_no_other() -> None:
     assert known == documented
 
 
-def test_the_readme_is_the_one_that_the_values_make() -> None:
-    assert (CHART / "README.md").read_text() == chart.generated(), "run `make generate`"
+def test_what_is_made_from_other_files_is_up_to_date() -> None:
+    assert [path for path, content in chart.generated().items() if path.read_text() != content] == [], (
+        "run `make generate`"
+    )
 
 
 def test_a_value_without_an_explanation_is_named() -> None:

@@ -12,7 +12,7 @@ import yaml
 from controller.api.conditions import ConditionType
 from local.bootstrap import REPOSITORY, Layout
 from local.chart import CHART
-from tests.chart.helm import Document, Helm, only
+from tests.ship.helm import Document, Helm, only
 
 METRICS_PAGE = (REPOSITORY / "docs" / "metrics.md").read_text()
 CAUSES = {"KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknown"}
