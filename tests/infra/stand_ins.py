@@ -11,6 +11,7 @@ from moto.cloudformation import parsing
 from moto.cloudformation.models import ChangeSet, Stack
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.ec2.models.route_tables import RouteTable
 from moto.moto_api._internal import mock_random
 
 Properties = dict[str, Any]
@@ -207,6 +208,11 @@ def _has_parameters(stack: Stack, others: dict[str, Any]) -> bool:
     return all(str(resolved[name]) == str(value) for name, value in others.items())
 
 
+def _delete_route_table(table: RouteTable, account: str, region: str) -> None:
+    """moto leaves a stack's route tables, and then refuses to delete its VPC."""
+    get_backend("ec2")[account][region].delete_route_table(table.id)
+
+
 def register() -> None:
     """Shows moto ours. What moto learns by itself one day is not replaced: drop the stand-in then."""
     known = parsing.get_model_map()
@@ -216,6 +222,7 @@ def register() -> None:
     parsing.get_name_type_map().update(dict.fromkeys(STAND_INS, ""))
     parsing.clean_json = _clean_json
     ChangeSet.apply = _apply
+    RouteTable.delete = _delete_route_table
     Stack.has_parameters = _has_parameters
     CloudFormationResponse._validate_different_update = _let_pass
 
