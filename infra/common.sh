@@ -34,6 +34,27 @@ output() {
   printf '%s' "$value"
 }
 
+# Whether there is such a stack. Only AWS's word that there is none counts as none.
+stack_exists() {
+  local answer
+  [[ $DRY_RUN == false ]] || return 0
+  if answer=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then
+    return 0
+  fi
+  [[ $answer == *"does not exist"* ]] || fail "stack $1 cannot be read: $answer"
+  return 1
+}
+
+# What a stack was given for a parameter.
+stack_parameter() {
+  if [[ $DRY_RUN == true ]]; then
+    printf '<%s of stack %s>' "$2" "$1"
+    return
+  fi
+  aws cloudformation describe-stacks --stack-name "$1" --output text \
+    --query "Stacks[0].Parameters[?ParameterKey=='$2'].ParameterValue | [0]" || fail "stack $1 cannot be read"
+}
+
 need_tools() {
   local tool
   for tool in "$@"; do

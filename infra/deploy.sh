@@ -35,9 +35,15 @@ declare -A GIVEN=()
 # Whether a template declares a parameter.
 declares() { sed -n '/^Parameters:/,/^[A-Z][a-z]*:/p' "$HERE/$1.yaml" | grep -q "^  $2:"; }
 
-# The default of a parameter of import.yaml, unless one was given.
+# What a parameter of import.yaml will be: as given, as the stack has it, or its default.
 parameter() {
-  printf '%s' "${GIVEN[$1]:-$(sed -n "/^  $1:/,/^    Description:/s/^    Default: //p" "$HERE/import.yaml" | head -1)}"
+  if [[ -n ${GIVEN[$1]:-} ]]; then
+    printf '%s' "${GIVEN[$1]}"
+  elif [[ $DRY_RUN == false ]] && stack_exists "$NAME"; then
+    stack_parameter "$NAME" "$1"
+  else
+    sed -n "/^  $1:/,/^    Description:/s/^    Default: //p" "$HERE/import.yaml"
+  fi
 }
 
 parse() {
@@ -70,7 +76,7 @@ parse() {
   [[ -n ${GIVEN[S3BucketName]:-} ]] || fail "give S3BucketName=…: the staging bucket"
   [[ -n $EXISTING_CLUSTER || -n ${GIVEN[ApiAccessCidr]:-} ]] ||
     fail "give ApiAccessCidr=…: the addresses that may reach the cluster's API, such as your own with /32"
-  [[ ${GIVEN[DynamoDBWriteCapacity]:-0} == 0 || $(parameter DynamoDBTableName) != *\* ]] ||
+  [[ ${GIVEN[DynamoDBWriteCapacity]:-0} == 0 || ${GIVEN[DynamoDBTableName]:-} != *\* ]] ||
     fail "DynamoDBWriteCapacity makes a table: DynamoDBTableName must be its whole name, without *"
 }
 
@@ -112,6 +118,12 @@ deploy_operators() {
     run helm upgrade --install cert-manager cert-manager --repo https://charts.jetstack.io \
       --version "$CERT_MANAGER_VERSION" --namespace cert-manager --create-namespace \
       --set crds.enabled=true --wait --timeout 10m
+  fi
+  if [[ -n $EXISTING_CLUSTER && $DRY_RUN == false ]] &&
+    [[ -n $(kubectl get customresourcedefinitions flinkdeployments.flink.apache.org --ignore-not-found --output name) ]] &&
+    ! helm status flink-kubernetes-operator --namespace "$NAMESPACE" >/dev/null 2>&1; then
+    say "Flink operator: the cluster has one; it stays as it is, and must be EMR's and watch namespace $NAMESPACE"
+    return
   fi
   say "EMR's Flink operator $EMR_RELEASE"
   run helm upgrade --install flink-kubernetes-operator oci://public.ecr.aws/emr-on-eks/flink-kubernetes-operator \
@@ -156,13 +168,13 @@ PUSH
 
 main() {
   parse "$@"
-  NAMESPACE=$(parameter Namespace)
   if [[ $DRY_RUN == true ]]; then
     say "dry run: these commands would be run, in $AWS_DEFAULT_REGION"
   else
     need_tools aws kubectl helm
     say "account $(aws sts get-caller-identity --query Account --output text), region $AWS_DEFAULT_REGION"
   fi
+  NAMESPACE=$(parameter Namespace)
   deploy_cluster
   use_cluster "$CLUSTER"
 

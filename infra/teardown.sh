@@ -6,13 +6,13 @@
 
 usage() {
   cat <<'USAGE'
-usage: infra/teardown.sh [--dry-run] [--name NAME] [--existing-cluster NAME] [--namespace NAMESPACE] [--delete-imports]
+usage: infra/teardown.sh [--dry-run] [--name NAME] [--delete-imports]
 
   --dry-run                show every command, run none, ask nobody
   --name NAME              name of the stack (default lindorm-import)
-  --existing-cluster NAME  the cluster was there before: it stays, with cert-manager, CRDs and the Flink operator
-  --namespace NAMESPACE    of the imports (default lindorm-import)
-  --delete-imports         delete all imports of the namespace first; without it, imports stop this script
+  --delete-imports         delete all imports of the stack's namespace first; without it, imports stop this script
+
+A cluster that was there before (no stack NAME-cluster) stays, with cert-manager, CRDs and the Flink operator.
 USAGE
 }
 
@@ -22,8 +22,7 @@ source "$HERE/common.sh"
 
 DRY_RUN=false
 NAME=lindorm-import
-EXISTING_CLUSTER=
-NAMESPACE=lindorm-import
+NAMESPACE=
 DELETE_IMPORTS=false
 
 parse() {
@@ -32,13 +31,9 @@ parse() {
       -h | --help) usage && exit 0 ;;
       --dry-run) DRY_RUN=true ;;
       --delete-imports) DELETE_IMPORTS=true ;;
-      --name | --existing-cluster | --namespace)
+      --name)
         (($# > 1)) || fail "$1 needs a name"
-        case $1 in
-          --name) NAME=$2 ;;
-          --existing-cluster) EXISTING_CLUSTER=$2 ;;
-          --namespace) NAMESPACE=$2 ;;
-        esac
+        NAME=$2
         shift
         ;;
       *) fail "$1 is no option; --help says more" ;;
@@ -49,20 +44,9 @@ parse() {
   [[ -n $AWS_DEFAULT_REGION ]] || fail "set AWS_REGION"
 }
 
-# Whether there is such a stack. Only AWS's word that there is none counts as none.
-stack_exists() {
-  local answer
-  [[ $DRY_RUN == false ]] || return 0
-  if answer=$(aws cloudformation describe-stacks --stack-name "$1" 2>&1); then
-    return 0
-  fi
-  [[ $answer == *"does not exist"* ]] || fail "stack $1 cannot be read: $answer"
-  return 1
-}
-
 delete_stack() {
   if ! stack_exists "$1"; then
-    say "stack $1: gone already"
+    say "stack $1: there is none"
     return
   fi
   say "stack $1: deleting"
@@ -98,23 +82,21 @@ remove_imports() {
 main() {
   parse "$@"
   [[ $DRY_RUN == true ]] || need_tools aws kubectl helm
-  local cluster=$EXISTING_CLUSTER
-  if [[ -z $cluster ]] && stack_exists "$NAME-cluster"; then
-    cluster=$(output "$NAME-cluster" ClusterName)
-  fi
-  if [[ -n $cluster ]]; then
-    use_cluster "$cluster"
+  # The stack goes last, so while it is there, what it says of cluster and namespace holds.
+  if stack_exists "$NAME"; then
+    NAMESPACE=$(stack_parameter "$NAME" Namespace)
+    use_cluster "$(stack_parameter "$NAME" ClusterName)"
     remove_imports
     say "controller"
     run helm uninstall lindorm-import --namespace "$NAMESPACE" --ignore-not-found --wait --timeout 5m
-    if [[ -z $EXISTING_CLUSTER ]]; then
+    if stack_exists "$NAME-cluster"; then
       say "EMR's Flink operator and cert-manager"
       run helm uninstall flink-kubernetes-operator --namespace "$NAMESPACE" --ignore-not-found --wait --timeout 5m
       run helm uninstall cert-manager --namespace cert-manager --ignore-not-found --wait --timeout 5m
     fi
   fi
   delete_stack "$NAME"
-  [[ -n $EXISTING_CLUSTER ]] || delete_stack "$NAME-cluster"
+  delete_stack "$NAME-cluster"
   say "done. What holds data stays: the staging bucket (deploying again then needs CreateS3Bucket=false) and the tables."
 }
 

@@ -21,6 +21,7 @@ from tests.infra.conftest import INFRA, REGION
 NEEDED = ["S3BucketName=my-import-bucket", "ApiAccessCidr=203.0.113.7/32"]
 IMPORTS = "lindormimports.lindorm.io"
 JOBS = "flinkdeployments.flink.apache.org"
+LINDORM = "lindorm-import/lindorm-import"
 
 
 @dataclass
@@ -181,18 +182,7 @@ def test_an_account_s_life_from_nothing_to_nothing_but_the_data(account: Account
 
     again = account.run("teardown.sh", "--delete-imports")
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("gone already") == 2
-
-
-def test_jobs_of_others_stop_the_tearing_down(account: Account) -> None:
-    account.own_cluster("mine")
-    account.change(
-        objects={IMPORTS: [], JOBS: ["lindorm-import/others"]}, releases={"lindorm-import/lindorm-import": {}}
-    )
-    refused = account.run("teardown.sh", "--delete-imports", "--existing-cluster", "mine")
-    assert refused.returncode == 1
-    assert "Flink jobs of others" in refused.stderr
-    assert account.state["releases"].keys() == {"lindorm-import/lindorm-import"}
+    assert again.stdout.count("there is none") == 2
 
 
 def test_a_stack_that_cannot_be_read_is_not_taken_for_gone(account: Account) -> None:
@@ -205,16 +195,30 @@ def test_a_stack_that_cannot_be_read_is_not_taken_for_gone(account: Account) -> 
 
 def test_a_cluster_of_ones_own_is_used_and_stays(account: Account) -> None:
     account.own_cluster("mine")
-    options = ["--existing-cluster", "mine", "--name", "team-a"]
-    deployed = account.run("deploy.sh", *options, NEEDED[0], "Namespace=team-a")
+    account.change(objects={IMPORTS: ["elsewhere/others"], JOBS: []})  # somebody's Flink operator is there
+    deploy = ["deploy.sh", "--existing-cluster", "mine", "--name", "team-a", NEEDED[0], "Namespace=team-a"]
+    deployed = account.run(*deploy)
     assert deployed.returncode == 3, deployed.stderr  # up to the images
+    assert "the cluster has one" in deployed.stdout
     assert account.stacks() == ["team-a"]
-    assert account.state["releases"].keys() == {"team-a/flink-kubernetes-operator"}
+    assert account.state["releases"] == {}
+    assert "team-a" in account.state["namespaces"]
 
-    gone = account.run("teardown.sh", *options, "--namespace", "team-a")
+    # The namespace is the stack's, whatever the default is.
+    account.change(objects={IMPORTS: ["elsewhere/others"], JOBS: ["team-a/others"]}, releases={LINDORM: {}})
+    teardown = ["teardown.sh", "--name", "team-a", "--delete-imports"]
+    refused = account.run(*teardown)
+    assert refused.returncode == 1
+    assert "Flink jobs of others in namespace team-a" in refused.stderr
+
+    account.change(objects={IMPORTS: ["elsewhere/others"], JOBS: []})
+    gone = account.run(*teardown)
     assert gone.returncode == 0, gone.stderr
     assert account.stacks() == []
-    assert account.state["releases"].keys() == {"team-a/flink-kubernetes-operator"}
+    again = account.run(*teardown)
+    assert again.returncode == 0, again.stderr
+    assert account.state["releases"].keys() == {LINDORM}  # of another namespace
+    assert account.state["objects"][IMPORTS] == ["elsewhere/others"]
     assert account.client("eks").list_clusters()["clusters"] == ["mine"]
 
 
