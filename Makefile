@@ -35,20 +35,22 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write the CRD from the models
+generate: ## Write what is made from other files: the CRD, the chart's files and README, the table of licences
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
 	rm "$$new"
+	"$$py" -m local.chart
 
 .PHONY: lint
-lint: ## Style, types and layers
+lint: ## Style, types and layers; the Dockerfile
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
 	"$$py" -m mypy
 	"$$(dirname "$$py")/lint-imports" --no-logo
+	"$$(dirname "$$py")/hadolint" Dockerfile
 
 .PHONY: test-java
 test-java: ## The tests of the Java module

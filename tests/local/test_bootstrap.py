@@ -149,3 +149,9 @@ def test_a_second_run_takes_no_time_and_prints_where_things_are() -> None:
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(SystemExit):
         bootstrap.main(["--only", "nonsense"])
+
+
+def test_the_tools_that_only_tests_need_are_built_only_when_they_are_named() -> None:
+    by_default = {part.name for part in bootstrap.parts(bootstrap.layout()) if part.by_default}
+    assert "dev-venv" in by_default
+    assert "tools" not in by_default
