@@ -31,6 +31,9 @@ log = logging.getLogger("lindorm-import")
 RESOURCE = (GROUP, VERSION, PLURAL)
 FINALIZER = f"{GROUP}/finalizer"
 MAX_BACKOFF = 60.0
+# A pass that waits for something that does not answer holds a thread for minutes. There are more threads than imports
+# in any likely cluster, so that a region that hangs holds up its own imports only; a thread that waits costs little.
+THREADS = 256
 
 
 def backoff(failures: int) -> float:
@@ -39,10 +42,17 @@ def backoff(failures: int) -> float:
 
 
 class Loop:
-    """The passes of one import, one after the other."""
+    """The passes of one import, one after the other. turn: the import's own lock, of all its loops.
 
-    def __init__(self, reconciler: Reconciler, threads: ThreadPoolExecutor, body: kopf.Body) -> None:
+    A deletion must not overtake a pass that is still acting: it would not see the table that is being created, let the
+    import go, and leave the table behind.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, threads: ThreadPoolExecutor, body: kopf.Body, turn: asyncio.Lock
+    ) -> None:
         self._body = body
+        self._turn = turn
         self._failures = 0
         self._outcome = Outcome()
         self._pass = functools.partial(
@@ -52,8 +62,9 @@ class Loop:
 
     async def step(self) -> Outcome:
         """One pass, and its events."""
-        run = functools.partial(self._pass, self._outcome.last_action)
-        self._outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        async with self._turn:
+            run = functools.partial(self._pass, self._outcome.last_action)
+            self._outcome = await _to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, run))
         for event in self._outcome.events:
             kopf.event(self._body, type=event.type, reason=event.reason, message=event.message)
         self._failures = self._failures + 1 if self._outcome.trouble else 0
@@ -69,7 +80,7 @@ class Loop:
 
 def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     """Puts the handlers into the registry."""
-    threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="pass")
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="pass")
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -98,7 +109,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.daemon(*RESOURCE, registry=registry, cancellation_backoff=30.0, cancellation_timeout=60.0)
     async def follow(memo: kopf.Memo, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body)
+        loop = Loop(reconciler, threads, body, _turn(memo))
         wake = _wake(memo)
         while not stopped:
             wake.clear()
@@ -107,7 +118,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.on.delete(*RESOURCE, registry=registry)
     async def delete(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body)
+        loop = Loop(reconciler, threads, body, _turn(memo))
         wake = _wake(memo)
         while not (await loop.step()).release:
             wake.clear()
@@ -119,6 +130,22 @@ def _wake(memo: kopf.Memo) -> asyncio.Event:
         memo.wake = asyncio.Event()
     event: asyncio.Event = memo.wake
     return event
+
+
+def _turn(memo: kopf.Memo) -> asyncio.Lock:
+    if "turn" not in memo:
+        memo.turn = asyncio.Lock()
+    lock: asyncio.Lock = memo.turn
+    return lock
+
+
+async def _to_the_end(running: asyncio.Future[Outcome]) -> Outcome:
+    """A pass cannot be stopped in its thread: who is cancelled (kopf does so on deletion) waits until it is over."""
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 async def _sleep(seconds: float | None, wake: asyncio.Event, stopped: kopf.DaemonStopped | None) -> None:

@@ -71,8 +71,8 @@ def serve(listen: str, metrics: Metrics, health: Health) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """Every probe is no news."""
 
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit():
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
         raise ListenError(f"{listen!r} is not HOST:PORT, such as :8080")
     server = _Server(("", 0), Handler, bind_and_activate=False)
     server.socket.close()

@@ -373,7 +373,7 @@ class Stack:
 
     def _start_moto(self) -> None:
         port = self._ports["moto"]
-        command = self._python("moto.server", "-H", "127.0.0.1", "-p", str(port))
+        command = self._python("local.aws", "-H", "127.0.0.1", "-p", str(port))
         ready = self._http_ready(f"http://127.0.0.1:{port}/moto-api/data.json")
         self.start_process("moto", command, ready=ready, wait=False)
 

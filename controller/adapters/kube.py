@@ -38,7 +38,9 @@ class Kube:
             config.load_incluster_config()  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_kube_config()  # type: ignore[no-untyped-call]
-        api = client.ApiClient()
+        configuration = client.Configuration.get_default_copy()
+        configuration.connection_pool_maxsize = 256  # as many as passes run at once (operator.py)
+        api = client.ApiClient(configuration)
         return cls(client.CoreV1Api(api), client.CustomObjectsApi(api))
 
     def answers(self) -> bool:

@@ -140,13 +140,15 @@ class Resource(StatusModel):
     """Something outside Kubernetes that the import uses, and whether it made it.
 
     before: an existing table's settings, which come back when the import ends; released: they are back (or the
-    created table has what capacity.after says), and the import does not touch it any more.
+    created table has what capacity.after says), and the import does not touch it any more. created_at: when AWS says
+    the table was made, which tells it from a later one of the same name.
     """
 
     kind: Kind
     name: str
     origin: Origin
     arn: str | None = None
+    created_at: datetime | None = None
     deletion_policy: Literal["Retain", "Delete"]
     before: TableSettings | None = None
     released: bool = False

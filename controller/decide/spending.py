@@ -35,8 +35,10 @@ def spend(p: Pass, *, at_rest: bool = False) -> None:
     if table and table.settings.mode == "Provisioned":
         standing += round(_standing(p, table) * elapsed)
     else:
-        if counter is not None:
+        if counter is not None and before.job_write_units is not None:
             units += grown(before.job_write_units, counter)
+        elif counter is not None:  # all of it since the start, of which the items have been counted already
+            units = max(units, counter)
         if standing == 0:  # on demand from the first item on
             units = max(units, _written(p, table))
     now = Spending(
