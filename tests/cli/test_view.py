@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from controller.api.status import Moment
 from controller.cli.chart import Series, svg
 from controller.cli.report import Rejects, to_document, to_markdown, to_picture
-from controller.cli.view import View, cluster_state, rates, span, sparkline
+from controller.cli.view import View, cluster_state, rates, sparkline
 from controller.cli.watch import line
 from controller.decide.history import KEPT, with_moment
+from controller.plan.words import span
 from tests.controller.factories import SPEC
 
 START = datetime(2026, 11, 24, 5, 0, 0, tzinfo=UTC)
@@ -116,7 +117,7 @@ def test_the_cluster_is_told_from_the_flink_deployment() -> None:
     ("seconds", "text"), [(0, "0s"), (42, "42s"), (125, "2m 05s"), (31_250, "8h 40m"), (312_500, "3d 14h"), (-3, "0s")]
 )
 def test_times_are_short(seconds: int, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text
+    assert span(seconds) == text
 
 
 def test_rates_come_in_steps_of_ten_seconds_at_least_and_the_last_takes_the_rest() -> None:
