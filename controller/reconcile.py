@@ -206,6 +206,8 @@ def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble
     for condition in after:
         if condition.type in _MIRRORS or known.get(condition.type) == (condition.status, condition.reason):
             continue
+        if condition.type in _BAD_WHEN_TRUE and condition.status == "False" and condition.type not in known:
+            continue  # all is well and was
         bad = condition.type in _BAD_WHEN_TRUE and condition.status == "True"
         bad = bad or (trouble is not None and condition.reason == trouble.reason)
         event = Event("Warning" if bad else "Normal", condition.reason, condition.message)
