@@ -1,8 +1,8 @@
 """Submits jobs to a running Flink cluster, one JSON line on standard input after the other.
 
 Runs on the Python that has PyFlink, as one process for many jobs: starting PyFlink anew takes longer than many a
-measurement. A line is {"main": [arguments of flink_job/main.py], "environment": {…}} or {"settings": {…},
-"statements": [DDL…], "insert": "INSERT …"}; the answer is a line {"error": null | "…"}.
+measurement. A line is {"main": [arguments of flink_job/main.py], "environment": {…}, "parallelism": n} or {"settings":
+{…}, "statements": [DDL…], "insert": "INSERT …", "parallelism": n}; the answer is a line {"error": null | "…"}.
 """
 
 import json
@@ -14,12 +14,13 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 
-def use_cluster() -> None:
-    """Make every job go to the cluster of FLINK_CONF_DIR's configuration, as `flink run --detached` does."""
+def use_cluster(parallelism: int) -> None:
+    """Make jobs go to the cluster of FLINK_CONF_DIR's configuration, as `flink run --detached` does."""
     jvm = get_gateway().jvm
     configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration()
     configuration.setString("execution.target", "remote")
     configuration.setString("execution.attached", "false")
+    configuration.setString("parallelism.default", str(parallelism))
     jvm.org.apache.flink.client.program.StreamContextEnvironment.setAsContext(
         jvm.org.apache.flink.core.execution.DefaultExecutorServiceLoader(),
         configuration,
@@ -30,6 +31,7 @@ def use_cluster() -> None:
 
 
 def run(order: dict) -> None:
+    use_cluster(order["parallelism"])
     if "main" in order:
         import main
 
@@ -49,7 +51,6 @@ def run(order: dict) -> None:
 
 
 def answers() -> None:
-    use_cluster()
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what PyFlink and main.py print is no answer
     for line in sys.stdin:

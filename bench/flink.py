@@ -25,8 +25,9 @@ from local.processes import Process, free_port, start, wait_until
 _PATIENCE = 120.0
 
 # What controller/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.
+CHECKPOINT_SECONDS = 5
 CHECKPOINTS = {
-    "execution.checkpointing.interval": "5 s",
+    "execution.checkpointing.interval": f"{CHECKPOINT_SECONDS} s",
     "execution.checkpointing.min-pause": "1 s",
     "execution.checkpointing.mode": "EXACTLY_ONCE",
     "state.backend.type": "hashmap",
@@ -170,14 +171,14 @@ class Cluster:
 
     # --- jobs ---
 
-    def submit_main(self, config: Path, credentials: Path, environment: Mapping[str, str]) -> str:
+    def submit_main(self, config: Path, credentials: Path, environment: Mapping[str, str], parallelism: int = 1) -> str:
         """Run flink_job/main.py as the job image does; the job's id."""
         arguments = ["--config", str(config), "--credentials", str(credentials)]
-        return self._submit({"main": arguments, "environment": dict(environment)})
+        return self._submit({"main": arguments, "environment": dict(environment), "parallelism": parallelism})
 
     def submit_sql(self, settings: Mapping[str, str], statements: list[str], insert: str) -> str:
         """Run DDL and one INSERT; the job's id."""
-        return self._submit({"settings": dict(settings), "statements": statements, "insert": insert})
+        return self._submit({"settings": dict(settings), "statements": statements, "insert": insert, "parallelism": 1})
 
     def _submit(self, order: dict[str, Any]) -> str:
         """Errors: BenchError with the driver's traceback."""

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.flink import Cluster
-from bench.servers import MariaDB
+from bench.servers import PASSWORD, USER, MariaDB
 from local.bootstrap import REPOSITORY
 
 REGION = "us-west-2"
@@ -22,7 +22,6 @@ AWS = {
     "AWS_REGION": REGION,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-USER = PASSWORD = "bench"
 ROW_TYPES = {"device": "STRING", "ts": "TIMESTAMP_LTZ(3)", "metric": "STRING", "val": "DOUBLE", "note": "STRING"}
 SETTINGS = {"pipeline.object-reuse": "true", "table.local-time-zone": "UTC"}
 
@@ -35,7 +34,9 @@ def columns(types: dict[str, str]) -> str:
 # --- the project ---
 
 
-def job_config(folder: Path, database: MariaDB, table: str, key: list[str], shards: int | None = None) -> dict[str, Any]:
+def job_config(
+    folder: Path, database: MariaDB, table: str, key: list[str], shards: int | None = None
+) -> dict[str, Any]:
     """The job config of an import of a whole table (docs/contracts.md, section 4), with its files below `folder`."""
     lindorm = {"device": "VARCHAR", "ts": "TIMESTAMP", "metric": "VARCHAR", "val": "DOUBLE", "note": "VARCHAR"}
     as_ = {"VARCHAR": "String", "TIMESTAMP": "Iso8601", "DOUBLE": "Number"}
@@ -65,9 +66,7 @@ def job_config(folder: Path, database: MariaDB, table: str, key: list[str], shar
                 "partition": {"name": "device", "type": "S", "template": "{device}"},
                 "sort": {"name": "ts", "type": "S", "template": "{ts}"},
             },
-            "attributes": [
-                {"column": name, "name": name, "as": as_[type_]} for name, type_ in lindorm.items()
-            ],
+            "attributes": [{"column": name, "name": name, "as": as_[type_]} for name, type_ in lindorm.items()],
             "partitionShards": shards,
             "nulls": "Omit",
         },
@@ -84,12 +83,12 @@ def credentials(folder: Path) -> Path:
     return folder
 
 
-def project(cluster: Cluster, config: dict[str, Any], endpoint: str) -> str:
+def project(cluster: Cluster, config: dict[str, Any], endpoint: str, parallelism: int = 1) -> str:
     """Submit the project's job, by its own driver; the job's id."""
     file = cluster.folder / f"job-{config['target']['table']}.json"
     file.write_text(json.dumps(config))
     secrets = credentials(cluster.folder / "credentials")
-    return cluster.submit_main(file, secrets, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint})
+    return cluster.submit_main(file, secrets, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, parallelism)
 
 
 def main_module() -> ModuleType:
@@ -155,14 +154,12 @@ def _stock_sink(table: str, endpoint: str, source_types: dict[str, str]) -> str:
 
 
 # The same text as the project writes.
-_STOCK_SELECT = (
-    "SELECT device, REPLACE(CAST(ts AS STRING), ' ', 'T') || 'Z', metric, val, note FROM "  # noqa: S608
-)
+_STOCK_SELECT = "SELECT device, REPLACE(CAST(ts AS STRING), ' ', 'T') || 'Z', metric, val, note FROM "
 
 
-def stock(cluster: Cluster, database: MariaDB, table: str, endpoint: str) -> str:
+def stock(cluster: Cluster, database: MariaDB, table: str, endpoint: str, target: str = "readings") -> str:
     """Flink's jdbc table source into its dynamodb table sink."""
-    statements = [_stock_source(database, table), _stock_sink(table, endpoint, _STOCK_TYPES)]
+    statements = [_stock_source(database, table), _stock_sink(target, endpoint, _STOCK_TYPES)]
     return cluster.submit_sql(SETTINGS, statements, f"INSERT INTO stock_sink {_STOCK_SELECT} stock_source")
 
 

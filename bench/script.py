@@ -31,13 +31,13 @@ def copy(port: int, table: str, low: str, high: str) -> int:
         host="127.0.0.1",
         port=port,
         user="bench",
-        password="bench",  # noqa: S106
+        password="bench",
         database="default",
         cursorclass=pymysql.cursors.SSDictCursor,
     )
     items = 0
     with connection, connection.cursor() as cursor, target.batch_writer() as batch:
-        cursor.execute(f"SELECT * FROM {table} WHERE device >= %s AND device < %s", (low, high))  # noqa: S608
+        cursor.execute(f"SELECT * FROM {table} WHERE device >= %s AND device < %s", (low, high))
         for row in cursor:
             batch.put_item(Item=item(row))
             items += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from local.bootstrap import java_tool
 from local.processes import Process, accepts_connections, free_port, start, wait_until
 
 DATABASE = "default"
+USER = PASSWORD = "bench"
 FIRST_SECOND = 1_672_531_200  # 2023-01-01T00:00:00Z
 _PATIENCE = 120.0
 
@@ -34,6 +36,7 @@ class MariaDB:
         self._home = parts / "mariadb"
         self._folder = folder
         self._process: Process | None = None
+        self._status: Any = None
         self.port = free_port()
 
     def start(self) -> None:
@@ -71,6 +74,7 @@ class MariaDB:
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-log-file-size=512M",
             "--default-time-zone=+00:00",
+            "--max-allowed-packet=64M",
         ]
         self._process = start([*common, *options], self._folder / "mariadb.log")
         if not wait_until(lambda: accepts_connections(self.port), _PATIENCE):
@@ -84,7 +88,7 @@ class MariaDB:
     def execute(self, *statements: str, database: str | None = DATABASE) -> Any:
         """Run statements; the rows of the last one."""
         connection = pymysql.connect(
-            host="127.0.0.1", port=self.port, user="bench", password="bench", database=database, autocommit=True
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, database=database, autocommit=True
         )
         with connection, connection.cursor() as cursor:
             for statement in statements:
@@ -93,12 +97,33 @@ class MariaDB:
 
     def create(self, table: str, rows: int, device: str, second: str, key: str = "device, ts") -> None:
         """A table of the reference shape (items of 80 bytes). device, second: SQL of `seq`, which counts from 0."""
+        self._create(table, f"(SELECT seq - 1 AS seq FROM seq_1_to_{rows})", device, second, key)
+
+    def create_with(self, table: str, numbers: Sequence[int], device: str, second: str, key: str) -> None:
+        """As `create`, with a row for each of `numbers`, which the SQL may call `number`."""
+        values = ",".join(f"({seq},{number})" for seq, number in enumerate(numbers))
+        self.execute(
+            f"CREATE TABLE {table}_numbers (seq INT PRIMARY KEY, number INT)",
+            f"INSERT INTO {table}_numbers VALUES {values}",
+        )
+        self._create(table, f"{table}_numbers", device, second, key)
+
+    def _create(self, table: str, sequence: str, device: str, second: str, key: str) -> None:
+        select = f"SELECT {device}, FROM_UNIXTIME({FIRST_SECOND} + {second}), {_REST} FROM {sequence} AS numbers"
         self.execute(
             f"CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY ({key}))",
-            f"INSERT INTO {table} SELECT {device}, FROM_UNIXTIME({FIRST_SECOND} + {second}), {_REST}"
-            f" FROM (SELECT seq - 1 AS seq FROM seq_1_to_{rows}) AS numbers",
+            f"INSERT INTO {table} {select}",
             f"ANALYZE TABLE {table}",
         )
+
+    def rows_sent(self) -> int:
+        """How many rows the server has sent to its clients since its start. For one thread at a time."""
+        if self._status is None:
+            self._status = pymysql.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD)
+        with self._status.cursor() as cursor:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Rows_sent'")
+            ((_, sent),) = cursor.fetchall()
+        return int(sent)
 
     def url(self, *parameters: str) -> str:
         """For Connector/J."""
