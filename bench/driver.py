@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from typing import Any, Dict
 
 from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, TableEnvironment
@@ -30,7 +31,7 @@ def use_cluster(parallelism: int) -> None:
     )
 
 
-def run(order: dict) -> None:
+def run(order: Dict[str, Any]) -> None:
     use_cluster(order["parallelism"])
     if "main" in order:
         import main

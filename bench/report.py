@@ -54,8 +54,8 @@ def _machine(machine: dict[str, Any], quick: bool) -> str:
     return (
         f"Measured {machine['measuredAt']} by {how} at commit {machine['commit']}: {machine['cores']} cores of "
         f"{machine['processor']}, {machine['memoryGiB']} GiB, Linux {machine['kernel']}, Java {machine['java']}, "
-        f"Python {machine['python']}; the load average before the start was {machine['loadBefore']}. Everything that is "
-        "measured, and what it is measured against, shares these cores."
+        f"Python {machine['python']}; the load average before the start was {machine['loadBefore']}. Everything "
+        "that is measured, and what it is measured against, shares these cores."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -56,11 +57,11 @@ def _run(lab: Lab, *, kill: bool) -> tuple[list[Sample], int]:
 
 def _seconds(samples: list[Sample]) -> float:
     """From the first item to the last."""
-    moving = [s.at for s, following in zip(samples, samples[1:], strict=False) if following.count > s.count]
+    moving = [s.at for s, following in itertools.pairwise(samples) if following.count > s.count]
     return moving[-1] - moving[0]
 
 
 def _longest_pause(samples: list[Sample]) -> float:
     """The longest time between two samples with new items."""
-    moving = [s.at for s, following in zip(samples, samples[1:], strict=False) if following.count > s.count]
-    return max(later - earlier for earlier, later in zip(moving, moving[1:], strict=False))
+    moving = [s.at for s, following in itertools.pairwise(samples) if following.count > s.count]
+    return max(later - earlier for earlier, later in itertools.pairwise(moving))

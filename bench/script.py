@@ -7,6 +7,7 @@ Each process takes an equal share of the devices. Prints the number of items.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from datetime import datetime
 from decimal import Decimal
@@ -48,7 +49,7 @@ def main() -> None:
     port, table, processes, rows = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     cuts = [f"dev-{rows // 1000 * n // processes:08d}" for n in range(processes + 1)]
     with Pool(processes) as pool:
-        parts = [(port, table, low, high) for low, high in zip(cuts, cuts[1:], strict=False)]
+        parts = [(port, table, low, high) for low, high in itertools.pairwise(cuts)]
         print(sum(pool.starmap(copy, parts)))
 
 
