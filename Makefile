@@ -64,6 +64,12 @@ test: setup lint test-java ## Everything
 	@py=$(PY)
 	"$$py" -m pytest
 
+.PHONY: bench
+bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
+	@$(SYSTEM_PYTHON) -m local.bootstrap --only dev-venv --only job-venv --only job-jar --only dynamodb-local --only bench
+	py=$(PY)
+	"$$py" -m bench $(if $(QUICK),--quick)
+
 .PHONY: clean
 clean: down ## Remove what a checkout has made of itself (not the cache of the machine)
 	@rm -rf .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JAVA_MODULE)/target
