@@ -141,11 +141,11 @@ def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
 
 
 def flink_deployment(
-    identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None
+    identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None, parallelism: int
 ) -> Document:
-    """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to go on from."""
+    """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to go on from;
+    parallelism: the plan's."""
     job = spec.job
-    size = plan.sizing(spec.target.capacity, job.task_manager.slots, job.parallelism)
     mounts = [
         {"name": "job-config", "mountPath": JOB_CONFIG_DIR, "readOnly": True},
         {"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True},
@@ -195,7 +195,7 @@ def flink_deployment(
                 "--credentials",
                 CREDENTIALS_DIR,
             ],
-            "parallelism": size.parallelism,
+            "parallelism": parallelism,
             "upgradeMode": "last-state",
             "state": "suspended" if spec.suspend else "running",
         },

@@ -4,9 +4,10 @@ Each facet is what was seen, None where it was not looked at, or Trouble where t
 seen. Nothing here does I/O.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from controller.api.status import TableSettings, Throttling
 
@@ -48,13 +49,15 @@ class KeyColumn:
 
 @dataclass(frozen=True)
 class SourceSeen:
-    """The Lindorm table. rows: in the range, None where Lindorm could not count in time;
-    item_bytes: mean item size of a sample, None for an empty range."""
+    """The Lindorm table. rows: in the range, None where Lindorm could neither count nor estimate them in time;
+    rows_error_percent: half the width of the 95 % interval of an estimate, None for a count; sample: some rows of the
+    range (column -> value), empty for an empty range."""
 
     columns: tuple[Column, ...]
     primary_key: tuple[KeyColumn, ...]
     rows: int | None = None
-    item_bytes: int | None = None
+    rows_error_percent: int | None = None
+    sample: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,22 @@ class TableKey:
 
 
 @dataclass(frozen=True)
+class TableIndex:
+    """A secondary index. key: its key attributes; projected: further attributes it holds, None for all; write_units:
+    a provisioned global index's own."""
+
+    name: str
+    key: tuple[str, ...]
+    projected: tuple[str, ...] | None
+    local: bool = False
+    write_units: int | None = None
+
+
+@dataclass(frozen=True)
 class TableSeen:
     """A DynamoDB table; exists=False where there is none. owner_uid is only looked at before the start and on
-    deletion; read_units and max_read_units are what an update has to repeat."""
+    deletion; read_units and max_read_units are what an update has to repeat; warm_write_units: what an on-demand table
+    takes at once."""
 
     exists: bool
     arn: str = ""
@@ -86,6 +102,8 @@ class TableSeen:
     settings: TableSettings = field(default_factory=lambda: TableSettings(mode="OnDemand"))
     read_units: int = 1
     max_read_units: int | None = None
+    warm_write_units: int | None = None
+    indexes: tuple[TableIndex, ...] = ()
     point_in_time_recovery: bool = False
 
 

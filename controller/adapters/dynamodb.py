@@ -9,7 +9,7 @@ from controller import names
 from controller.adapters.errors import aws_code, aws_errors
 from controller.adapters.scaling import look_at_scaling
 from controller.api.status import TableSettings
-from controller.observed import TableKey, TableSeen
+from controller.observed import TableIndex, TableKey, TableSeen
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -64,6 +64,23 @@ def look_at_capacity(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalin
         ),
         read_units=provisioned.get("ReadCapacityUnits") or 1,
         max_read_units=_limit(limits.get("MaxReadRequestUnits")),
+        warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
+        indexes=(
+            *(_index(index, local=True) for index in table.get("LocalSecondaryIndexes", [])),
+            *(_index(index, local=False) for index in table.get("GlobalSecondaryIndexes", [])),
+        ),
+    )
+
+
+def _index(index: Any, local: bool) -> TableIndex:
+    projection = index.get("Projection", {})
+    everything = projection.get("ProjectionType") == "ALL"
+    return TableIndex(
+        name=index["IndexName"],
+        key=tuple(part["AttributeName"] for part in index["KeySchema"]),
+        projected=None if everything else tuple(projection.get("NonKeyAttributes", [])),
+        local=local,
+        write_units=index.get("ProvisionedThroughput", {}).get("WriteCapacityUnits") or None,  # 0: on demand
     )
 
 

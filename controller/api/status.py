@@ -26,14 +26,34 @@ class Run(StatusModel):
     completion_time: datetime | None = None
 
 
-class PlanStatus(StatusModel):
-    """What was planned before the start. See plan.py for the arithmetic."""
+class PlanIndex(StatusModel):
+    """What a secondary index of an existing table adds to each row."""
 
-    rows: int | None = Field(None, description="Rows in the range; absent when Lindorm could not count them in time.")
+    name: str
+    write_units_per_item: str
+    item_bytes: int
+    local: bool = False
+
+
+class PlanStatus(StatusModel):
+    """What was planned before the start. See controller/plan for the arithmetic."""
+
+    rows: int | None = Field(None, description="Rows in the range; absent when Lindorm could not tell in time.")
+    rows_error_percent: int | None = Field(
+        None,
+        description="Half the width of the 95 % interval where rows is an estimate; absent where they were counted.",
+    )
     item_bytes: int | None = Field(None, description="Mean size of an item, from a sample of rows.")
-    write_units: int | None = None
+    write_units_per_item: str | None = Field(None, description="Mean for one row, in the table alone.")
+    indexes: tuple[PlanIndex, ...] = Field((), description="What each secondary index of an existing table adds.")
+    write_units: int | None = Field(None, description="In all, secondary indexes included.")
+    write_units_per_second: int | None = Field(None, description="What the table takes.")
     duration_seconds: int | None = None
-    cost_usd: str | None = Field(None, alias="costUSD")
+    cost_usd: str | None = Field(None, alias="costUSD", description="DynamoDB's part: writes and warming.")
+    total_usd: str | None = Field(
+        None, alias="totalUSD", description="With EMR, EKS, EC2 and S3: what the budget is compared with."
+    )
+    recommended: str | None = Field(None, description="The way to take; `lindorm-import plan` says why.")
     parallelism: int
     task_managers: int
     prices_as_of: str

@@ -8,7 +8,8 @@ from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
 from controller.decide import capacity
 from controller.decide.passes import Pass
-from controller.observed import DeploymentSeen, JobSeen, Trouble
+from controller.observed import DeploymentSeen, JobSeen, TableSeen, Trouble
+from controller.plan.status import load_from
 
 CAUSES = {
     "KeyRange": "one partition key takes more than 1,000 write units a second: set target.partitionShards (new import)",
@@ -94,15 +95,14 @@ def _over_budget(p: Pass) -> str | None:
                 f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration "
                 f"{budget.max_duration}: its checkpoint stays in {p.run.prefix}checkpoints/"
             )
-    if budget.cost is not None and p.status.progress and p.status.plan and p.status.plan.item_bytes:
-        made = plan.make_plan(
-            p.status.progress.items_written,
-            p.status.plan.item_bytes,
-            p.spec.target.capacity,
-            plan.Prices.load(),
-        )
-        if made.cost_usd > budget.cost:
-            return f"the items written so far cost ${made.cost_usd}, budget.maxCostUSD is {budget.max_cost_usd}"
+    planned, progress = p.status.plan, p.status.progress
+    table = p.seen.table if isinstance(p.seen.table, TableSeen) else None
+    written = load_from(planned, table, progress.items_written) if planned and progress else None
+    if budget.cost is not None and written and p.run.start_time:
+        elapsed = p.now - p.run.start_time
+        cost = plan.spent(written, elapsed, p.spec.target.capacity, p.settings.prices, table, p.spec.job)
+        if cost > budget.cost:
+            return f"the import has cost ${cost} so far, budget.maxCostUSD is {budget.max_cost_usd}"
     return None
 
 

@@ -1,6 +1,6 @@
 """One pass in the making: the next status, the conditions and the actions so far, and the words for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, NoReturn, TypeVar
 
@@ -10,6 +10,7 @@ from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus, Kind, Origin, Progress, Resource, Run
 from controller.build import Identity
 from controller.observed import Observed, Trouble
+from controller.plan import Prices
 
 T = TypeVar("T")
 
@@ -17,12 +18,13 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Settings:
     """How this controller is set up. poll: seconds between looks at a running job; image: the job's, where the
-    spec names none; start_timeout: how long a JobManager may be broken before the import fails."""
+    spec names none; start_timeout: how long a JobManager may be broken before the import fails; prices: the plan's."""
 
     poll: float = 10.0
     image: str | None = None
     start_timeout: timedelta = timedelta(minutes=10)
     result_timeout: timedelta = timedelta(minutes=5)
+    prices: Prices = field(default_factory=Prices.load)
 
 
 class Decision(NamedTuple):

@@ -1,16 +1,15 @@
 """Before the job: source, staging, table, plan, submission, in this order."""
 
-from datetime import timedelta
 from typing import NoReturn
 
 from controller import build, names, plan
 from controller.actions import CreateBucket, CreateObject, CreateTable
-from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, PlanStatus
 from controller.decide import capacity
 from controller.decide.passes import Pass
 from controller.mapping import Mapping, map_table
 from controller.observed import SourceSeen, TableSeen, Trouble
+from controller.plan import status as plan_status
 
 
 def prepare(p: Pass) -> float:
@@ -23,7 +22,7 @@ def prepare(p: Pass) -> float:
     _virtual_cluster(p)
     _staging(p)
     _table(p, mapping)
-    _plan(p, source)
+    _plan(p, source, mapping)
     if p.spec.suspend:
         p.suspended("suspended before the start; nothing has been read")
         return p.settings.poll
@@ -108,57 +107,52 @@ def _table(p: Pass, mapping: Mapping) -> None:
     p.conditions.set("TableReady", "True", "Active", f"table {target.table} is active and its key fits")
 
 
-def _plan(p: Pass, source: SourceSeen) -> None:
+def _plan(p: Pass, source: SourceSeen, mapping: Mapping) -> None:
     """status.plan, from what the source said the first time (it is not counted again) and today's spec."""
-    known = p.before.plan
-    rows = known.rows if known else source.rows
-    item_bytes = known.item_bytes if known else source.item_bytes
-    prices = plan.Prices.load()
-    known_mode = p.spec.target.capacity.mode or (
-        p.seen.table.settings.mode if isinstance(p.seen.table, TableSeen) else None
-    )
-    paid = p.spec.target.capacity.model_copy(update={"mode": known_mode})
-    size = plan.sizing(paid, p.spec.job.task_manager.slots, p.spec.job.parallelism)
-    told = PlanStatus(
-        rows=rows,
-        item_bytes=item_bytes,
-        parallelism=size.parallelism,
-        task_managers=size.task_managers,
-        prices_as_of=prices.as_of,
-    )
-    if rows is not None and (item_bytes or rows == 0):
-        made = plan.make_plan(rows, item_bytes or 0, paid, prices)
-        told = told.model_copy(
-            update={
-                "write_units": made.write_units,
-                "duration_seconds": made.seconds,
-                "cost_usd": str(made.cost_usd),
-            }
+    spec, known = p.spec, p.before.plan
+    table = p.seen.table if isinstance(p.seen.table, TableSeen) else None
+    load = plan_status.load_from(known, table) if known else None
+    if load is None and source.rows is not None:
+        load = plan.load_of(
+            source.rows,
+            source.sample,
+            mapping,
+            spec.target.nulls,
+            spec.target.partition_shards,
+            table.indexes if table else (),
+            "Counted" if source.rows_error_percent is None else "Estimated",
+            source.rows_error_percent,
         )
-        _within_budget(p, made)
-    elif p.spec.budget.max_cost_usd or p.spec.budget.max_duration:
-        p.update(plan=told)
-        p.hold(
-            "Reconciling",
-            Trouble(
-                "PlanUnknown",
-                "Lindorm could not count the rows of the range in time, so the budget cannot be kept: "
-                "narrow the range, or remove spec.budget",
-                spec=True,
-            ),
+    if load is None:
+        size = plan.size_cluster(plan.rate_limit(spec.target.capacity, table), spec.job)
+        p.update(
+            plan=PlanStatus(
+                parallelism=size.parallelism, task_managers=size.task_managers, prices_as_of=p.settings.prices.as_of
+            )
         )
-    p.update(plan=told)
-
-
-def _within_budget(p: Pass, made: plan.Plan) -> None:
-    budget = p.spec.budget
-    over = None
-    if budget.cost is not None and made.cost_usd > budget.cost:
-        over = f"the plan costs ${made.cost_usd}, budget.maxCostUSD is {budget.max_cost_usd}"
-    elif budget.max_duration and made.seconds > parse_duration(budget.max_duration).total_seconds():
-        over = f"the plan takes {timedelta(seconds=made.seconds)}, budget.maxDuration is {budget.max_duration}"
-    if over:
-        p.hold("Reconciling", Trouble("OverBudget", f"{over}: raise it, or change target.capacity", spec=True))
+        if spec.budget.max_cost_usd or spec.budget.max_duration:
+            p.hold(
+                "Reconciling",
+                Trouble(
+                    "PlanUnknown",
+                    "Lindorm could neither count nor estimate the rows of the range in time, so the budget cannot be "
+                    "kept: narrow the range, or remove spec.budget",
+                    spec=True,
+                ),
+            )
+        return
+    made = plan.make_plan(
+        load,
+        spec.target.capacity,
+        p.settings.prices,
+        table,
+        spec.job,
+        spec.source.max_rows_per_second,
+        spec.budget,
+    )
+    p.update(plan=plan_status.plan_status(made))
+    if over := plan_status.over_budget(made, spec.budget):
+        p.hold("Reconciling", Trouble("OverBudget", over, spec=True))
 
 
 def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
@@ -177,8 +171,10 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
         key = [{"name": k.name, "order": k.order} for k in source.primary_key]
         config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
         p.actions.append(CreateObject(build.config_map(p.identity, config)))
-    p.actions.append(
-        CreateObject(build.flink_deployment(p.identity, p.spec, p.run.prefix, p.settings.image, checkpoint))
+    assert p.status.plan is not None, "planned before in this pass"
+    deployment = build.flink_deployment(
+        p.identity, p.spec, p.run.prefix, p.settings.image, checkpoint, p.status.plan.parallelism
     )
+    p.actions.append(CreateObject(deployment))
     p.working("Submitting", "Submitting", f"creating FlinkDeployment {p.run.deployment}")
     return 1.0

@@ -342,6 +342,7 @@ class Session:
             (r"SHOW\s+TABLES(?:\s+(?:FROM|IN)\s+([`\w]+))?\Z", self._show_tables),
             (r"SHOW\s+CREATE\s+TABLE\s+([`\w.-]+)\Z", self._show_create),
             (r"SHOW\s+(?:SESSION\s+|GLOBAL\s+)?VARIABLES(?:\s+LIKE\s+'([^']*)')?\Z", self._show_variables),
+            (r"SHOW\s+ESTIMATED\s+ROWS\s+FROM\s+([`\w.-]+)\Z", self._show_estimated_rows),
             (r"SHOW\s+WARNINGS\b", lambda _: ([_column(n) for n in ("Level", "Code", "Message")], [])),
         ):
             match = re.match(pattern, sql, re.IGNORECASE)
@@ -362,6 +363,13 @@ class Session:
     def _show_create(self, match: re.Match[str]) -> tuple[list[ResultColumn], list[list[bytes]]]:
         table = self._find(*split_name(match[1], self.database))
         return [_column("TABLE"), _column("CREATE TABLE")], [[table.name.encode(), table.ddl().encode()]]
+
+    def _show_estimated_rows(self, match: re.Match[str]) -> tuple[list[ResultColumn], list[list[bytes]]]:
+        """Lindorm (2.8.2) takes it from its files' metadata. Its syntax and its columns are not documented in what we
+        could read."""
+        table = self._find(*split_name(match[1], self.database))
+        (rows,) = self._connection.execute(f"SELECT COUNT(*) FROM {table.sqlite_name}").fetchone()
+        return [_column("TABLE_NAME"), _column("ROWS")], [[table.name.encode(), str(rows).encode()]]
 
     def _show_variables(self, match: re.Match[str]) -> tuple[list[ResultColumn], list[list[bytes]]]:
         pattern = re.escape(match[1] or "%").replace("%", ".*").replace("_", ".")

@@ -42,7 +42,8 @@ SOURCE = SourceSeen(
     ),
     primary_key=(KeyColumn("device", "ASC"), KeyColumn("ts", "ASC")),
     rows=1000,
-    item_bytes=80,
+    # device 6+5, ts 2+24, metric 6+4, val 3+3 bytes: 53, so 1 write unit
+    sample=({"device": "dev-1", "ts": datetime(2023, 1, 1), "metric": "temp", "val": 21.5},),
 )
 BUCKET = BucketSeen(exists=True)
 TABLE = TableSeen(

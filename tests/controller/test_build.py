@@ -11,7 +11,7 @@ PREFIX = "s3://my-import-bucket/lindorm-import/default/readings/r1a2b3c4d/"
 
 
 def deployment(checkpoint: str | None = None, **changes: Any) -> dict[str, Any]:
-    return build.flink_deployment(IDENTITY, spec(**changes), PREFIX, "image", checkpoint)
+    return build.flink_deployment(IDENTITY, spec(**changes), PREFIX, "image", checkpoint, 1)
 
 
 def test_every_flink_setting_is_a_string_because_emrs_operator_takes_no_other() -> None:
@@ -34,7 +34,7 @@ def test_a_dead_job_manager_goes_on_from_its_last_state() -> None:
 
 def test_the_name_keeps_to_the_flink_operators_45_characters() -> None:
     identity = build.Identity("default", "a" * 63, IDENTITY.uid, 1)
-    name = build.flink_deployment(identity, spec(), PREFIX, None, None)["metadata"]["name"]
+    name = build.flink_deployment(identity, spec(), PREFIX, None, None, 1)["metadata"]["name"]
     assert len(name) <= 45
     assert name.endswith("r1a2b3c4d")
 

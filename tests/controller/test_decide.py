@@ -160,10 +160,10 @@ def test_the_job_is_submitted_when_everything_is_ready(allocated: ImportStatus) 
 
 def test_a_plan_over_budget_starts_nothing(allocated: ImportStatus) -> None:
     rich = replace(READY_TO_START, source=replace(SOURCE, rows=10_000_000))
-    decision = step(allocated, rich, spec(**{"budget.maxCostUSD": "6.00"}))  # 10 x $0.625 = $6.25
+    decision = step(allocated, rich, spec(**{"budget.maxCostUSD": "6.69"}))  # 10 x $0.625, and the cluster
     assert decision.actions == ()
     assert reason(decision, "Stalled") == "OverBudget"
-    assert step(decision.status, rich, spec(**{"budget.maxCostUSD": "6.25"})).actions != ()
+    assert step(decision.status, rich, spec(**{"budget.maxCostUSD": "6.70"})).actions != ()
 
 
 def test_rows_that_could_not_be_counted_do_not_hold_an_import_without_budget(allocated: ImportStatus) -> None:

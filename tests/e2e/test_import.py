@@ -143,6 +143,7 @@ def test_a_table_with_another_key_is_refused_until_it_is_gone(world: World) -> N
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
     )
+    dynamodb.get_waiter("table_exists").wait(TableName="other-key", WaiterConfig={"Delay": 1})
     world.apply(named(world, "other-key"))
     held = until(world, "other-key", lambda d: condition(d, "TableReady") == "False")
     assert "exists with key id (S)" in told(held)

@@ -52,6 +52,8 @@ class Flink:
                 "execution.checkpointing.dir": f"{root}/checkpoints",
                 "execution.checkpointing.savepoint-dir": f"{root}/savepoints",
                 "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+                # One more may complete while a job is cancelled, after Flink's REST API has named the last.
+                "execution.checkpointing.num-retained": "3",
                 "restart-strategy.type": "fixed-delay",
                 "restart-strategy.fixed-delay.attempts": "100",
                 "restart-strategy.fixed-delay.delay": "1 s",

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 
 from controller.decide import Settings
 
@@ -36,7 +35,3 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     code: int = arguments.run(arguments)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
