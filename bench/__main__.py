@@ -38,6 +38,7 @@ class Effort:
     rows: int
     script_rows: int
     rounds: int
+    stock_halves: bool
     capacity_groups: tuple[tuple[str, ...], ...]
     capacity_scale: float
     capacity_seconds: float
@@ -49,6 +50,7 @@ FULL = Effort(
     rows=1_000_000,
     script_rows=100_000,
     rounds=3,
+    stock_halves=True,
     capacity_groups=(("even", "neighbours"), ("zipf", "hot", "hot.shards")),
     capacity_scale=0.1,
     capacity_seconds=60.0,
@@ -59,6 +61,7 @@ QUICK = Effort(
     rows=200_000,
     script_rows=30_000,
     rounds=2,
+    stock_halves=False,
     capacity_groups=(("even", "neighbours", "zipf", "hot", "hot.shards"),),
     capacity_scale=0.05,
     capacity_seconds=20.0,
@@ -82,7 +85,7 @@ def measure(effort: Effort, only: list[str]) -> dict[str, Case]:
         lab.project.start()
         lab.stock.start()
         if wanted("direct"):
-            found |= direct.measure(lab, effort.rounds, effort.script_rows, say)
+            found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
         if wanted("capacity"):
             found |= capacity.measure(
                 FOLDER / "dynamodb",

@@ -11,8 +11,8 @@ from bench.results import Case, Figures, case, of_slope, ratio
 _POSTERS = 4  # connections of the bare poster: enough to keep two cores busy
 
 
-def measure(lab: Lab, rounds: int, script_rows: int, say: Callable[[str], None]) -> dict[str, Case]:
-    """One round that warms up, then `rounds` of everything in turn."""
+def measure(lab: Lab, rounds: int, script_rows: int, stock_halves: bool, say: Callable[[str], None]) -> dict[str, Case]:
+    """One round that warms up, then `rounds` of everything in turn. stock_halves: the stock source and sink alone too."""
     source_floor = Floor(lab.layout, "KeysetLoop", lab.database.url(*_KEYSET), "readings", "2000")
     sink_floor = Floor(lab.layout, "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
     runs: dict[str, Callable[[], Slope]] = {
@@ -27,6 +27,8 @@ def measure(lab: Lab, rounds: int, script_rows: int, say: Callable[[str], None])
         "sink.stock": lab.stock_sink,
         "sink.floor": sink_floor.round,
     }
+    if not stock_halves:
+        del runs["source.stock"], runs["sink.stock"]
     measured: dict[str, list[Figures]] = {name: [] for name in runs}
     try:
         for number in range(rounds + 1):
@@ -63,5 +65,6 @@ def _add_ratios(cases: dict[str, Case], measured: dict[str, list[Figures]]) -> N
     }
     for half in ("source", "sink"):
         floor = measured[f"{half}.floor"]
-        for kind in ("project", "stock"):
-            cases[f"{half}.{kind}"]["cpuPerRowTimesFloor"] = ratio(measured[f"{half}.{kind}"], floor, cpu)
+        for name in (f"{half}.project", f"{half}.stock"):
+            if name in cases:
+                cases[name]["cpuPerRowTimesFloor"] = ratio(measured[name], floor, cpu)

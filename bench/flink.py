@@ -122,7 +122,6 @@ class Cluster:
         configuration = {
             "env.java.opts.all": stock["env"]["java"]["opts"]["all"],
             "jobmanager.memory.process.size": "900m",
-            "taskmanager.memory.process.size": "1536m",
             "taskmanager.memory.managed.size": "0m",
             "execution.checkpointing.dir": (self.folder / "checkpoints").as_uri(),
             "restart-strategy.type": "fixed-delay",
@@ -147,6 +146,8 @@ class Cluster:
             **CHECKPOINTS,
             **self._configuration,
         }
+        if "taskmanager.memory.task.heap.size" not in configuration:
+            configuration["taskmanager.memory.process.size"] = "1536m"
         lines = [f"{key}: {json.dumps(value)}\n" for key, value in sorted(configuration.items())]
         (self.folder / "conf" / "config.yaml").write_text("".join(lines))
 

@@ -84,10 +84,11 @@ class Lab:
         if arrived < rows:
             raise BenchError(f"{arrived} of {rows} rows arrived")
 
-    def project_direct(self, cluster: Cluster | None = None) -> Slope:
+    def project_direct(self, cluster: Cluster | None = None, parallelism: int = 1) -> Slope:
         cluster = cluster or self.project
         config = pipelines.job_config(cluster.folder, self.database, "readings", KEY)
-        return self.direct(cluster, lambda: pipelines.project(cluster, config, self.answers.url), self.rows)
+        submit = lambda: pipelines.project(cluster, config, self.answers.url, parallelism)  # noqa: E731
+        return self.direct(cluster, submit, self.rows)
 
     def stock_direct(self) -> Slope:
         submit = lambda: pipelines.stock(self.stock, self.database, "readings", self.answers.url)  # noqa: E731
@@ -110,11 +111,19 @@ class Lab:
         return self._into_nothing(self.stock, lambda: pipelines.stock_source(self.stock, self.database, "readings"))
 
     def _into_nothing(self, cluster: Cluster, submit: Callable[[], str]) -> Slope:
-        """A job whose rows nobody counts on arrival: MariaDB counts them as they leave."""
-        with Sampler(self.database.rows_sent, lambda: cluster.pids) as sampler:
-            cluster.wait(submit())
-        self._check(sampler.samples, self.rows)
-        return steady(sampler.samples)
+        """A job whose rows nobody counts on arrival, so the whole of it; what a job of one row costs is taken off."""
+        empty = self._whole(cluster, lambda: pipelines.one_row(cluster), 1)
+        full = self._whole(cluster, submit, self.rows)
+        return Slope(self.rows, full.seconds - empty.seconds, full.cpu - empty.cpu)
+
+    def _whole(self, cluster: Cluster, submit: Callable[[], str], rows: int) -> Slope:
+        """A job from its submission to its end; the time is that of its tasks."""
+        cpu, sent = tree_seconds(cluster.pids), self.database.rows_sent()
+        job = cluster.wait(submit())
+        if 1 < rows > (read := self.database.rows_sent() - sent):
+            raise BenchError(f"{read} of {rows} rows were read")
+        seconds = max(vertex["duration"] for vertex in job["vertices"]) / 1000
+        return Slope(rows, seconds, tree_seconds(cluster.pids) - cpu)
 
     def script(self, processes: int, rows: int) -> Slope:
         """The plain script over the first rows of the table."""

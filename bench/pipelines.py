@@ -116,6 +116,12 @@ def ready_rows(rows: int) -> str:
     return f"CREATE TEMPORARY TABLE ready ({columns(ROW_TYPES)}) WITH ({options})"
 
 
+def one_row(cluster: Cluster) -> str:
+    """The smallest job there is."""
+    nothing = f"CREATE TEMPORARY TABLE nothing ({columns(ROW_TYPES)}) WITH ('connector' = 'blackhole')"
+    return cluster.submit_sql(SETTINGS, [ready_rows(1), nothing], "INSERT INTO nothing SELECT * FROM ready")
+
+
 def project_sink(cluster: Cluster, config: dict[str, Any], endpoint: str, rows: int) -> str:
     """Ready-made rows into the project's sink."""
     sink = main_module().items_table(config, endpoint)
