@@ -66,8 +66,7 @@ test: setup lint test-java ## Everything
 
 .PHONY: bench
 bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
-	@$(SYSTEM_PYTHON) -m local.bootstrap --only dev-venv --only job-venv --only job-jar --only dynamodb-local --only bench
-	py=$(PY)
+	@py=$(PY)
 	"$$py" -m bench $(if $(QUICK),--quick)
 
 .PHONY: clean

@@ -18,17 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import capacity, direct, resume
+from bench import capacity, controllers, direct, memory, profile, resume
 from bench.lab import Lab
 from bench.machine import describe
 from bench.report import PICTURE, picture, replace_section, section
 from bench.results import Case
-from local.bootstrap import REPOSITORY, bootstrap
+from local.bootstrap import REPOSITORY, Layout, bootstrap
 
 RESULTS = REPOSITORY / "bench" / "results.json"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 FOLDER = REPOSITORY / ".stack" / "bench"
-PARTS = ("dev-venv", "job-venv", "job-jar", "dynamodb-local", "bench")
+PROFILE = PAGE.parent / "images" / "profile.svg"
+PARTS = ("kube", "dev-venv", "job-venv", "job-jar", "dynamodb-local", "flink", "bench")
+FAMILIES = ("direct", "profile", "memory", "capacity", "resume", "controller")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Effort:
     """How much is measured. rows: long against a sample (0.2 s) and a job's start."""
 
     rows: int
+    source_rows: int
     script_rows: int
     rounds: int
     stock_halves: bool
@@ -44,10 +47,15 @@ class Effort:
     capacity_seconds: float
     capacity_rounds: int
     resume_rounds: int
+    imports: tuple[int, ...]
+    controller_seconds: float
+    heaps: tuple[int, ...]
+    profile: bool
 
 
 FULL = Effort(
     rows=1_000_000,
+    source_rows=3_000_000,
     script_rows=100_000,
     rounds=3,
     stock_halves=True,
@@ -56,9 +64,14 @@ FULL = Effort(
     capacity_seconds=60.0,
     capacity_rounds=2,
     resume_rounds=3,
+    imports=(200, 1_000),
+    controller_seconds=120.0,
+    heaps=(1024, 512, 256, 192, 128, 96, 64, 48),
+    profile=True,
 )
 QUICK = Effort(
     rows=200_000,
+    source_rows=1_000_000,
     script_rows=30_000,
     rounds=2,
     stock_halves=False,
@@ -67,6 +80,10 @@ QUICK = Effort(
     capacity_seconds=20.0,
     capacity_rounds=1,
     resume_rounds=1,
+    imports=(200,),
+    controller_seconds=20.0,
+    heaps=(),
+    profile=False,
 )
 
 
@@ -78,14 +95,28 @@ def measure(effort: Effort, only: list[str]) -> dict[str, Case]:
     """Every case whose family (the part of its name before the point) is in `only`, or all."""
     layout = bootstrap(PARTS, say)
     found: dict[str, Case] = {}
-    slots = str(2 * max(len(group) for group in effort.capacity_groups))
     wanted: Callable[[str], bool] = lambda family: not only or family in only  # noqa: E731
-    with Lab(layout, FOLDER, effort.rows, {"taskmanager.numberOfTaskSlots": slots}) as lab:
+    if any(wanted(family) for family in FAMILIES[:-1]):
+        found |= _measure_pipelines(effort, wanted, layout)
+    for imports in effort.imports if wanted("controller") else ():
+        found |= controllers.measure(FOLDER / f"controller-{imports}", imports, effort.controller_seconds, say)
+    return found
+
+
+def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: Layout) -> dict[str, Case]:
+    """All but the controller: what needs source data and Flink."""
+    found: dict[str, Case] = {}
+    slots = str(2 * max(len(group) for group in effort.capacity_groups))
+    with Lab(layout, FOLDER, effort.rows, effort.source_rows, {"taskmanager.numberOfTaskSlots": slots}) as lab:
         say("starting Flink")
         lab.project.start()
         lab.stock.start()
         if wanted("direct"):
             found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
+        if wanted("profile") and effort.profile:
+            found |= profile.measure(lab, PROFILE, say)
+        if wanted("memory") and effort.heaps:
+            found |= memory.measure(lab, effort.heaps, effort.rounds, say)
         if wanted("capacity"):
             found |= capacity.measure(
                 FOLDER / "dynamodb",
@@ -112,7 +143,7 @@ def report(results: dict[str, Any]) -> None:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="within 5 minutes on two cores")
-    parser.add_argument("--only", action="append", default=[], choices=["direct", "capacity", "resume"])
+    parser.add_argument("--only", action="append", default=[], choices=FAMILIES, help="these cases anew")
     parser.add_argument("--report", action="store_true", help="measure nothing, write docs/benchmarks.md anew")
     parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: bench/results.json")
     options = parser.parse_args(arguments)

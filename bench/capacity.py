@@ -149,7 +149,7 @@ def measure(
 ) -> dict[str, Case]:
     """Every shape by the project and by the stock parts. groups: names of shapes that are measured at the same time.
 
-    clusters: `project` and `stock`, running, with at least two slots for each shape of a group.
+    clusters: `project`, `stock` or both, running, with at least two slots for each shape of a group.
     """
     rows = int(TABLE_UNITS * scale * (seconds + 3 * _RAMP))
     by_name = {shape.name: shape for shape in SHAPES}
@@ -157,7 +157,7 @@ def measure(
         fill(database, shape, rows)
     measured: dict[str, list[dict[str, float]]] = {}
     with Gate(folder, scale) as gate:
-        for number, group, kind in itertools.product(range(rounds), groups, ("project", "stock")):
+        for number, group, kind in itertools.product(range(rounds), groups, clusters):
             shapes = [by_name[name] for name in group]
             for name, figures in _run(gate, database, clusters[kind], kind, number, shapes, scale, seconds).items():
                 say(

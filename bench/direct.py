@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.cpu import Slope
-from bench.lab import Floor, Lab
+from bench.lab import MANY_READINGS, Floor, Lab
 from bench.results import Case, Figures, case, of_slope, ratio
 
 _POSTERS = 4  # connections of the bare poster: enough to keep two cores busy
 
 
 def measure(lab: Lab, rounds: int, script_rows: int, stock_halves: bool, say: Callable[[str], None]) -> dict[str, Case]:
-    """One round that warms up, then `rounds` of everything in turn. stock_halves: the stock source and sink alone too."""
-    source_floor = Floor(lab.layout, "KeysetLoop", lab.database.url(*_KEYSET), "readings", "2000")
+    """One round that warms up, then `rounds` of everything in turn. stock_halves: stock source and sink alone, too."""
+    source_floor = Floor(lab.layout, "KeysetLoop", lab.database.url(*_KEYSET), MANY_READINGS, "2000")
     sink_floor = Floor(lab.layout, "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
     runs: dict[str, Callable[[], Slope]] = {
         "direct.project": lab.project_direct,

@@ -18,6 +18,7 @@ from local.bootstrap import REPOSITORY, Layout, java_tool
 DEVICE_OF_1000 = "CONCAT('dev-', LPAD(seq DIV 1000, 8, '0'))"
 SECOND_OF_1000 = "MOD(seq, 1000)"
 KEY = ["device", "ts"]
+READINGS, MANY_READINGS = "readings", "many_readings"
 
 
 class Lab:
@@ -49,7 +50,9 @@ class Lab:
         self.folder.mkdir(parents=True)
         try:
             self.database.start()
-            self.database.create("readings", self.rows, DEVICE_OF_1000, SECOND_OF_1000)
+            for table, rows in ((READINGS, self.rows), (MANY_READINGS, self.source_rows)):
+                if rows:
+                    self.database.create(table, rows, DEVICE_OF_1000, SECOND_OF_1000)
             self.answers.start()
         except BaseException:
             self.stop()
@@ -86,35 +89,35 @@ class Lab:
 
     def project_direct(self, cluster: Cluster | None = None, parallelism: int = 1) -> Slope:
         cluster = cluster or self.project
-        config = pipelines.job_config(cluster.folder, self.database, "readings", KEY)
+        config = pipelines.job_config(cluster.folder, self.database, READINGS, KEY)
         submit = lambda: pipelines.project(cluster, config, self.answers.url, parallelism)  # noqa: E731
         return self.direct(cluster, submit, self.rows)
 
     def stock_direct(self) -> Slope:
-        submit = lambda: pipelines.stock(self.stock, self.database, "readings", self.answers.url)  # noqa: E731
+        submit = lambda: pipelines.stock(self.stock, self.database, READINGS, self.answers.url)  # noqa: E731
         return self.direct(self.stock, submit, self.rows)
 
     def project_sink(self) -> Slope:
-        config = pipelines.job_config(self.project.folder, self.database, "readings", KEY)
+        config = pipelines.job_config(self.project.folder, self.database, READINGS, KEY)
         submit = lambda: pipelines.project_sink(self.project, config, self.answers.url, self.rows)  # noqa: E731
         return self.direct(self.project, submit, self.rows)
 
     def stock_sink(self) -> Slope:
-        submit = lambda: pipelines.stock_sink(self.stock, "readings", self.answers.url, self.rows)  # noqa: E731
+        submit = lambda: pipelines.stock_sink(self.stock, READINGS, self.answers.url, self.rows)  # noqa: E731
         return self.direct(self.stock, submit, self.rows)
 
     def project_source(self) -> Slope:
-        config = pipelines.job_config(self.project.folder, self.database, "readings", KEY)
+        config = pipelines.job_config(self.project.folder, self.database, MANY_READINGS, KEY)
         return self._into_nothing(self.project, lambda: pipelines.project_source(self.project, config))
 
     def stock_source(self) -> Slope:
-        return self._into_nothing(self.stock, lambda: pipelines.stock_source(self.stock, self.database, "readings"))
+        return self._into_nothing(self.stock, lambda: pipelines.stock_source(self.stock, self.database, MANY_READINGS))
 
     def _into_nothing(self, cluster: Cluster, submit: Callable[[], str]) -> Slope:
         """A job whose rows nobody counts on arrival, so the whole of it; what a job of one row costs is taken off."""
         empty = self._whole(cluster, lambda: pipelines.one_row(cluster), 1)
-        full = self._whole(cluster, submit, self.rows)
-        return Slope(self.rows, full.seconds - empty.seconds, full.cpu - empty.cpu)
+        full = self._whole(cluster, submit, self.source_rows)
+        return Slope(self.source_rows, full.seconds - empty.seconds, full.cpu - empty.cpu)
 
     def _whole(self, cluster: Cluster, submit: Callable[[], str], rows: int) -> Slope:
         """A job from its submission to its end; the time is that of its tasks."""
@@ -130,7 +133,7 @@ class Lab:
         command = [
             str(self.layout.dev_python),
             *("-m", "bench.script"),
-            *(str(self.database.port), "readings", str(processes), str(rows)),
+            *(str(self.database.port), READINGS, str(processes), str(rows)),
         ]
         environment = pipelines.script_environment(self.answers.url)
         process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=subprocess.DEVNULL)

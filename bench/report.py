@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bench import scale
 from bench.chart import Bar, Panel, svg
+from controller.plan import Prices
 
 Results = dict[str, Any]
 
@@ -97,6 +99,15 @@ def _capacity(results: Results) -> str:
     return _table(head, rows)
 
 
+def _scale(results: Results) -> str:
+    if "direct.project" not in results:
+        return ""
+    prices = Prices.load()
+    per_cpu = results["direct.project"]["rowsPerCpuSecond"]
+    told = f"On paper, at {per_cpu:,.0f} rows per CPU second and prices as of {prices.as_of}:"
+    return told + "\n\n" + _table(scale.HEAD, scale.table(per_cpu, prices))
+
+
 def _others(results: Results) -> str:
     known = {name for name, _ in _PIPELINES} | {"machine", "quick"}
     names = [name for name in results if name not in known and not name.startswith("capacity.")]
@@ -149,6 +160,7 @@ def section(results: Results) -> str:
         _pipelines(results),
         _capacity(results),
         _others(results),
+        _scale(results),
     ]
     return "\n\n".join(part for part in parts if part)
 
