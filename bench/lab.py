@@ -24,9 +24,19 @@ READINGS, MANY_READINGS = "readings", "many_readings"
 class Lab:
     """Everything that direct paths, floors, profile and memory are measured with; in one folder."""
 
-    def __init__(self, layout: Layout, folder: Path, rows: int, configuration: Mapping[str, str] | None = None) -> None:
-        """configuration: of both clusters, besides what `Cluster` sets."""
-        self.layout, self.folder, self.rows = layout, folder.resolve(), rows
+    def __init__(
+        self,
+        layout: Layout,
+        folder: Path,
+        rows: int,
+        source_rows: int = 0,
+        configuration: Mapping[str, str] | None = None,
+    ) -> None:
+        """rows: of the direct path and the sink. source_rows: of the source alone, which is much faster.
+
+        configuration: of both clusters, besides what `Cluster` sets.
+        """
+        self.layout, self.folder, self.rows, self.source_rows = layout, folder.resolve(), rows, source_rows
         self.database = MariaDB(layout.bench, self.folder / "mariadb")
         self.answers = AnswerServer(layout.bench, self.folder)
         self._configuration = dict(configuration or {})
