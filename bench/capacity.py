@@ -33,7 +33,8 @@ PARTITION_UNITS = 1_000
 ZIPF_KEYS = 1_000
 ZIPF_EXPONENT = 1.3
 SHARDS = 16
-_RAMP = 12.0  # seconds from a job's first item until it counts as steady
+_RAMP = 12.0  # seconds from the last job's first item until all count as steady
+_MORE_ROWS = 4  # times what the table takes meanwhile: the first job of a group waits for the start of the last
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def measure(
 
     clusters: `project`, `stock` or both, running, with at least two slots for each shape of a group.
     """
-    rows = int(TABLE_UNITS * scale * (seconds + 3 * _RAMP))
+    rows = int(TABLE_UNITS * scale * (seconds + _RAMP) * _MORE_ROWS)
     by_name = {shape.name: shape for shape in SHAPES}
     for shape in SHAPES:
         fill(database, shape, rows)
@@ -196,8 +197,7 @@ def _run(
     before, started = {target: gate.counts(target) for target in jobs}, time.monotonic()
     time.sleep(seconds)
     after, elapsed = {target: gate.counts(target) for target in jobs}, time.monotonic() - started
-    for job in jobs.values():
-        cluster.cancel(job)
+    cluster.abandon(jobs.values())
     found = {}
     for target, shape in targets.items():
         units, refused = (

@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from local.bootstrap import REPOSITORY, Layout
 from local.processes import Process, free_port, start, wait_until
 
 _PATIENCE = 120.0
+_ENDED = ("CANCELED", "FINISHED", "FAILED")
 
 # What controller/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.
 CHECKPOINT_SECONDS = 5
@@ -75,17 +77,22 @@ class Cluster:
 
     def start_task_manager(self) -> None:
         """Start a TaskManager and wait until the JobManager has it. Errors: BenchError."""
+        before = self._registered()
         self._task_manager = self._start("taskmanager.sh", "taskmanager")
         process = self._task_manager
 
         def registered() -> bool:
-            try:
-                return bool(self._get("/overview")["taskmanagers"])
-            except OSError:
-                return False
+            return bool(self._registered() - before)
 
         if not wait_until(lambda: registered() or not process.alive, _PATIENCE) or not process.alive:
             raise BenchError(f"the TaskManager did not register:\n{process.tail(40)}")
+
+    def _registered(self) -> set[str]:
+        """The TaskManagers that the JobManager knows, one that has just died among them; none while it starts."""
+        try:
+            return {entry["id"] for entry in self._get("/taskmanagers")["taskmanagers"]}
+        except OSError:
+            return set()
 
     def kill_task_manager(self) -> None:
         """SIGKILL, as a lost node."""
@@ -208,7 +215,7 @@ class Cluster:
         """Wait until the job has finished. Errors: BenchError when it fails or takes too long."""
         deadline = time.monotonic() + seconds
         while (job := self.job(job_id))["state"] != "FINISHED":
-            if job["state"] in ("FAILED", "CANCELED"):
+            if job["state"] in _ENDED:
                 exceptions = self._get(f"/jobs/{job_id}/exceptions")
                 raise BenchError(f"the job is {job['state']}: {json.dumps(exceptions)[:3000]}")
             if time.monotonic() > deadline:
@@ -216,12 +223,24 @@ class Cluster:
             time.sleep(0.1)
         return job
 
-    def cancel(self, job_id: str) -> None:
-        """Cancel the job and wait until it is."""
+    def abandon(self, job_ids: Iterable[str]) -> None:
+        """End jobs at once: cancelled and, since a writer may not let go while it is throttled, without their
+        TaskManager. A new one is started. Errors: BenchError."""
+        ids = list(job_ids)
+        for job_id in ids:
+            self._cancel(job_id)
+        self.kill_task_manager()
+        if not wait_until(lambda: all(self.job(job_id)["state"] in _ENDED for job_id in ids), _PATIENCE):
+            raise BenchError("jobs do not end when they are cancelled")
+        self.start_task_manager()
+
+    def _cancel(self, job_id: str) -> None:
         request = urllib.request.Request(f"http://127.0.0.1:{self.rest_port}/jobs/{job_id}?mode=cancel", method="PATCH")
-        urllib.request.urlopen(request, timeout=30).close()
-        if not wait_until(lambda: self.job(job_id)["state"] in ("CANCELED", "FINISHED", "FAILED"), _PATIENCE):
-            raise BenchError("the job does not end when it is cancelled")
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        except urllib.error.HTTPError as error:
+            if error.code != 409:  # it has ended by itself
+                raise
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.rest_port}{path}", timeout=30) as answer:
