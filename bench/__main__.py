@@ -47,6 +47,7 @@ class Effort:
     capacity_seconds: float
     capacity_rounds: int
     resume_rounds: int
+    resume_checkpoint_seconds: int
     imports: tuple[int, ...]
     controller_seconds: float
     heaps: tuple[int, ...]
@@ -61,12 +62,13 @@ FULL = Effort(
     stock_halves=True,
     capacity_groups=(("even", "neighbours"), ("zipf", "hot", "hot.shards")),
     capacity_scale=0.1,
-    capacity_seconds=60.0,
+    capacity_seconds=40.0,
     capacity_rounds=2,
     resume_rounds=3,
+    resume_checkpoint_seconds=5,
     imports=(200, 1_000),
     controller_seconds=120.0,
-    heaps=(1024, 512, 256, 192, 128, 96, 64, 48),
+    heaps=(512, 256, 128, 96, 64, 48, 32),
     profile=True,
 )
 QUICK = Effort(
@@ -80,6 +82,7 @@ QUICK = Effort(
     capacity_seconds=20.0,
     capacity_rounds=1,
     resume_rounds=1,
+    resume_checkpoint_seconds=1,
     imports=(200,),
     controller_seconds=20.0,
     heaps=(),
@@ -129,7 +132,7 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
                 say,
             )
         if wanted("resume"):
-            found |= resume.measure(lab, effort.resume_rounds, say)
+            found |= resume.measure(lab, effort.resume_rounds, effort.resume_checkpoint_seconds, say)
     return found
 
 

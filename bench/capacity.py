@@ -218,4 +218,4 @@ def _run(
 def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str) -> str:
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
-    return pipelines.project(cluster, config, endpoint, parallelism=2)
+    return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"})

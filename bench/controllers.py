@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
 
 from bench.cpu import tree_seconds
 from bench.results import Case, case
@@ -31,6 +32,7 @@ from bench.servers import BenchError
 from local.bootstrap import REPOSITORY
 from local.lindorm.data import Shape, load
 from local.lindorm.store import Store
+from local.processes import wait_until
 from local.stack import Stack
 
 NAMESPACE = "default"
@@ -78,6 +80,16 @@ class _World:
 
     stack: Stack
     objects: client.CustomObjectsApi
+
+    def served(self) -> bool:
+        """Whether FlinkDeployments can be listed: right after their definition they cannot."""
+        try:
+            self.objects.list_namespaced_custom_object(*_DEPLOYMENTS)
+        except ApiException as error:
+            if error.status not in (404, 429):
+                raise
+            return False
+        return True
 
     def make_run(self, stop: threading.Event) -> None:
         """Mark every new FlinkDeployment as running, until told to stop."""
@@ -128,6 +140,8 @@ def _world(folder: Path) -> Iterator[_World]:
         client.CoreV1Api(stack.api_client()).create_namespaced_secret(
             NAMESPACE, client.V1Secret(metadata=client.V1ObjectMeta(name="lindorm"), string_data=secret)
         )
+        if not wait_until(world.served, _PATIENCE):
+            raise BenchError("the API server does not serve FlinkDeployments")
         marking = threading.Thread(target=world.make_run, args=(stop,))
         marking.start()
         try:

@@ -1,8 +1,9 @@
 """Submits jobs to a running Flink cluster, one JSON line on standard input after the other.
 
 Runs on the Python that has PyFlink, as one process for many jobs: starting PyFlink anew takes longer than many a
-measurement. A line is {"main": [arguments of flink_job/main.py], "environment": {…}, "parallelism": n} or {"settings":
-{…}, "statements": [DDL…], "insert": "INSERT …", "parallelism": n}; the answer is a line {"error": null | "…"}.
+measurement. A line is {"main": [arguments of flink_job/main.py], "environment": {…}, "configuration": {…}} or
+{"settings": {…}, "statements": [DDL…], "insert": "INSERT …", "configuration": {…}}; the answer is a line
+{"error": null | "…"}.
 """
 
 import json
@@ -15,13 +16,12 @@ from pyflink.java_gateway import get_gateway
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
 
-def use_cluster(parallelism: int) -> None:
-    """Make jobs go to the cluster of FLINK_CONF_DIR's configuration, as `flink run --detached` does."""
+def use_cluster(options: Dict[str, str]) -> None:
+    """Make jobs go to the cluster of FLINK_CONF_DIR's configuration, as `flink run --detached -D…` does."""
     jvm = get_gateway().jvm
     configuration = jvm.org.apache.flink.configuration.GlobalConfiguration.loadConfiguration()
-    configuration.setString("execution.target", "remote")
-    configuration.setString("execution.attached", "false")
-    configuration.setString("parallelism.default", str(parallelism))
+    for key, value in {"execution.target": "remote", "execution.attached": "false", **options}.items():
+        configuration.setString(key, value)
     jvm.org.apache.flink.client.program.StreamContextEnvironment.setAsContext(
         jvm.org.apache.flink.core.execution.DefaultExecutorServiceLoader(),
         configuration,
@@ -32,7 +32,7 @@ def use_cluster(parallelism: int) -> None:
 
 
 def run(order: Dict[str, Any]) -> None:
-    use_cluster(order["parallelism"])
+    use_cluster(order["configuration"])
     if "main" in order:
         import main
 

@@ -27,10 +27,10 @@ _PATIENCE = 120.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 
 # What controller/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.
-CHECKPOINT_SECONDS = 5
+CHECKPOINT_INTERVAL = "execution.checkpointing.interval"
 CHECKPOINTS = {
-    "execution.checkpointing.interval": f"{CHECKPOINT_SECONDS} s",
-    "execution.checkpointing.min-pause": "1 s",
+    CHECKPOINT_INTERVAL: "5 s",
+    "execution.checkpointing.min-pause": "500 ms",
     "execution.checkpointing.mode": "EXACTLY_ONCE",
     "state.backend.type": "hashmap",
 }
@@ -179,14 +179,18 @@ class Cluster:
 
     # --- jobs ---
 
-    def submit_main(self, config: Path, credentials: Path, environment: Mapping[str, str], parallelism: int = 1) -> str:
-        """Run flink_job/main.py as the job image does; the job's id."""
+    def submit_main(
+        self, config: Path, credentials: Path, environment: Mapping[str, str], configuration: Mapping[str, str]
+    ) -> str:
+        """Run flink_job/main.py as the job image does; the job's id. configuration: of this job alone."""
         arguments = ["--config", str(config), "--credentials", str(credentials)]
-        return self._submit({"main": arguments, "environment": dict(environment), "parallelism": parallelism})
+        return self._submit({"main": arguments, "environment": dict(environment), "configuration": dict(configuration)})
 
     def submit_sql(self, settings: Mapping[str, str], statements: list[str], insert: str) -> str:
         """Run DDL and one INSERT; the job's id."""
-        return self._submit({"settings": dict(settings), "statements": statements, "insert": insert, "parallelism": 1})
+        return self._submit(
+            {"settings": dict(settings), "statements": statements, "insert": insert, "configuration": {}}
+        )
 
     def _submit(self, order: dict[str, Any]) -> str:
         """Errors: BenchError with the driver's traceback."""

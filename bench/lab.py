@@ -100,7 +100,8 @@ class Lab:
     def project_direct(self, cluster: Cluster | None = None, parallelism: int = 1) -> Slope:
         cluster = cluster or self.project
         config = pipelines.job_config(cluster.folder, self.database, READINGS, KEY)
-        submit = lambda: pipelines.project(cluster, config, self.answers.url, parallelism)  # noqa: E731
+        options = {"parallelism.default": str(parallelism)}
+        submit = lambda: pipelines.project(cluster, config, self.answers.url, options)  # noqa: E731
         return self.direct(cluster, submit, self.rows)
 
     def stock_direct(self) -> Slope:

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -83,12 +84,14 @@ def credentials(folder: Path) -> Path:
     return folder
 
 
-def project(cluster: Cluster, config: dict[str, Any], endpoint: str, parallelism: int = 1) -> str:
-    """Submit the project's job, by its own driver; the job's id."""
+def project(
+    cluster: Cluster, config: dict[str, Any], endpoint: str, configuration: Mapping[str, str] | None = None
+) -> str:
+    """Submit the project's job, by its own driver; the job's id. configuration: Flink's, of this job alone."""
     file = cluster.folder / f"job-{config['target']['table']}.json"
     file.write_text(json.dumps(config))
     secrets = credentials(cluster.folder / "credentials")
-    return cluster.submit_main(file, secrets, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, parallelism)
+    return cluster.submit_main(file, secrets, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, configuration or {})
 
 
 def main_module() -> ModuleType:

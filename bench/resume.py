@@ -8,24 +8,27 @@ from collections.abc import Callable
 
 from bench import pipelines
 from bench.cpu import Sample, Sampler
-from bench.flink import CHECKPOINT_SECONDS
+from bench.flink import CHECKPOINT_INTERVAL
 from bench.lab import KEY, Lab
 from bench.results import Case, case
 from bench.servers import BenchError
 
 
-def measure(lab: Lab, rounds: int, say: Callable[[str], None]) -> dict[str, Case]:
-    """A run as it is, and one whose TaskManager is killed when half of the items have arrived; `rounds` times."""
+def measure(lab: Lab, rounds: int, checkpoint_seconds: int, say: Callable[[str], None]) -> dict[str, Case]:
+    """A run as it is, and one whose TaskManager is killed when half of the items have arrived; `rounds` times.
+
+    checkpoint_seconds: between two checkpoints; a run must last for several of them.
+    """
     found = []
     for number in range(1, rounds + 1):
-        plain, _ = _run(lab, kill=False)
-        killed, read = _run(lab, kill=True)
+        plain, _ = _run(lab, checkpoint_seconds, kill=False)
+        killed, read = _run(lab, checkpoint_seconds, kill=True)
         figures = {
             "itemsWrittenAgain": float(killed[-1].count - killed[0].count - lab.rows),
             "rowsReadAgain": float(read - lab.rows),
             "secondsLost": _seconds(killed) - _seconds(plain),
             "secondsWithoutItems": _longest_pause(killed),
-            "checkpointIntervalSeconds": float(CHECKPOINT_SECONDS),
+            "checkpointIntervalSeconds": float(checkpoint_seconds),
         }
         say(
             f"resume, round {number}: {figures['rowsReadAgain']:,.0f} rows read again, "
@@ -35,12 +38,13 @@ def measure(lab: Lab, rounds: int, say: Callable[[str], None]) -> dict[str, Case
     return {"resume": case(found)}
 
 
-def _run(lab: Lab, *, kill: bool) -> tuple[list[Sample], int]:
+def _run(lab: Lab, checkpoint_seconds: int, *, kill: bool) -> tuple[list[Sample], int]:
     """Samples of the items that arrived, and the rows that MariaDB sent (a few of them answers to point queries)."""
     config = pipelines.job_config(lab.project.folder, lab.database, "readings", KEY)
     sent = lab.database.rows_sent()
     with Sampler(lab.answers.items, lambda: []) as sampler:
-        job = pipelines.project(lab.project, config, lab.answers.url)
+        options = {CHECKPOINT_INTERVAL: f"{checkpoint_seconds} s"}
+        job = pipelines.project(lab.project, config, lab.answers.url, options)
         if kill:
             half = sampler.samples[0].count + lab.rows // 2
             while sampler.samples[-1].count < half:
