@@ -8,11 +8,13 @@ from controller.actions import (
     DeleteBucket,
     DeleteConfigMap,
     DeleteDeployment,
+    DeleteImport,
     DeleteObjects,
     DeleteTable,
     EnablePointInTimeRecovery,
     RemoveScaling,
     SetJobState,
+    SetRates,
     SetScaling,
     UpdateTable,
 )
@@ -29,6 +31,10 @@ def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
             dynamodb.create_table(clients.dynamodb(region), request)
         case CreateObject(body):
             clients.kube.create(body)
+        case SetRates(config_map, text):
+            clients.kube.set_rates(namespace, config_map, text)
+        case DeleteImport(name, uid):
+            clients.kube.delete_import(namespace, name, uid)
         case SetJobState(deployment, state):
             clients.kube.set_job_state(namespace, deployment, state)
         case DeleteDeployment(name, uid):

@@ -28,6 +28,14 @@ class CreateObject:
 
 
 @dataclass(frozen=True)
+class SetRates:
+    """Puts the rates into their ConfigMap, which the running job reads again."""
+
+    config_map: str
+    text: str
+
+
+@dataclass(frozen=True)
 class SetJobState:
     """Suspends or resumes through the Flink operator, never by Flink's REST API (it would deploy again)."""
 
@@ -77,6 +85,14 @@ class EnablePointInTimeRecovery:
 
 
 @dataclass(frozen=True)
+class DeleteImport:
+    """Deletes the import itself, when its time is over; the finalizer then does what deletion does."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class SetScaling:
     """Application Auto Scaling of the table's write capacity. target: percent of use to aim at, with a policy of
     the given name; None leaves the policies that are there."""
@@ -101,7 +117,9 @@ Action = (
     CreateBucket
     | CreateTable
     | CreateObject
+    | SetRates
     | SetJobState
+    | DeleteImport
     | DeleteDeployment
     | DeleteConfigMap
     | DeleteObjects

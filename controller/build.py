@@ -10,12 +10,13 @@ from typing import Any
 
 from controller import names, plan
 from controller.api import GROUP, KIND, VERSION
-from controller.api.spec import Duration, ImportSpec, parse_duration
+from controller.api.spec import Duration, ImportSpec, Monitoring, parse_duration
 from controller.mapping import KeyPart, Mapping
 
 Document = dict[str, Any]
 
 JOB_CONFIG_DIR = "/etc/lindorm-import/job"
+RATES_DIR = "/etc/lindorm-import/rates"
 CREDENTIALS_DIR = "/etc/lindorm-import/credentials"
 MAIN_CONTAINER = "flink-main-container"  # the name that Flink's native Kubernetes mode gives to its container
 
@@ -35,9 +36,9 @@ def instant(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
-def _metadata(identity: Identity) -> Document:
+def _metadata(identity: Identity, name: str | None = None) -> Document:
     return {
-        "name": names.deployment(identity.name, identity.uid),
+        "name": name or names.deployment(identity.name, identity.uid),
         "namespace": identity.namespace,
         "labels": names.labels(identity.namespace, identity.name, identity.uid),
         # Only a safety net: what the finalizer removes is removed by the controller, in order.
@@ -108,6 +109,26 @@ def config_map(identity: Identity, config: Document) -> Document:
     }
 
 
+def rates(spec: ImportSpec) -> str:
+    """The document of the rates that may change while the job runs (docs/contracts.md, section 4a)."""
+    capacity = spec.target.capacity
+    units = capacity.write_units
+    if units is not None and capacity.autoscaling:
+        units = max(units, capacity.autoscaling.max)
+    document = {"version": 1, "writeUnitsPerSecond": units, "rowsPerSecond": spec.source.max_rows_per_second}
+    return json.dumps(document)
+
+
+def rates_config_map(identity: Identity, spec: ImportSpec) -> Document:
+    """The ConfigMap of the rates: mounted next to the job config, and changed while the job runs."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": _metadata(identity, names.rates(identity.name, identity.uid)),
+        "data": {names.RATES_KEY: rates(spec)},
+    }
+
+
 def _milliseconds(duration: Duration) -> str:
     return f"{int(parse_duration(duration).total_seconds() * 1000)} ms"
 
@@ -148,6 +169,7 @@ def flink_deployment(
     job = spec.job
     mounts = [
         {"name": "job-config", "mountPath": JOB_CONFIG_DIR, "readOnly": True},
+        {"name": "rates", "mountPath": RATES_DIR, "readOnly": True},
         {"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True},
     ]
     pod: Document = {
@@ -161,6 +183,7 @@ def flink_deployment(
         ],
         "volumes": [
             {"name": "job-config", "configMap": {"name": names.deployment(identity.name, identity.uid)}},
+            {"name": "rates", "configMap": {"name": names.rates(identity.name, identity.uid)}},
             {
                 "name": "credentials",
                 "secret": {
@@ -194,6 +217,8 @@ def flink_deployment(
                 f"{JOB_CONFIG_DIR}/job.json",
                 "--credentials",
                 CREDENTIALS_DIR,
+                "--rates",
+                RATES_DIR,
             ],
             "parallelism": parallelism,
             "upgradeMode": "last-state",
@@ -206,12 +231,29 @@ def flink_deployment(
         flink["image"] = job.image or image
     if job.execution_role_arn:
         flink["executionRoleArn"] = job.execution_role_arn
+    if job.service_account:
+        flink["serviceAccount"] = job.service_account
+    if job.monitoring:
+        flink["monitoringConfiguration"] = _monitoring(job.monitoring, names.deployment(identity.name, identity.uid))
     return {
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkDeployment",
         "metadata": _metadata(identity),
         "spec": flink,
     }
+
+
+def _monitoring(wanted: Monitoring, deployment: str) -> Document:
+    """EMR's monitoringConfiguration (facts: flink-on-emr, 1.3)."""
+    told: Document = {}
+    if wanted.s3_log_uri:
+        told["s3MonitoringConfiguration"] = {"logUri": wanted.s3_log_uri}
+    if wanted.log_group:
+        told["cloudWatchMonitoringConfiguration"] = {
+            "logGroupName": wanted.log_group,
+            "logStreamNamePrefix": deployment,
+        }
+    return told
 
 
 def table_request(identity: Identity, spec: ImportSpec, mapping: Mapping) -> Document:

@@ -11,10 +11,12 @@ import boto3
 from botocore.config import Config
 
 from controller.adapters.flink import look_at_job
+from controller.adapters.iam import look_at_permissions
 from controller.adapters.kube import Kube
 from controller.adapters.lindorm import look_at_source
 from controller.api.spec import ImportSpec
-from controller.observed import JobSeen, SourceSeen
+from controller.observed import JobSeen, PermissionsSeen, SourceSeen
+from controller.preflight import Question
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -36,12 +38,13 @@ _CONFIG = Config(
 @dataclass
 class Clients:
     """kube: the API server; flink_rest: where a job's REST API is, with {namespace} and {name} in it;
-    look_at_source, look_at_job: Lindorm's and Flink's adapters, fields so that tests can put others there."""
+    look_at_…: Lindorm's, Flink's and IAM's adapters, fields so that tests can put others there."""
 
     kube: Kube
     flink_rest: str
     look_at_source: Callable[[ImportSpec, str, str, bool], SourceSeen] = look_at_source
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
+    look_at_permissions: Callable[[Any, Any, Kube, Question], PermissionsSeen] = look_at_permissions
     _made: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 
@@ -71,6 +74,13 @@ class Clients:
     def scaling(self, region: str) -> "ApplicationAutoScalingClient":
         client: ApplicationAutoScalingClient = self._client("application-autoscaling", region)
         return client
+
+    def iam(self, region: str) -> Any:
+        """IAM is the same in every region of a partition."""
+        return self._client("iam", region)
+
+    def sts(self, region: str) -> Any:
+        return self._client("sts", region)
 
     def emr_containers(self, region: str) -> "EMRContainersClient":
         client: EMRContainersClient = self._client("emr-containers", region)

@@ -5,6 +5,7 @@ from controller.api.spec import Staging
 UID_LABEL = "lindorm.io/uid"
 IMPORT_LABEL = "lindorm.io/import"
 NAMESPACE_LABEL = "lindorm.io/namespace"
+RATES_KEY = "rates.json"
 
 
 def run_id(uid: str) -> str:
@@ -16,6 +17,16 @@ def deployment(name: str, uid: str) -> str:
     """Name of FlinkDeployment and ConfigMap: at most 45 characters, as the Flink operator demands."""
     short = name.replace(".", "-")[:24].rstrip("-")
     return f"limport-{short}-{run_id(uid)}"
+
+
+def rates(name: str, uid: str) -> str:
+    """Name of the ConfigMap with the rates that may change while the job runs."""
+    return deployment(name, uid) + "-rates"
+
+
+def scaling_policy(uid: str) -> str:
+    """Name of the import's own policy in Application Auto Scaling."""
+    return f"lindorm-import-{run_id(uid)}"
 
 
 def run_prefix(staging: Staging, namespace: str, name: str, uid: str) -> str:

@@ -17,14 +17,17 @@ from controller.build import Identity
 from controller.clients import Clients
 from controller.decide.deletion import staged_prefixes
 from controller.observed import (
+    BucketSeen,
     DeploymentSeen,
     Observed,
+    PermissionsSeen,
     SourceSeen,
     TableSeen,
     Trouble,
     TroubleError,
     VirtualClusterSeen,
 )
+from controller.preflight import Question
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients:
     if ended:
         table = status.resource("Table")
         released = table is None or table.released
-        return seen if released else replace(seen, table=_or_trouble(lambda: _capacity(clients, spec)))
+        return seen if released else replace(seen, table=_or_trouble(lambda: _capacity(identity, spec, clients)))
     if status.job is not None:
         seen = _look_at_run(identity, spec, status, clients, now, seen, deployment)
     if not deployment.exists and seen.result is None:
@@ -73,7 +76,8 @@ def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus,
     return Observed(
         deployment=_or_trouble(lambda: kube.look_at_deployment(identity.namespace, run.deployment)),
         config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
-        table=_or_trouble(lambda: _table(clients, spec)),
+        rates=_or_trouble(lambda: _rates(identity, clients)),
+        table=_or_trouble(lambda: _table(identity, spec, clients)),
         bucket=bucket,
         staged=staged,
     )
@@ -94,6 +98,7 @@ def _look_before_start(
         return emr.look_at_virtual_cluster(clients.emr_containers(region), id_) if id_ else None
 
     bucket = _or_trouble(lambda: s3.look_at_bucket(clients.s3(region), spec.staging.bucket))
+    table = _or_trouble(lambda: _table(identity, spec, clients))
     checkpoint: Trouble | str | None = None
     if status.job is not None and not isinstance(bucket, Trouble) and bucket.exists:
         prefix = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid) + "checkpoints/"
@@ -102,10 +107,12 @@ def _look_before_start(
         seen,
         source=_or_trouble(source),
         bucket=bucket,
-        table=_or_trouble(lambda: _table(clients, spec)),
+        table=table,
         config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
+        rates=_or_trouble(lambda: _rates(identity, clients)),
         checkpoint=checkpoint,
         virtual_cluster=_or_trouble(virtual_cluster),
+        permissions=_permissions(identity, spec, status, clients, bucket, table),
     )
 
 
@@ -128,18 +135,46 @@ def _look_at_run(
     if deployment.exists and deployment.job_id:
         base = clients.flink_rest.format(namespace=identity.namespace, name=run.deployment)
         job = clients.look_at_job(base, deployment.job_id)
-    table = _or_trouble(lambda: _capacity(clients, spec))
-    return replace(seen, result=result, job=job, table=table, throttling=_throttling(spec, status, clients, now, over))
+    return replace(
+        seen,
+        result=result,
+        job=job,
+        table=_or_trouble(lambda: _capacity(identity, spec, clients)),
+        rates=_or_trouble(lambda: _rates(identity, clients)),
+        throttling=_throttling(spec, status, clients, now, over),
+    )
 
 
-def _table(clients: Clients, spec: ImportSpec) -> TableSeen:
-    region, name = spec.target.region, spec.target.table
-    return dynamodb.look_at_table(clients.dynamodb(region), clients.scaling(region), name)
+def _table(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
+    region, name, policy = spec.target.region, spec.target.table, names.scaling_policy(identity.uid)
+    return dynamodb.look_at_table(clients.dynamodb(region), clients.scaling(region), name, policy)
 
 
-def _capacity(clients: Clients, spec: ImportSpec) -> TableSeen:
-    region, name = spec.target.region, spec.target.table
-    return dynamodb.look_at_capacity(clients.dynamodb(region), clients.scaling(region), name)
+def _capacity(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
+    region, name, policy = spec.target.region, spec.target.table, names.scaling_policy(identity.uid)
+    return dynamodb.look_at_capacity(clients.dynamodb(region), clients.scaling(region), name, policy)
+
+
+def _rates(identity: Identity, clients: Clients) -> str:
+    name = names.rates(identity.name, identity.uid)
+    return clients.kube.look_at_rates(identity.namespace, name, identity.uid)
+
+
+def _permissions(
+    identity: Identity,
+    spec: ImportSpec,
+    status: ImportStatus,
+    clients: Clients,
+    bucket: Trouble | BucketSeen,
+    table: Trouble | TableSeen,
+) -> PermissionsSeen | None:
+    """Asked before the first submission, until nothing is missing; not again: the real calls say it then."""
+    known = next((c.status for c in status.conditions if c.type == "PermissionsReady"), "False")
+    if status.job is not None or known != "False" or isinstance(bucket, Trouble) or isinstance(table, Trouble):
+        return None
+    question = Question(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
+    region = spec.target.region
+    return clients.look_at_permissions(clients.iam(region), clients.sts(region), clients.kube, question)
 
 
 def _throttling(

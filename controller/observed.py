@@ -89,9 +89,12 @@ class TableIndex:
 
 @dataclass(frozen=True)
 class TableSeen:
-    """A DynamoDB table; exists=False where there is none. owner_uid is only looked at before the start and on
-    deletion; read_units and max_read_units are what an update has to repeat; warm_write_units: what an on-demand table
-    takes at once."""
+    """A DynamoDB table; exists=False where there is none. owner_uid and point_in_time_recovery are only looked at
+    before the start and on deletion; read_units, max_read_units and warm_reads are what an update has to repeat.
+
+    warm_writes: write units a second that the table takes at once; warming: it is being raised. scaling_target: the
+    percentage that this import's own scaling policy aims at, None where there is no such policy.
+    """
 
     exists: bool
     arn: str = ""
@@ -102,7 +105,11 @@ class TableSeen:
     settings: TableSettings = field(default_factory=lambda: TableSettings(mode="OnDemand"))
     read_units: int = 1
     max_read_units: int | None = None
-    warm_write_units: int | None = None
+    warm_reads: int | None = None
+    warm_writes: int | None = None
+    warming: bool = False
+    scaling_target: int | None = None
+    protected: bool = False
     indexes: tuple[TableIndex, ...] = ()
     point_in_time_recovery: bool = False
 
@@ -114,6 +121,15 @@ class VirtualClusterSeen:
     exists: bool
     state: str = ""
     namespace: str = ""
+
+
+@dataclass(frozen=True)
+class PermissionsSeen:
+    """What asking, without doing, says of permissions. denied: surely missing; doubtful: denied by the role's own
+    policies, but a policy of the resource may allow it, or nobody may be asked. Each in words."""
+
+    denied: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,18 +163,30 @@ class DeploymentSeen:
         )
 
     @property
+    def stopped(self) -> bool:
+        """The Flink operator has suspended the job, as it was asked to."""
+        return (
+            self.wanted_state == "suspended"
+            and self.lifecycle == "SUSPENDED"
+            and self.generation == self.observed_generation
+        )
+
+    @property
     def failed(self) -> bool:
         return self.job_state == "FAILED" or self.lifecycle == "FAILED"
 
 
 @dataclass(frozen=True)
 class JobSeen:
-    """What Flink's REST API says. Counts are sums over subtasks, restored from the checkpoint after a failure.
+    """What Flink's REST API says. Counts of rows and items are sums over subtasks, restored from the checkpoint after
+    a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
     hopeless: the failure is one that the job itself says no retry can mend."""
 
     rows_read: int | None = None
     items_written: int | None = None
     rows_rejected: int | None = None
+    write_units: int | None = None
+    throttled: int | None = None
     restarts: int = 0
     checkpoint: str | None = None
     checkpoint_time: datetime | None = None
@@ -182,7 +210,8 @@ class Observed:
     """One look at the world.
 
     result: None also where there is none yet. checkpoint: newest retained one of the run. staged: objects of the run
-    that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists.
+    that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists. rates: what
+    the ConfigMap of the rates says, "" where there is none.
     last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
     """
 
@@ -191,6 +220,8 @@ class Observed:
     table: Trouble | TableSeen | None = None
     deployment: Trouble | DeploymentSeen | None = None
     config: Trouble | bool = False
+    rates: Trouble | str | None = None
+    permissions: PermissionsSeen | None = None
     job: JobSeen | None = None
     result: Trouble | ResultSeen | None = None
     checkpoint: Trouble | str | None = None

@@ -16,7 +16,7 @@ from controller.api import GROUP, PLURAL
 from controller.names import UID_LABEL
 
 AwsResource = Literal[
-    "table", "bucket", "objects", "scaling", "alarms", "virtual-cluster", "scaling-role", "table-key", "any"
+    "table", "bucket", "objects", "scaling", "alarms", "virtual-cluster", "scaling-role", "table-key", "roles", "any"
 ]
 
 # What each resource is, as an ARN; {…} is for whoever writes the policy to fill in or to widen to *.
@@ -30,6 +30,7 @@ ARNS: dict[AwsResource, str] = {
     "scaling-role": "arn:{partition}:iam::{account}:role/aws-service-role/"
     "dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable",
     "table-key": "{kms_key}",
+    "roles": "arn:{partition}:iam::{account}:role/{role}",
     "any": "*",
 }
 
@@ -139,6 +140,7 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
     _same("s3:GetObject", _FILES, "the job's result", "objects"),
     AwsAction("s3:DeleteObject", _FILES, "the run's files, on deletion", "objects", ("s3:DeleteObjects",)),
     _same("application-autoscaling:DescribeScalableTargets", _SCALING, "the bounds there are", "any"),
+    _same("application-autoscaling:DescribeScalingPolicies", _SCALING, "whether ours is there", "any"),
     _same("application-autoscaling:RegisterScalableTarget", _SCALING, "spec.target.capacity.autoscaling", "scaling"),
     _same("application-autoscaling:DeregisterScalableTarget", _SCALING, "when the import has ended", "scaling"),
     _same("application-autoscaling:PutScalingPolicy", _SCALING, "autoscaling.targetUtilization", "scaling"),
@@ -174,6 +176,12 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
             "application-autoscaling:DeleteScalingPolicy",
             "application-autoscaling:DeregisterScalableTarget",
         ),
+    ),
+    _same(
+        "iam:SimulatePrincipalPolicy",
+        "Preflight",
+        "whether the controller's and the job's role may do all of this, asked before the start; it can be left out",
+        "roles",
     ),
     _same("cloudwatch:GetMetricData", "Metrics", "status.throttling", "any"),
     _same("emr-containers:DescribeVirtualCluster", "VirtualCluster", "job.virtualClusterId", "virtual-cluster"),
@@ -222,10 +230,17 @@ JOB_AWS: tuple[AwsAction, ...] = (
 )
 
 CONTROLLER_KUBERNETES: tuple[KubernetesRule, ...] = (
-    KubernetesRule(GROUP, PLURAL, ("get", "list", "patch", "watch"), "the imports; patch sets and drops the finalizer"),
+    KubernetesRule(
+        GROUP,
+        PLURAL,
+        ("delete", "get", "list", "patch", "watch"),
+        "the imports; patch sets and drops the finalizer, delete is for ttlAfterFinished",
+    ),
     KubernetesRule(GROUP, f"{PLURAL}/status", ("update",), "the status"),
     KubernetesRule("flink.apache.org", "flinkdeployments", ("create", "delete", "get", "patch"), "the jobs"),
-    KubernetesRule("", "configmaps", ("create", "delete", "get"), "the job's document"),
+    KubernetesRule(
+        "", "configmaps", ("create", "delete", "get", "patch"), "the job's document; patch changes its rates"
+    ),
     KubernetesRule("", "secrets", ("get",), "Lindorm's user name and password, by the name that an import gives"),
     KubernetesRule("", "events", ("create",), "what changed, for kubectl describe"),
     KubernetesRule(

@@ -1,6 +1,6 @@
 """python -m local up | down | status | env: the embedded stack by hand.
 
-up      start it and leave it; prints the variables to use
+up      start it with the controller, the Secret and a loaded source, and leave it; prints the variables to use
 down    stop it
 status  say what runs
 env     print the variables again, as a shell file: eval "$(python -m local env)"
@@ -13,7 +13,17 @@ import sys
 from pathlib import Path
 
 from local.bootstrap import REPOSITORY
+from local.demo import World
+from local.lindorm.data import Shape, load
+from local.lindorm.store import Store
 from local.stack import Stack, StackError, recorded, stop_recorded
+
+_ROWS = 100_000
+_TRY = """\
+to use it:  . {env}
+an import:  sed "s#jdbc:mysql://.*#$LINDORM_URL#" examples/readings.yaml | kubectl apply -f -
+to watch:   kubectl get limport -w
+"""
 
 
 def _up(folder: Path) -> int:
@@ -21,12 +31,17 @@ def _up(folder: Path) -> int:
     if running and all(process.alive for process in running.values()):
         print("the stack is up already", file=sys.stderr)
     else:
+        stack = Stack(folder)
         try:
-            Stack(folder).start()
+            stack.start()
+            world = World(stack)
+            load(Store(stack.folder / "lindorm"), Shape(rows=_ROWS))
+            world.create_secret()
+            world.start_controller()
         except StackError as error:
             print(f"the stack did not start: {error}", file=sys.stderr)
             return 1
-    print(f"to use it:  . {folder / 'env'}", file=sys.stderr)
+    print(_TRY.format(env=folder / "env"), file=sys.stderr)
     return _env(folder)
 
 

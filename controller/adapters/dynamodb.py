@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-def look_at_table(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalingClient", name: str) -> TableSeen:
+def look_at_table(
+    dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalingClient", name: str, policy: str
+) -> TableSeen:
     """The table with its key, its owner's UID and its settings. Raises TroubleError."""
-    seen = look_at_capacity(dynamodb, scaling, name)
+    seen = look_at_capacity(dynamodb, scaling, name, policy)
     if not seen.exists:
         return seen
     with aws_errors(f"dynamodb:ListTagsOfResource on table {name}"):
@@ -30,8 +32,11 @@ def look_at_table(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalingCl
     return replace(seen, owner_uid=tags.get(names.UID_LABEL), point_in_time_recovery=recovery == "ENABLED")
 
 
-def look_at_capacity(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalingClient", name: str) -> TableSeen:
-    """The same without tags and backups: what can matter while the job runs. Raises TroubleError."""
+def look_at_capacity(
+    dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalingClient", name: str, policy: str
+) -> TableSeen:
+    """The same without tags and backups: what can matter while the job runs. policy: the name of this import's own
+    scaling policy. Raises TroubleError."""
     with aws_errors(f"dynamodb:DescribeTable on table {name}"):
         try:
             table = dynamodb.describe_table(TableName=name)["Table"]
@@ -49,7 +54,8 @@ def look_at_capacity(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalin
     # A table that was never on demand has no BillingModeSummary (API: TableDescription).
     on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
     limits = table.get("OnDemandThroughput", {})
-    bounds = None if on_demand else look_at_scaling(scaling, name)
+    warm = table.get("WarmThroughput", {})
+    bounds = None if on_demand else look_at_scaling(scaling, name, policy)
     return TableSeen(
         exists=True,
         arn=table["TableArn"],
@@ -59,12 +65,16 @@ def look_at_capacity(dynamodb: "DynamoDBClient", scaling: "ApplicationAutoScalin
         settings=TableSettings(
             mode="OnDemand" if on_demand else "Provisioned",
             write_units=_limit(limits.get("MaxWriteRequestUnits")) if on_demand else provisioned["WriteCapacityUnits"],
-            scaling_min=bounds[0] if bounds else None,
-            scaling_max=bounds[1] if bounds else None,
+            scaling_min=bounds.minimum if bounds else None,
+            scaling_max=bounds.maximum if bounds else None,
         ),
         read_units=provisioned.get("ReadCapacityUnits") or 1,
         max_read_units=_limit(limits.get("MaxReadRequestUnits")),
-        warm_write_units=table.get("WarmThroughput", {}).get("WriteUnitsPerSecond"),
+        warm_reads=warm.get("ReadUnitsPerSecond"),
+        warm_writes=warm.get("WriteUnitsPerSecond"),
+        warming=warm.get("Status") == "UPDATING",
+        scaling_target=bounds.target if bounds else None,
+        protected=table.get("DeletionProtectionEnabled", False),
         indexes=(
             *(_index(index, local=True) for index in table.get("LocalSecondaryIndexes", [])),
             *(_index(index, local=False) for index in table.get("GlobalSecondaryIndexes", [])),

@@ -6,10 +6,14 @@ from contextlib import contextmanager
 import pymysql
 import requests
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from controller.observed import Trouble, TroubleError
+
+# What a call of boto3's may raise. A proxy's HTML page in place of AWS's answer is no BotoCoreError.
+AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 
 _AWS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _AWS_THROTTLED = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
@@ -55,7 +59,7 @@ def aws_errors(doing: str) -> Iterator[None]:
     """Turns boto3's errors into TroubleError."""
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except AWS_FAILURES as error:
         raise TroubleError(aws_trouble(error, doing)) from error
 
 

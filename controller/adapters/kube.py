@@ -12,6 +12,7 @@ from controller import names
 from controller.adapters.errors import kube_errors
 from controller.api import GROUP, PLURAL, VERSION
 from controller.observed import DeploymentSeen, Trouble, TroubleError
+from controller.permissions import CONTROLLER_KUBERNETES
 
 Document = dict[str, Any]
 _FLINK = ("flink.apache.org", "v1beta1")
@@ -76,6 +77,27 @@ class Kube:
                     raise Conflict from error
                 raise
 
+    def denied(self, namespace: str) -> tuple[str, ...]:
+        """What the controller may not change in the namespace although it has to, in words. Raises TroubleError."""
+        api = client.AuthorizationV1Api(self.core.api_client)
+        missing = []
+        for rule in CONTROLLER_KUBERNETES:
+            resource, _, part = rule.resource.partition("/")
+            for verb in rule.verbs if rule.needed and not rule.cluster else ():
+                if verb in ("get", "list", "watch"):
+                    continue  # that shows by itself, in every pass
+                attributes = client.V1ResourceAttributes(
+                    namespace=namespace, group=rule.group, resource=resource, subresource=part or None, verb=verb
+                )
+                spec = client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+                with kube_errors("ask for the controller's own permissions"):
+                    review = api.create_self_subject_access_review(
+                        client.V1SelfSubjectAccessReview(spec=spec), _request_timeout=_TIMEOUT
+                    )
+                if review.status is None or not review.status.allowed:
+                    missing.append(f"the controller's RBAC does not allow it to {verb} {rule.resource} in {namespace}")
+        return tuple(missing)
+
     def credentials(self, namespace: str, secret: str) -> tuple[str, str]:
         """User name and password from the Secret. Raises TroubleError."""
         advice = f"create it: kubectl -n {namespace} create secret generic {secret} --from-literal=username=… "
@@ -102,18 +124,26 @@ class Kube:
 
     def has_config_map(self, namespace: str, name: str, uid: str) -> bool:
         """Whether the run's ConfigMap is there and this import's. Raises TroubleError."""
+        return self._config_map(namespace, name, uid) is not None
+
+    def look_at_rates(self, namespace: str, name: str, uid: str) -> str:
+        """What the ConfigMap of the rates says, "" where there is none. Raises TroubleError."""
+        found = self._config_map(namespace, name, uid)
+        return (found.data or {}).get(names.RATES_KEY, "{}") if found else ""
+
+    def _config_map(self, namespace: str, name: str, uid: str) -> client.V1ConfigMap | None:
         with kube_errors(f"read ConfigMap {namespace}/{name}"):
             try:
                 found = self.core.read_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT)
             except ApiException as error:
                 if error.status == 404:
-                    return False
+                    return None
                 raise
         if ((found.metadata and found.metadata.labels) or {}).get(names.UID_LABEL) != uid:
             raise TroubleError(
                 Trouble("NameTaken", f"ConfigMap {namespace}/{name} belongs to something else: remove or rename it")
             )
-        return True
+        return found
 
     def look_at_deployment(self, namespace: str, name: str) -> DeploymentSeen:
         """The FlinkDeployment. Raises TroubleError."""
@@ -153,6 +183,33 @@ class Kube:
                     )
             except ApiException as error:
                 if error.status != 409 or "AlreadyExists" not in str(error.body):
+                    raise
+
+    def set_rates(self, namespace: str, name: str, text: str) -> None:
+        """Changes the rates in their ConfigMap. Raises TroubleError."""
+        with kube_errors(f"change ConfigMap {namespace}/{name}"):
+            self.core.patch_namespaced_config_map(
+                name,
+                namespace,
+                cast(client.V1ConfigMap, {"data": {names.RATES_KEY: text}}),
+                _request_timeout=_TIMEOUT,
+            )
+
+    def delete_import(self, namespace: str, name: str, uid: str) -> None:
+        """Deletes the import of that UID; already gone is success. Raises TroubleError."""
+        with kube_errors(f"delete LindormImport {namespace}/{name}"):
+            try:
+                self.objects.delete_namespaced_custom_object(
+                    GROUP,
+                    VERSION,
+                    namespace,
+                    PLURAL,
+                    name,
+                    body=client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=uid)),
+                    _request_timeout=_TIMEOUT,
+                )
+            except ApiException as error:
+                if error.status not in (404, 409):
                     raise
 
     def set_job_state(self, namespace: str, name: str, state: str) -> None:

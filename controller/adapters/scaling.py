@@ -1,6 +1,6 @@
 """Application Auto Scaling of a table's write capacity."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -13,13 +13,32 @@ if TYPE_CHECKING:
 _DIMENSION: Final = "dynamodb:table:WriteCapacityUnits"
 
 
-def look_at_scaling(scaling: "ApplicationAutoScalingClient", table: str) -> tuple[int, int] | None:
-    """The bounds (min, max) of the table's write capacity, None where it is not registered. Raises TroubleError."""
+class Bounds(NamedTuple):
+    """target: the percentage that this import's own policy aims at, None where there is no such policy."""
+
+    minimum: int
+    maximum: int
+    target: int | None
+
+
+def look_at_scaling(scaling: "ApplicationAutoScalingClient", table: str, policy: str) -> Bounds | None:
+    """The bounds of the table's write capacity, None where it is not registered. Raises TroubleError."""
     with aws_errors(f"application-autoscaling:DescribeScalableTargets for table {table}"):
         found = scaling.describe_scalable_targets(
             ServiceNamespace="dynamodb", ResourceIds=[f"table/{table}"], ScalableDimension=_DIMENSION
         )["ScalableTargets"]
-    return (found[0]["MinCapacity"], found[0]["MaxCapacity"]) if found else None
+    if not found:
+        return None
+    with aws_errors(f"application-autoscaling:DescribeScalingPolicies for table {table}"):
+        policies = scaling.describe_scaling_policies(
+            ServiceNamespace="dynamodb",
+            ResourceId=f"table/{table}",
+            ScalableDimension=_DIMENSION,
+            PolicyNames=[policy],
+        )["ScalingPolicies"]
+    tracking = policies[0].get("TargetTrackingScalingPolicyConfiguration") if policies else None
+    target = round(tracking["TargetValue"]) if tracking else None
+    return Bounds(found[0]["MinCapacity"], found[0]["MaxCapacity"], target)
 
 
 def set_scaling(scaling: "ApplicationAutoScalingClient", wanted: SetScaling) -> None:

@@ -13,7 +13,7 @@ from controller.api.base import StatusModel
 
 ConditionType = Literal[
     "Ready", "Complete", "Failed", "Reconciling", "Stalled",
-    "SourceReady", "StagingReady", "TableReady", "JobRunning", "Throttled", "Suspended",
+    "SourceReady", "PermissionsReady", "StagingReady", "TableReady", "JobRunning", "Throttled", "Suspended",
 ]  # fmt: skip
 Truth = Literal["True", "False", "Unknown"]
 

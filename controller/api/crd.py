@@ -36,6 +36,12 @@ _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
         ("!has(self.mode) || self.mode != 'Provisioned' || has(self.writeUnits)", "mode: Provisioned needs writeUnits"),
         ("!has(self.warm) || !self.warm || has(self.writeUnits)", "warm: true needs writeUnits"),
     ],
+    ("target", "capacity", "after"): [
+        (
+            "!has(self.mode) || self.mode != 'Provisioned' || has(self.writeUnits)",
+            "capacity.after with mode: Provisioned needs writeUnits",
+        ),
+    ],
     ("target", "capacity", "autoscaling"): [
         ("self.min <= self.max", "autoscaling.min must not be more than autoscaling.max"),
     ],

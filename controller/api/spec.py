@@ -147,7 +147,13 @@ class CapacityAfter(SpecModel):
     """What the table is left with when the import has ended."""
 
     mode: Literal["OnDemand", "Provisioned"]
-    write_units: int | None = Field(None, ge=1)
+    write_units: int | None = Field(None, ge=1, description="OnDemand: the cap, none by default.")
+
+    @model_validator(mode="after")
+    def _provisioned_has_units(self) -> Self:
+        if self.mode == "Provisioned" and self.write_units is None:
+            raise ValueError("capacity.after with mode: Provisioned needs writeUnits")
+        return self
 
 
 class Capacity(SpecModel):
@@ -240,6 +246,15 @@ class Checkpoint(SpecModel):
     timeout: Duration = "10m"
 
 
+class Monitoring(SpecModel):
+    """Where EMR keeps the job's logs (its monitoringConfiguration). It adds a side car to the job's pods."""
+
+    s3_log_uri: str | None = Field(None, alias="s3LogURI", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.*$", max_length=1024)
+    log_group: str | None = Field(
+        None, pattern=r"^[.\-_/#A-Za-z0-9]+$", max_length=512, description="A CloudWatch log group that exists."
+    )
+
+
 class Job(SpecModel):
     """The Flink application on EMR on EKS."""
 
@@ -249,6 +264,13 @@ class Job(SpecModel):
     )
     image: str | None = Field(None, max_length=1024, description="Default: the controller's setting.")
     virtual_cluster_id: str | None = Field(None, pattern=r"^[0-9a-z]+$", max_length=64)
+    service_account: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        description="Default: the one that EMR makes for executionRoleArn.",
+    )
+    monitoring: Monitoring | None = None
     parallelism: int | None = Field(None, ge=1, le=2000, description="Default: from the plan.")
     task_manager: TaskManager = Field(default_factory=lambda: TaskManager())
     node_selector: dict[str, str] = Field(default_factory=dict, max_length=20)
@@ -282,5 +304,11 @@ class ImportSpec(SpecModel):
     job: Job = Field(default_factory=lambda: Job())
     rejects: Rejects = Field(default_factory=lambda: Rejects())
     budget: Budget = Field(default_factory=lambda: Budget())
-    suspend: bool = False
-    ttl_after_finished: Duration | None = None
+    suspend: bool = Field(
+        False,
+        description="Stops the job at its last checkpoint; false goes on from there. True from the start: everything "
+        "is checked and planned, and nothing is made.",
+    )
+    ttl_after_finished: Duration | None = Field(
+        None, description="The import deletes itself so long after it is Complete or Failed; policies apply as ever."
+    )

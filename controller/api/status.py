@@ -2,13 +2,15 @@
 names of what will be created stand here before anything is created."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from controller.api.base import StatusModel
 from controller.api.conditions import Condition
 
+Cause = Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknown"]
+CAUSES: tuple[Cause, ...] = get_args(Cause)
 Kind = Literal["Bucket", "Table"]
 Origin = Literal["Created", "Adopted"]
 
@@ -72,13 +74,27 @@ class Progress(StatusModel):
 
 
 class Throttling(StatusModel):
-    """DynamoDB's own account of the load, from CloudWatch (one to three minutes late)."""
+    """The load on DynamoDB: counts from the job at once, the cause from CloudWatch (one to three minutes late)."""
 
     events: int = 0
     events_per_minute: int = 0
-    cause: Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknown"] | None = None
-    consumed_write_units: int = Field(0, description="Mean per second over the last full minute.")
-    observed_at: datetime | None = None
+    cause: Cause | None = None
+    consumed_write_units: int = Field(0, description="A second, lately.")
+    observed_at: datetime | None = Field(None, description="When CloudWatch was asked.")
+    job_events: int | None = Field(None, description="The job's own counter as last seen; starts again with the job.")
+    job_write_units: int | None = Field(None, description="The same, of write units.")
+    job_observed_at: datetime | None = None
+
+
+class Spending(StatusModel):
+    """What the table's write capacity has cost so far because of this import: units consumed while it is on demand,
+    units provisioned while it is provisioned (of an existing table, above what it had). No nodes, no storage."""
+
+    write_units: int = Field(0, description="Consumed on demand.")
+    provisioned_unit_seconds: int = Field(0, description="Provisioned write units, times the seconds they stood.")
+    cost_usd: str = Field("0.00", alias="costUSD")
+    job_write_units: int | None = Field(None, description="The job's own counter as last seen.")
+    observed_at: datetime
 
 
 class JobStatus(StatusModel):
@@ -93,6 +109,7 @@ class JobStatus(StatusModel):
     attempts: int = Field(1, description="How often the job has been submitted.")
     retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
     retry_after: datetime | None = Field(None, description="No new submission before this time.")
+    broken_since: datetime | None = Field(None, description="Since when the JobManager cannot start.")
 
 
 class TableSettings(StatusModel):
@@ -142,6 +159,7 @@ class ImportStatus(StatusModel):
     plan: PlanStatus | None = None
     progress: Progress | None = None
     throttling: Throttling | None = None
+    spending: Spending | None = None
     job: JobStatus | None = None
     resources: tuple[Resource, ...] = ()
     results: Results | None = None

@@ -1,21 +1,45 @@
-"""The command line: `lindorm-import controller` runs the controller."""
+"""The command line: `lindorm-import`, also `kubectl lindorm` (the same program under kubectl's name for a plugin).
+
+Exit codes: 0 done, 1 the import failed, 2 what was given cannot work (one sentence on stderr says why).
+"""
 
 import argparse
 import os
+import sys
+from pathlib import Path
+from typing import NoReturn
 
+from controller.cli import plan
+from controller.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from controller.decide import Settings
+from controller.observed import TroubleError
+from controller.plan import Prices, PricesError
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def _controller(arguments: argparse.Namespace) -> int:
     from controller import operator  # kopf takes a second to load; other commands do not need it
 
-    operator.run(arguments.namespace, Settings(poll=arguments.poll, image=arguments.job_image))
+    try:
+        prices = Prices.load(arguments.prices)
+    except PricesError as error:
+        raise BadInputError(f"--prices: {error}") from error
+    operator.run(arguments.namespace, Settings(poll=arguments.poll, image=arguments.job_image, prices=prices))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lindorm-import", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    program = "kubectl lindorm" if Path(sys.argv[0]).name == "kubectl-lindorm" else "lindorm-import"
+    parser = _Parser(prog=program, description="Imports a time range of a Lindorm table into DynamoDB.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (plan,):
+        command.add_parser(commands)
     controller = commands.add_parser("controller", help="run the controller")
     controller.add_argument("--namespace", action="append", default=[], help="watch only this namespace (repeatable)")
     controller.add_argument(
@@ -26,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("LINDORM_IMPORT_JOB_IMAGE"),
         help="image of the Flink job, where spec.job.image names none (or LINDORM_IMPORT_JOB_IMAGE)",
     )
+    controller.add_argument("--prices", type=Path, help="a price file in place of the one that comes along")
     controller.set_defaults(run=_controller)
     return parser
 
@@ -33,5 +58,21 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     arguments = _parser().parse_args(argv)
-    code: int = arguments.run(arguments)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BadInputError as error:
+        return _say(str(error))
+    except TroubleError as error:
+        return _say(error.trouble.message)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `lindorm-import … | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
+
+
+def _say(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return BAD_INPUT

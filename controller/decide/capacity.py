@@ -2,9 +2,11 @@
 
 A table that the import created is set up freely. Of an existing one only the write capacity within its own mode is
 changed: another mode would change what its readers can read. Its settings are in status.resources before they are
-changed, and come back when the import ends, fails or is deleted.
+changed, and come back when the import ends, fails or is deleted. Warm throughput is only ever raised, and only where
+the spec asks for it: DynamoDB charges for it once and never lowers it again.
 """
 
+from controller import names
 from controller.actions import Action, EnablePointInTimeRecovery, RemoveScaling, SetScaling, UpdateTable
 from controller.api.spec import Capacity
 from controller.api.status import Resource, TableSettings
@@ -14,19 +16,29 @@ from controller.observed import TableSeen, Trouble
 
 def set_up(p: Pass, table: TableSeen) -> None:
     """Before the job: the capacity as the spec wants it, or the pass waits."""
-    _set_during(p, table)
-    created = _entry(p).origin == "Created"
-    if created and p.spec.target.point_in_time_recovery and not table.point_in_time_recovery:
-        p.actions.append(EnablePointInTimeRecovery(p.spec.target.table))
+    if trouble := _set_during(p, table):
+        p.hold("TableReady", trouble)
+    target = p.spec.target
+    if _entry(p).origin == "Created":
+        if target.point_in_time_recovery and not table.point_in_time_recovery:
+            p.actions.append(EnablePointInTimeRecovery(target.table))
+        if target.deletion_protection and not table.protected and not p.actions:
+            p.actions.append(UpdateTable({"TableName": target.table, "DeletionProtectionEnabled": True}))
     if p.actions:
-        p.wait("TableReady", "SettingCapacity", f"setting up table {p.spec.target.table}", 1.0)
+        p.wait("TableReady", "SettingCapacity", f"setting up table {target.table}", 1.0)
+    if table.warming:
+        p.wait("TableReady", "Warming", f"table {target.table} is being warmed up", 5.0)
 
 
 def keep_up(p: Pass) -> None:
     """While the job runs: a changed spec.target.capacity reaches the table; the job writes on meanwhile."""
     table = p.seen.table
-    if isinstance(table, TableSeen) and table.status == "ACTIVE":
-        _set_during(p, table)
+    if not isinstance(table, TableSeen) or table.status != "ACTIVE":
+        return
+    if trouble := _set_during(p, table):
+        p.conditions.set("TableReady", "False", trouble.reason, trouble.message)
+    else:
+        p.conditions.set("TableReady", "True", "Active", f"table {p.spec.target.table} is active and its key fits")
 
 
 def release(p: Pass) -> bool:
@@ -46,45 +58,48 @@ def release(p: Pass) -> bool:
     return True
 
 
-def _set_during(p: Pass, table: TableSeen) -> None:
+def _set_during(p: Pass, table: TableSeen) -> Trouble | None:
+    """Adds the actions that bring the table to what the spec wants during the import; or why it cannot be."""
     capacity, entry = p.spec.target.capacity, _entry(p)
     if entry.origin == "Adopted":
         if capacity.mode is None and capacity.write_units is None:
-            return
+            return None
         if capacity.mode not in (None, table.settings.mode):
-            p.hold(
-                "TableReady",
-                Trouble(
-                    "CapacityModeDiffers",
-                    f"table {p.spec.target.table} exists and is {table.settings.mode}: capacity.mode {capacity.mode} "
-                    "would change what its readers can read. Leave capacity.mode out, or switch the table yourself",
-                ),
+            return Trouble(
+                "CapacityModeDiffers",
+                f"table {p.spec.target.table} exists and is {table.settings.mode}: capacity.mode {capacity.mode} "
+                "would change what its readers can read. Leave capacity.mode out, or switch the table yourself",
             )
         if entry.before is None:
             entry = entry.model_copy(update={"before": table.settings})
             _note(p, entry)
-    wanted = _wanted(capacity, table)
     target = capacity.autoscaling.target_utilization if capacity.autoscaling else None
-    p.actions.extend(_changes(p, table, wanted, target))
+    actions = _changes(p, table, _wanted(capacity, entry, table), target)
+    p.actions.extend(actions or _warm(p, table))  # DynamoDB takes one change at a time
+    return None
 
 
-def _wanted(capacity: Capacity, table: TableSeen) -> TableSettings:
+def _wanted(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSettings:
     mode = capacity.mode or table.settings.mode
     if mode == "OnDemand":
         return TableSettings(mode=mode, write_units=capacity.write_units)
     units = capacity.write_units or table.settings.write_units
     if capacity.autoscaling:
-        return TableSettings(
-            mode=mode,
-            write_units=units,
-            scaling_min=capacity.autoscaling.min,
-            scaling_max=capacity.autoscaling.max,
-        )
-    if table.settings.scaling_max is None:
+        bounds = capacity.autoscaling
+        return TableSettings(mode=mode, write_units=units, scaling_min=bounds.min, scaling_max=bounds.max)
+    if entry.before is None or entry.before.scaling_max is None:
         return TableSettings(mode=mode, write_units=units)
-    # Auto scaling that is there already would lower the capacity while the job stalls for 15 minutes.
-    highest = max(units or 0, table.settings.scaling_max)
+    # Auto scaling that was there before would lower the capacity while the job stalls for 15 minutes.
+    highest = max(units or 0, entry.before.scaling_max)
     return TableSettings(mode=mode, write_units=units, scaling_min=units, scaling_max=highest)
+
+
+def _warm(p: Pass, table: TableSeen) -> list[Action]:
+    wanted, seen = p.spec.target.capacity, table.warm_writes
+    if not wanted.warm or wanted.write_units is None or seen is None or wanted.write_units <= seen or table.warming:
+        return []
+    warm = {"ReadUnitsPerSecond": table.warm_reads, "WriteUnitsPerSecond": wanted.write_units}
+    return [UpdateTable({"TableName": p.spec.target.table, "WarmThroughput": warm})]
 
 
 def _left_with(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSettings:
@@ -96,19 +111,22 @@ def _left_with(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSe
 
 
 def _changes(p: Pass, table: TableSeen, wanted: TableSettings, target: int | None) -> list[Action]:
-    """The actions from what the table has to what it shall have; none when it has it."""
-    name, seen, policy = p.spec.target.table, table.settings, f"lindorm-import-{p.run.id}"
+    """The actions from what the table has to what it shall have; none when it has it. target: of our own scaling
+    policy; None: there shall be none of ours, the others stay."""
+    name, seen, policy = p.spec.target.table, table.settings, names.scaling_policy(p.identity.uid)
     actions: list[Action] = []
     request = _update(name, table, wanted)
     if request:
         actions.append(UpdateTable(request))
-    if (seen.scaling_min, seen.scaling_max) != (wanted.scaling_min, wanted.scaling_max):
-        if wanted.scaling_min is not None and wanted.scaling_max is not None:
-            actions.append(SetScaling(name, wanted.scaling_min, wanted.scaling_max, target, policy))
-            if target is None:
-                actions.append(RemoveScaling(name, policy, keep=True))
-        elif seen.scaling_min is not None:
+    if wanted.scaling_min is None or wanted.scaling_max is None:
+        if seen.scaling_min is not None:
             actions.insert(0, RemoveScaling(name, policy, keep=False))
+        return actions
+    moved = (seen.scaling_min, seen.scaling_max) != (wanted.scaling_min, wanted.scaling_max)
+    if moved or (target is not None and target != table.scaling_target):
+        actions.append(SetScaling(name, wanted.scaling_min, wanted.scaling_max, target, policy))
+    if target is None and table.scaling_target is not None:
+        actions.append(RemoveScaling(name, policy, keep=True))
     return actions
 
 

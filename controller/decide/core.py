@@ -1,22 +1,25 @@
 """decide(): from the spec, the status so far and what was seen to the next status and actions. Pure: no I/O, no clock.
 
 Level-based: nothing depends on having seen an event, and every pass may be the first one of a new process.
-The order of an import: run id and names into status → source → staging → table → plan → job → result → Complete.
+The order of an import: run id and names into status → source, permissions, plan, budget → staging → table → job →
+result → Complete → what is temporary removed → the import itself, when ttlAfterFinished is over.
 Names stand in the status one pass before anything is created under them.
 """
 
 from datetime import datetime
 
 from controller import names
-from controller.actions import DeleteDeployment
-from controller.api.spec import ImportSpec
+from controller.actions import DeleteDeployment, DeleteImport
+from controller.api.spec import ImportSpec, parse_duration
 from controller.api.status import ImportStatus, Progress, Results, Run
 from controller.build import Identity
 from controller.decide import capacity
-from controller.decide.follow import count_throttling, follow, too_many
+from controller.decide.follow import follow, too_many
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.decide.prepare import prepare
-from controller.observed import DeploymentSeen, Observed, ResultSeen, Trouble
+from controller.decide.spending import spend
+from controller.decide.throttling import count_throttling
+from controller.observed import DeploymentSeen, Observed, ResultSeen, TableSeen, Trouble
 
 
 def decide(
@@ -53,10 +56,12 @@ def _advance(p: Pass) -> float | None:
 
 
 def _ended_unseen(p: Pass, deployment: DeploymentSeen, result: ResultSeen) -> bool:
-    """The FlinkDeployment is gone, but the result is there. It is committed with the rejects' files, in no fixed
-    order: with rejects and no FINISHED seen, the job is submitted again from its last checkpoint and ends at once."""
+    """The FlinkDeployment is gone or suspended, but the result is there. It is committed with the rejects' files, in no
+    fixed order: with rejects and no FINISHED seen, the job goes on from its last checkpoint and ends at once."""
     seen_finished = p.before.job is not None and p.before.job.state == "FINISHED"
-    return not deployment.exists and (result.rows_rejected == 0 or seen_finished)
+    if not deployment.exists:
+        return result.rows_rejected == 0 or seen_finished
+    return deployment.stopped and result.rows_rejected == 0
 
 
 def _allocate(p: Pass) -> float:
@@ -79,16 +84,36 @@ def _after_the_end(p: Pass) -> float | None:
     for facet in (deployment, p.seen.table):
         if isinstance(facet, Trouble):
             raise Held(None, facet)  # Complete stays Complete; it is tried again
-    if p.seen.last_action:
-        message = f"the job has ended, but the clean-up is held up: {p.seen.last_action.message}"
-        p.conditions.set("JobRunning", "Unknown", p.seen.last_action.reason, message)
     assert isinstance(deployment, DeploymentSeen)
-    if not deployment.exists or deployment.owner_uid != p.identity.uid:
-        p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
-        return None if capacity.release(p) else 2.0
-    if not deployment.deleting:
-        p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+    ours = deployment.exists and deployment.owner_uid == p.identity.uid
+    failed = p.seen.last_action
+    if ours:
+        if not deployment.deleting:
+            p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+        if failed:
+            message = f"the import has ended, but its job's pods are still there: {failed.message}"
+            p.conditions.set("JobRunning", "Unknown", failed.reason, message)
+        return 2.0
+    p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
+    if isinstance(p.seen.table, TableSeen):
+        spend(p, at_rest=True)
+    if capacity.release(p):
+        return _expire(p)
+    if failed:
+        message = f"the import has ended, but its table does not have its settings back: {failed.message}"
+        p.conditions.set("TableReady", "False", failed.reason, message)
     return 2.0
+
+
+def _expire(p: Pass) -> float | None:
+    """ttlAfterFinished: the import deletes itself, once everything temporary is gone."""
+    ttl, ended = p.spec.ttl_after_finished, p.run.completion_time
+    if ttl is None or ended is None:
+        return None
+    left = (ended + parse_duration(ttl) - p.now).total_seconds()
+    if left <= 0:
+        p.actions.append(DeleteImport(p.identity.name, p.identity.uid))
+    return max(left, 5.0)
 
 
 def _finish(p: Pass, result: ResultSeen) -> float:
@@ -110,6 +135,7 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         ),
     )
     count_throttling(p)
+    spend(p)
     if result.run_id != p.run.id:
         return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")
     if result.rows_read != result.items_written + result.rows_rejected:

@@ -7,13 +7,20 @@ in the conditions; the annotation lindorm.io/abandon: "true" lets the import go 
 from datetime import datetime
 
 from controller import names
-from controller.actions import DeleteBucket, DeleteConfigMap, DeleteDeployment, DeleteObjects, DeleteTable
+from controller.actions import (
+    DeleteBucket,
+    DeleteConfigMap,
+    DeleteDeployment,
+    DeleteObjects,
+    DeleteTable,
+    UpdateTable,
+)
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus
 from controller.build import Identity
 from controller.decide import capacity
 from controller.decide.passes import Decision, Held, Pass, Settings
-from controller.observed import Observed
+from controller.observed import Observed, Trouble
 
 TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
 ABANDON = "lindorm.io/abandon"
@@ -55,6 +62,8 @@ def _remove(p: Pass) -> float | None:
         return 1.0
     if p.optional_or_hold(p.seen.config, "JobRunning"):
         p.actions.append(DeleteConfigMap(p.run.deployment))
+    if p.optional_or_hold(p.seen.rates, "JobRunning"):
+        p.actions.append(DeleteConfigMap(names.rates(p.identity.name, p.identity.uid)))
     return _remove_table(p) or _remove_staging(p)
 
 
@@ -70,10 +79,18 @@ def _remove_table(p: Pass) -> float | None:
         return 1.0
     if not table.exists:
         return None
-    if table.status != "DELETING":
-        p.actions.append(DeleteTable(entry.name))
+    if table.status == "ACTIVE":
+        p.actions.append(_unprotect(p, entry.name) if table.protected else DeleteTable(entry.name))
     p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which this import created")
     return 1.0
+
+
+def _unprotect(p: Pass, table: str) -> UpdateTable:
+    """The protection that the spec asked for ends with the import; one that somebody else added stays."""
+    if not p.spec.target.deletion_protection:
+        message = f"table {table} is protected against deletion, and not by this import: remove the protection"
+        p.hold("TableReady", Trouble("TableProtected", message))
+    return UpdateTable({"TableName": table, "DeletionProtectionEnabled": False})
 
 
 def _remove_staging(p: Pass) -> float | None:

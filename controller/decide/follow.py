@@ -1,23 +1,17 @@
-"""While the job runs: its state, its counts, its troubles. Success is not decided here (decide.py)."""
+"""While the job runs: its state, its counts, its troubles. Success is not decided here (core.py)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 
-from controller import plan
-from controller.actions import DeleteDeployment, SetJobState
+from controller import build, names
+from controller.actions import Action, CreateObject, DeleteDeployment, SetJobState, SetRates
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
 from controller.decide import capacity
 from controller.decide.passes import Pass
-from controller.observed import DeploymentSeen, JobSeen, TableSeen, Trouble
-from controller.plan.status import load_from
-
-CAUSES = {
-    "KeyRange": "one partition key takes more than 1,000 write units a second: set target.partitionShards (new import)",
-    "Provisioned": "the table's provisioned capacity is used up: raise target.capacity.writeUnits",
-    "OnDemandMaximum": "the table's on-demand maximum is reached: raise target.capacity.writeUnits",
-    "Account": "the account's quota is reached: ask AWS for a higher write quota",
-    "Unknown": "DynamoDB throttles writes; CloudWatch does not say why yet",
-}
+from controller.decide.spending import spend
+from controller.decide.throttling import count_throttling
+from controller.observed import DeploymentSeen, JobSeen, Trouble
 
 # The pause before each new submission of a job that Flink itself gave up; after the last one the import fails.
 RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
@@ -26,23 +20,31 @@ RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)
 def follow(p: Pass, deployment: DeploymentSeen) -> float:
     _count(p, deployment)
     count_throttling(p)
+    spend(p, at_rest=deployment.stopped)
     progress = p.status.progress
     if progress and progress.items_rejected > p.spec.rejects.max:
         return p.fail("TooManyRejects", too_many(p, progress.items_rejected))
     if deployment.failed and not deployment.deleting:
         return _retry_or_fail(p, deployment)
+    if over := _over_cost(p):
+        return p.fail("OverBudget", over)
     wanted = "suspended" if p.spec.suspend else "running"
     if deployment.wanted_state != wanted and not deployment.deleting:
         p.actions.append(SetJobState(p.run.deployment, "suspended" if p.spec.suspend else "running"))
     capacity.keep_up(p)
+    if rates := _changed_rates(p):
+        p.actions.append(rates)
     if p.spec.suspend:
-        p.suspended("suspended; the job goes on from its last checkpoint when spec.suspend is false")
-        return p.settings.poll
-    if p.conditions.is_true("Suspended"):
+        return _suspend(p, deployment)
+    if p.conditions.get("Suspended"):
         p.conditions.drop("Suspended")
         p.update(run=p.run.model_copy(update={"active_since": p.now}))
-    if over := _over_budget(p):
+    if over := _over_time(p):
         return p.fail("OverBudget", over)
+    return _told_state(p, deployment)
+
+
+def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
     if deployment.deleting:
         p.conditions.set(
             "JobRunning", "False", "Stopping", "the FlinkDeployment is being deleted; it will be made again"
@@ -59,8 +61,46 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
         state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
         message = f"FlinkDeployment {p.run.deployment}: {state}"
         p.conditions.set("JobRunning", "False", "NotRunning", message)
-        p.working("Starting" if not progress else "Restarting", "NotRunning", message)
+        p.working("Starting" if not p.status.progress else "Restarting", "NotRunning", message)
     return p.settings.poll
+
+
+def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
+    if deployment.stopped:
+        p.suspended(f"suspended; the job goes on from its last checkpoint when spec.suspend is false{_standing(p)}")
+    else:
+        message = "the Flink operator is stopping the job at its last checkpoint"
+        p.conditions.set("Suspended", "False", "Suspending", message)
+        p.working("Suspending", "Suspending", message)
+    return p.settings.poll
+
+
+def _standing(p: Pass) -> str:
+    """Suspending an import does not stop what its table costs."""
+    table = p.seen.table
+    entry = p.status.resource("Table")
+    if isinstance(table, Trouble) or table is None or table.settings.mode != "Provisioned" or entry is None:
+        return ""
+    if entry.origin == "Adopted" and entry.before in (None, table.settings):
+        return ""
+    return f". Table {entry.name} keeps {table.settings.write_units} provisioned write units, which cost money"
+
+
+def _changed_rates(p: Pass) -> Action | None:
+    """The rates are part of the spec that may change while the job runs; it reads their ConfigMap again and again."""
+    if isinstance(p.seen.rates, Trouble):
+        p.hold("Reconciling", p.seen.rates)
+    return set_rates(p, p.seen.rates)
+
+
+def set_rates(p: Pass, seen: str | None) -> Action | None:
+    """What brings the ConfigMap of the rates to what the spec says; None when it says so."""
+    wanted = build.rates(p.spec)
+    if seen == "":
+        return CreateObject(build.rates_config_map(p.identity, p.spec))
+    if seen is not None and seen != wanted:
+        return SetRates(names.rates(p.identity.name, p.identity.uid), wanted)
+    return None
 
 
 def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
@@ -85,25 +125,22 @@ def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
     return 1.0
 
 
-def _over_budget(p: Pass) -> str | None:
-    """Why the running import has to stop: it took longer, or wrote more, than the budget allows."""
-    budget, started = p.spec.budget, p.run.active_since or p.run.start_time
-    if budget.max_duration and started:
-        limit = parse_duration(budget.max_duration)
-        if p.now - started > limit:
-            return (
-                f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration "
-                f"{budget.max_duration}: its checkpoint stays in {p.run.prefix}checkpoints/"
-            )
-    planned, progress = p.status.plan, p.status.progress
-    table = p.seen.table if isinstance(p.seen.table, TableSeen) else None
-    written = load_from(planned, table, progress.items_written) if planned and progress else None
-    if budget.cost is not None and written and p.run.start_time:
-        elapsed = p.now - p.run.start_time
-        cost = plan.spent(written, elapsed, p.spec.target.capacity, p.settings.prices, table, p.spec.job)
-        if cost > budget.cost:
-            return f"the import has cost ${cost} so far, budget.maxCostUSD is {budget.max_cost_usd}"
-    return None
+def _over_time(p: Pass) -> str | None:
+    """Why the running import has to stop: it took longer than its budget allows, since its start or last resume."""
+    wanted, started = p.spec.budget.max_duration, p.run.active_since or p.run.start_time
+    if wanted is None or started is None or p.now - started <= parse_duration(wanted):
+        return None
+    return (
+        f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration {wanted}: its checkpoint "
+        f"stays in {p.run.prefix}checkpoints/"
+    )
+
+
+def _over_cost(p: Pass) -> str | None:
+    limit, spent = p.spec.budget.cost, p.status.spending
+    if limit is None or spent is None or Decimal(spent.cost_usd) <= limit:
+        return None
+    return f"the table's write capacity has cost ${spent.cost_usd} so far, budget.maxCostUSD is {limit}"
 
 
 def _without_result(p: Pass) -> float:
@@ -125,7 +162,8 @@ def _broken(p: Pass, deployment: DeploymentSeen) -> float:
     """ERROR of the JobManager never becomes FAILED by itself (facts: flink-on-emr, trap 3)."""
     message = f"the JobManager cannot start: {deployment.error or 'the Flink operator gives no reason'}"
     p.conditions.set("JobRunning", "False", "JobManagerError", message)
-    if p.since("JobRunning") > p.settings.start_timeout:
+    since = p.status.job.broken_since if p.status.job else None
+    if since and p.now - since > p.settings.start_timeout:
         return p.fail("JobCannotStart", message)
     p.working("Starting", "JobManagerError", message)
     return p.settings.poll
@@ -143,11 +181,18 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
                 "last_checkpoint": job.checkpoint or before.last_checkpoint,
                 "last_checkpoint_time": job.checkpoint_time or before.last_checkpoint_time,
                 "failure": _failure(p, deployment) or before.failure,
+                "broken_since": _broken_since(p, deployment, before.broken_since),
             }
         )
     )
     if job.rows_read is not None:
         p.update(progress=_progress(p, job, job.rows_read))
+
+
+def _broken_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
+    if deployment.job_manager != "ERROR" or p.spec.suspend:
+        return None
+    return before or p.now
 
 
 def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
@@ -172,20 +217,6 @@ def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
         estimated_completion_time=eta,
         observed_at=p.now if elapsed >= 1 or before.observed_at is None else before.observed_at,
     )
-
-
-def count_throttling(p: Pass) -> None:
-    throttling = p.seen.throttling
-    if throttling is None:
-        return
-    p.update(throttling=throttling)
-    if throttling.events_per_minute > 0:
-        cause = throttling.cause or "Unknown"
-        p.conditions.set(
-            "Throttled", "True", cause, f"{throttling.events_per_minute} throttled writes a minute: {CAUSES[cause]}"
-        )
-    else:
-        p.conditions.set("Throttled", "False", "NotThrottled", "DynamoDB takes what the job writes")
 
 
 def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:

@@ -125,6 +125,9 @@ class Pass:
 
     def suspended(self, message: str) -> None:
         self.update(summary="Suspended")
+        if self.status.progress:
+            at_rest = {"rows_per_second": None, "estimated_completion_time": None}
+            self.update(progress=self.status.progress.model_copy(update=at_rest))
         self.conditions.set("Suspended", "True", "SpecSuspend", message)
         self.conditions.set("JobRunning", "False", "Suspended", message)
         self.conditions.set("Ready", "False", "Suspended", message)

@@ -1,4 +1,4 @@
-"""Before the job: source, staging, table, plan, submission, in this order."""
+"""Before the job: source, permissions, plan and budget; then staging, table, submission."""
 
 from typing import NoReturn
 
@@ -6,13 +6,16 @@ from controller import build, names, plan
 from controller.actions import CreateBucket, CreateObject, CreateTable
 from controller.api.status import JobStatus, PlanStatus
 from controller.decide import capacity
+from controller.decide.follow import set_rates
 from controller.decide.passes import Pass
+from controller.decide.spending import spend
 from controller.mapping import Mapping, map_table
 from controller.observed import SourceSeen, TableSeen, Trouble
 from controller.plan import status as plan_status
 
 
 def prepare(p: Pass) -> float:
+    """First everything that only looks (source, permissions, plan, budget), then everything that makes something."""
     source = p.seen_or_hold(p.seen.source, "SourceReady")
     mapping = map_table(p.spec, source)
     if isinstance(mapping, Trouble):
@@ -20,13 +23,40 @@ def prepare(p: Pass) -> float:
     key = ", ".join(k.name for k in source.primary_key)
     p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read, primary key {key}")
     _virtual_cluster(p)
-    _staging(p)
-    _table(p, mapping)
-    _plan(p, source, mapping)
+    _permissions(p)
+    table = p.seen_or_hold(p.seen.table, "TableReady")
+    _fits(p, mapping, table)
+    _plan(p, source, mapping, table)
     if p.spec.suspend:
-        p.suspended("suspended before the start; nothing has been read")
-        return p.settings.poll
+        return _held_back(p)
+    _staging(p)
+    _table(p, mapping, table)
     return _submit(p, mapping, source)
+
+
+def _held_back(p: Pass) -> float:
+    if p.status.job is None:
+        p.suspended("suspended before the start: checked and planned, nothing has been made or read")
+    else:
+        p.suspended("suspended; the job goes on from its last checkpoint when spec.suspend is false")
+    if p.status.resource("Table"):
+        spend(p, at_rest=True)
+    return p.settings.poll
+
+
+def _permissions(p: Pass) -> None:
+    """What asking without doing says. Only what is surely missing holds the import."""
+    seen = p.seen.permissions
+    if seen is None:
+        return
+    if seen.denied:
+        message = f"{'; '.join(seen.denied)}: add what is missing to the role"
+        p.hold("PermissionsReady", Trouble("PermissionMissing", message))
+    if seen.doubtful:
+        message = f"not certain before they are used: {'; '.join(seen.doubtful)}"
+        p.conditions.set("PermissionsReady", "Unknown", "NotCertain", message)
+    else:
+        p.conditions.set("PermissionsReady", "True", "Simulated", "every permission that will be needed is there")
 
 
 def _virtual_cluster(p: Pass) -> None:
@@ -76,18 +106,14 @@ def _create_bucket(p: Pass) -> NoReturn:
     p.wait("StagingReady", "CreatingBucket", f"creating bucket {staging.bucket}", 0.0)
 
 
-def _table(p: Pass, mapping: Mapping) -> None:
+def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
+    """A table that is there must have the key of the items."""
     target = p.spec.target
-    table = p.seen_or_hold(p.seen.table, "TableReady")
     if not table.exists:
         if target.create == "Never":
-            p.hold(
-                "TableReady",
-                Trouble("TableMissing", f"table {target.table} does not exist and target.create is Never: create it"),
-            )
-        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
-        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
-        p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
+            message = f"table {target.table} does not exist and target.create is Never: create it"
+            p.hold("TableReady", Trouble("TableMissing", message))
+        return
     wanted = (mapping.partition.table_key, mapping.sort.table_key if mapping.sort else None)
     if (table.partition, table.sort) != wanted:
         told = " and ".join(f"{k.name} ({k.type})" for k in wanted if k)
@@ -100,17 +126,25 @@ def _table(p: Pass, mapping: Mapping) -> None:
                 "import into another table, or remove this one",
             ),
         )
+
+
+def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
+    target = p.spec.target
+    if not table.exists:
+        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
+        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
+        p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
     p.record("Table", target.table, table.owner_uid, target.deletion_policy, table.arn)
+    spend(p, at_rest=True)
     if table.status != "ACTIVE":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)
     capacity.set_up(p, table)
     p.conditions.set("TableReady", "True", "Active", f"table {target.table} is active and its key fits")
 
 
-def _plan(p: Pass, source: SourceSeen, mapping: Mapping) -> None:
+def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> None:
     """status.plan, from what the source said the first time (it is not counted again) and today's spec."""
     spec, known = p.spec, p.before.plan
-    table = p.seen.table if isinstance(p.seen.table, TableSeen) else None
     load = plan_status.load_from(known, table) if known else None
     if load is None and source.rows is not None:
         load = plan.load_of(
@@ -119,7 +153,7 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping) -> None:
             mapping,
             spec.target.nulls,
             spec.target.partition_shards,
-            table.indexes if table else (),
+            table.indexes,
             "Counted" if source.rows_error_percent is None else "Estimated",
             source.rows_error_percent,
         )
@@ -130,7 +164,7 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping) -> None:
                 parallelism=size.parallelism, task_managers=size.task_managers, prices_as_of=p.settings.prices.as_of
             )
         )
-        if spec.budget.max_cost_usd or spec.budget.max_duration:
+        if p.status.job is None and (spec.budget.max_cost_usd or spec.budget.max_duration):
             p.hold(
                 "Reconciling",
                 Trouble(
@@ -151,7 +185,8 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping) -> None:
         spec.budget,
     )
     p.update(plan=plan_status.plan_status(made))
-    if over := plan_status.over_budget(made, spec.budget):
+    over = plan_status.over_budget(made, spec.budget)
+    if over and p.status.job is None:  # later it is what has been spent that counts
         p.hold("Reconciling", Trouble("OverBudget", over, spec=True))
 
 
@@ -164,9 +199,12 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
     elif job.retry_after and p.now < job.retry_after:
         message = f"submitting the job again at {job.retry_after:%H:%M:%S} UTC, after: {job.failure}"
         p.wait("JobRunning", "JobFailed", message, (job.retry_after - p.now).total_seconds())
+    p.conditions.drop("Suspended")
     p.conditions.set("JobRunning", "False", "Submitting", f"creating FlinkDeployment {p.run.deployment}")
     if isinstance(p.seen.config, Trouble):
         p.hold("JobRunning", p.seen.config)
+    if rates := set_rates(p, p.optional_or_hold(p.seen.rates, "JobRunning")):
+        p.actions.append(rates)
     if not p.seen.config:
         key = [{"name": k.name, "order": k.order} for k in source.primary_key]
         config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)

@@ -4,14 +4,12 @@ The command line, status.plan and the budget check all use make_plan(). Read in 
 is), rates (how fast the table takes it), ways (what that costs), cluster, and this module, which puts them together.
 """
 
-import math
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
 from controller.api.spec import Budget, Capacity, Job
 from controller.observed import TableSeen
-from controller.plan.cluster import Cluster, size_cluster
+from controller.plan.cluster import NODE_TYPE, Cluster, size_cluster
 from controller.plan.items import KB, Load, load_of, number_bytes, write_units_per_item
 from controller.plan.prices import Prices, PricesError
 from controller.plan.rates import (
@@ -29,6 +27,7 @@ from controller.plan.ways import Setting, Way, cents, chosen, recommend, rows_ra
 __all__ = [
     "NEW_ON_DEMAND_TABLE",
     "NEW_ON_DEMAND_TABLE_READS",
+    "NODE_TYPE",
     "TABLE_QUOTA",
     "Load",
     "Plan",
@@ -42,7 +41,6 @@ __all__ = [
     "number_bytes",
     "rate_limit",
     "size_cluster",
-    "spent",
     "write_units_per_item",
     "wrong_figure",
 ]
@@ -130,13 +128,6 @@ def make_plan(
         storage_usd_month=cents(Decimal(stored) / GIB * prices.storage_gb_month),
         prices=prices,
     )
-
-
-def spent(
-    load: Load, elapsed: timedelta, capacity: Capacity, prices: Prices, table: TableSeen | None, job: Job
-) -> Decimal:
-    """What a run has cost until now. load: what it has written so far."""
-    return chosen(Setting(load, job, prices), capacity, table, math.ceil(elapsed.total_seconds())).total_usd
 
 
 def wrong_figure(item_bytes: int) -> str | None:

@@ -42,7 +42,7 @@ def mode_of(capacity: Capacity, table: TableSeen | None) -> Mode:
 
 def ready_units(table: TableSeen | None) -> int:
     """What an on-demand table takes at once, before anybody warms it."""
-    warm = table.warm_write_units if table and table.exists else None
+    warm = table.warm_writes if table and table.exists else None
     return max(NEW_ON_DEMAND_TABLE, warm or 0)
 
 

@@ -138,10 +138,10 @@ def provisioned_name(use: int) -> str:
     return f"provisioned-{use}"
 
 
-def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None, seconds: int | None = None) -> Way:
-    """The way that the spec takes, at the rate that the table will take. seconds: default, as long as that needs."""
+def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way:
+    """The way that the spec takes, at the rate that the table will take."""
     load, prices, rate = setting.load, setting.prices, rate_limit(capacity, table)
-    seconds = setting.seconds(rate) if seconds is None else seconds
+    seconds = setting.seconds(rate)
     if mode_of(capacity, table) == "Provisioned":
         note = "auto scaling needs minutes to climb to its maximum" if capacity.autoscaling else ""
         cost = provisioned_cost(load, rate, seconds, prices) if load.rows else Decimal(0)

@@ -23,7 +23,7 @@ from controller.adapters.kube import Conflict, Kube, _deployment
 from controller.api.spec import ImportSpec
 from controller.clients import Clients
 from controller.decide import Settings
-from controller.observed import DeploymentSeen, JobSeen, SourceSeen, Trouble, TroubleError
+from controller.observed import DeploymentSeen, JobSeen, PermissionsSeen, SourceSeen, Trouble, TroubleError
 from controller.reconcile import Outcome, Reconciler
 from tests.controller.factories import NOW, SOURCE, SPEC, UID
 
@@ -127,6 +127,21 @@ class FakeKube:
             raise TroubleError(Trouble("NameTaken", name))
         return found is not None
 
+    def look_at_rates(self, namespace: str, name: str, uid: str) -> str:
+        found = self.config_maps.get(name)
+        return found["data"][names.RATES_KEY] if found else ""
+
+    def set_rates(self, namespace: str, name: str, text: str) -> None:
+        with self._mutation("set rates"):
+            self.config_maps[name]["data"][names.RATES_KEY] = text
+
+    def delete_import(self, namespace: str, name: str, uid: str) -> None:
+        found = self.imports.get(name)
+        if found and found["metadata"]["uid"] == uid and "deletionTimestamp" not in found["metadata"]:
+            with self._mutation("delete LindormImport"):
+                found["metadata"]["deletionTimestamp"] = "now"
+                self._touch(found)
+
     def look_at_deployment(self, namespace: str, name: str) -> DeploymentSeen:
         found = self.deployments.get(name)
         return _deployment(found) if found else DeploymentSeen(exists=False)
@@ -174,6 +189,7 @@ class World:
             kube=cast(Kube, self.kube),
             look_at_source=self._look_at_source,
             look_at_job=self._look_at_job,
+            look_at_permissions=lambda *_: PermissionsSeen(),
         )
         self.reconciler = Reconciler(clients, Settings(poll=1), now=lambda: self.now)
         _current[:] = [self]
@@ -305,6 +321,7 @@ class World:
                 ("run", "activeSince"),
                 ("progress", "observedAt"),
                 ("throttling", "observedAt"),
+                ("spending", "observedAt"),
                 ("job", "restarts"),
             ):
                 status.get(part, {}).pop(field_, None)

@@ -1,7 +1,7 @@
 """The arithmetic. Every expected figure is derived from AWS's rules in a comment."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -25,7 +25,6 @@ from controller.plan import (
     number_bytes,
     rate_limit,
     size_cluster,
-    spent,
     write_units_per_item,
     wrong_figure,
 )
@@ -148,7 +147,7 @@ def test_golden_an_existing_table_with_two_secondary_indexes() -> None:
         exists=True,
         status="ACTIVE",
         settings=TableSettings(mode="OnDemand"),
-        warm_write_units=10_000,
+        warm_writes=10_000,
         indexes=(
             TableIndex("by-metric", key=("metric", "ts"), projected=None),  # the whole item
             TableIndex("by-val", key=("val",), projected=()),  # keys only
@@ -250,16 +249,6 @@ def test_the_wrong_figure_is_explained_in_one_line() -> None:
     assert "12.8 records per WCU" in line
     assert "\n" not in line
     assert wrong_figure(1000) is None
-
-
-def test_what_a_run_has_cost_counts_its_items_on_demand_and_its_hours_provisioned() -> None:
-    written, elapsed = Load.of(10_000_000, 80), timedelta(hours=2)
-    # cluster for 2 h: 1 slot, so 1 TaskManager and the JobManager on one node: $0.504 + $0.10 + 3 x $0.01012
-    # + 10 x $0.00111125 = $0.6455, twice; S3: 120 checkpoints of 4 PUTs = $0.0024
-    cluster = Decimal("1.29")
-    assert spent(written, elapsed, capacity(), PRICES, None, Job()) == Decimal("6.25") + cluster
-    provisioned = capacity(mode="Provisioned", writeUnits=4_000)
-    assert spent(written, elapsed, provisioned, PRICES, None, Job()) == Decimal("5.20") + cluster  # 2 h x 4,000
 
 
 # --- cluster ---------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_the_allow_filtering_hint_lets_a_full_scan_through(session: Session) -> 
         ("INSERT INTO wide VALUES (1, 'b', 5, 1, 2, -1, '{}')", 1366, "bigint unsigned"),
         ("INSERT INTO wide VALUES (1, 'b', 5, 1.00001, 2, 1, '{}')", 1366, "decimal(20,4)"),
         ("INSERT INTO wide VALUES (1, 'b', 5, 1, 2, 1, '{')", 1366, "json"),
-        ("SHOW ESTIMATED ROWS FROM readings", 9001, "ESTIMATED"),
+        ("SHOW REGIONS FROM readings", 9001, "REGIONS"),
     ],
 )
 def test_a_statement_is_refused_with_lindorm_s_number(session: Session, sql: str, code: int, words: str) -> None:

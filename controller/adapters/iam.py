@@ -1,0 +1,87 @@
+"""Permissions, asked for without using them.
+
+AWS: IAM's policy simulator knows a role's own policies, boundary and the organisation's (API:
+SimulatePrincipalPolicy); it does not know what a bucket's or table's policy allows, so of what exists only an explicit
+denial is certain. DynamoDB and S3 have no dry run (EC2's DryRun has no like there), and a call that fails for another
+reason would change something the day it does not. Kubernetes: SelfSubjectAccessReview, which everyone may ask.
+Never tried against the real IAM.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from controller.adapters.errors import AWS_FAILURES, aws_code
+from controller.adapters.kube import Kube
+from controller.names import UID_LABEL
+from controller.observed import PermissionsSeen, TroubleError
+from controller.permissions import AwsAction, AwsResource
+from controller.preflight import Question, arn, controller_actions, job_actions
+
+
+def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question) -> PermissionsSeen:
+    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients."""
+    denied: list[str] = []
+    doubtful: list[str] = []
+    try:
+        denied += kube.denied(question.namespace)
+    except TroubleError as error:
+        doubtful.append(error.trouble.message)
+    try:
+        caller = _role(sts.get_caller_identity()["Arn"])
+    except AWS_FAILURES as error:
+        doubtful.append(f"sts:GetCallerIdentity failed: {error}")
+    else:
+        _simulate(iam, caller, controller_actions(question), question, denied, doubtful)
+    if role := question.spec.job.execution_role_arn:
+        _simulate(iam, role, job_actions(), question, denied, doubtful)
+    return PermissionsSeen(tuple(denied), tuple(doubtful))
+
+
+def _role(caller: str) -> str:
+    """arn:aws:sts::1:assumed-role/NAME/SESSION -> arn:aws:iam::1:role/NAME. A role's path is not in it."""
+    head, _, rest = caller.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{rest.split('/')[0]}" if rest else caller
+
+
+def _simulate(
+    iam: Any,
+    principal: str,
+    actions: tuple[AwsAction, ...],
+    question: Question,
+    denied: list[str],
+    doubtful: list[str],
+) -> None:
+    _, partition, _, _, account, _ = principal.split(":", 5)
+    by_resource: dict[AwsResource, list[str]] = defaultdict(list)
+    for action in actions:
+        by_resource[action.resource].append(action.action)
+    for resource, wanted in by_resource.items():
+        target = arn(resource, question, partition, account)
+        try:
+            answer = iam.simulate_principal_policy(
+                PolicySourceArn=principal,
+                ActionNames=wanted,
+                ResourceArns=[target],
+                ContextEntries=[
+                    {
+                        "ContextKeyName": f"aws:{kind}/{UID_LABEL}",
+                        "ContextKeyType": "string",
+                        "ContextKeyValues": [value],
+                    }
+                    for kind, value in (("ResourceTag", question.uid), ("RequestTag", question.uid))
+                ],
+            )
+        except AWS_FAILURES as error:
+            code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
+            doubtful.append(f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}")
+            return
+        for result in answer["EvaluationResults"]:
+            decision = result["EvalDecision"]
+            if decision == "allowed":
+                continue
+            told = f"{principal} may not {result['EvalActionName']} on {target}"
+            implicit = decision == "implicitDeny"
+            certain = not (implicit and (question.exists(resource) or result.get("MissingContextValues")))
+            (denied if certain else doubtful).append(told)
