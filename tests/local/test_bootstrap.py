@@ -149,3 +149,16 @@ def test_a_second_run_takes_no_time_and_prints_where_things_are() -> None:
 def test_an_unknown_part_is_refused() -> None:
     with pytest.raises(SystemExit):
         bootstrap.main(["--only", "nonsense"])
+
+
+def test_an_optional_part_is_built_only_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def part(name: str, optional: bool) -> Part:
+        return Part(name, tmp_path / name, lambda _folder, _log: built.append(name), "no time", optional=optional)
+
+    monkeypatch.setattr(bootstrap, "parts", lambda _where: [part("stack", False), part("bench", True)])
+    bootstrap.bootstrap()
+    assert built == ["stack"]
+    bootstrap.bootstrap(["bench"])
+    assert built == ["stack", "bench"]
