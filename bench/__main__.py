@@ -155,7 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.report:
         machine = describe()
         cases = measure(QUICK if options.quick else FULL, options.only)
-        results = {"machine": machine, "quick": options.quick, **(results if options.only else {}), **cases}
+        kept = results if options.only else {}
+        quick = options.quick or bool(kept.get("quick"))
+        results = {**kept, **cases, "machine": machine, "quick": quick}
         options.results.write_text(json.dumps(results, indent=1) + "\n")
         say(f"wrote {options.results}")
     if options.results == RESULTS:

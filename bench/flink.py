@@ -23,7 +23,7 @@ from bench.servers import BenchError
 from local.bootstrap import REPOSITORY, Layout
 from local.processes import Process, free_port, start, wait_until
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 
 # What controller/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.

@@ -17,7 +17,7 @@ from local.processes import Process, accepts_connections, free_port, start, wait
 DATABASE = "default"
 USER = PASSWORD = "bench"
 FIRST_SECOND = 1_672_531_200  # 2023-01-01T00:00:00Z
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 
 COLUMNS = (
     "device VARCHAR(16) NOT NULL, ts TIMESTAMP(3) NOT NULL, metric VARCHAR(16) NOT NULL, val DOUBLE, note VARCHAR(16)"
