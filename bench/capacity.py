@@ -25,7 +25,8 @@ import boto3
 from bench import pipelines
 from bench.flink import Cluster
 from bench.results import Case, case
-from bench.servers import MariaDB
+from bench.servers import BenchError, MariaDB
+from local.processes import wait_until
 from local.stack import Stack
 
 TABLE_UNITS = 4_000
@@ -34,6 +35,7 @@ ZIPF_KEYS = 1_000
 ZIPF_EXPONENT = 1.3
 SHARDS = 16
 _RAMP = 12.0  # seconds from the last job's first item until all count as steady
+_PATIENCE = 120.0
 _MORE_ROWS = 4  # times what the table takes meanwhile: the first job of a group waits for the start of the last
 
 
@@ -179,40 +181,48 @@ def _run(
     scale: float,
     seconds: float,
 ) -> dict[str, dict[str, float]]:
-    """Several jobs at the same time, each into a new table of its own; the figures of each over the steady part."""
-    jobs: dict[str, str] = {}
-    for shape in shapes:
-        target = f"{shape.table}_{kind}_{number}"
+    """Several jobs at the same time, each into a new table of its own; the figures of each over the steady part.
+
+    Errors: BenchError when a job does not start, or has no more to write.
+    """
+    targets = {f"{shape.table}_{kind}_{number}": shape for shape in shapes}
+    jobs = {}
+    for target, shape in targets.items():
         gate.create(target)
         jobs[target] = (
             _project_job(cluster, database, shape, target, gate.url)
             if kind == "project"
             else pipelines.stock(cluster, database, shape.table, gate.url, target)
         )
-    targets = dict(zip(jobs, shapes, strict=True))
-    for target in jobs:
-        while not gate.counts(target).get("ConsumedWriteCapacityUnits"):
-            time.sleep(0.2)
+    if not wait_until(lambda: all(gate.counts(target) for target in targets), _PATIENCE):
+        raise BenchError(f"some of {', '.join(targets)} get no items: see {cluster.folder / 'log'}")
     time.sleep(_RAMP)
-    before, started = {target: gate.counts(target) for target in jobs}, time.monotonic()
+    before, started = {target: gate.counts(target) for target in targets}, time.monotonic()
     time.sleep(seconds)
-    after, elapsed = {target: gate.counts(target) for target in jobs}, time.monotonic() - started
+    after, elapsed = {target: gate.counts(target) for target in targets}, time.monotonic() - started
+    for target, job in jobs.items():
+        if (state := cluster.job(job)["state"]) != "RUNNING":
+            raise BenchError(f"the job that writes {target} is {state}, too early to be looked at")
     cluster.abandon(jobs.values())
-    found = {}
-    for target, shape in targets.items():
-        units, refused = (
-            after[target].get(metric, 0.0) - before[target].get(metric, 0.0)
-            for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
-        )
-        used = units / (TABLE_UNITS * scale * elapsed)
-        name = f"capacity.{shape.name}" + ("" if kind == "project" else ".stock")
-        found[name] = {
-            "capacityUsed": used,
-            "usedOfAllowed": used / shape.allowed,
-            "throttledShare": refused / (units + refused),
-            "writeUnitsPerSecond": units / elapsed,
-        }
-    return found
+    suffix = "" if kind == "project" else ".stock"
+    return {
+        f"capacity.{shape.name}{suffix}": _figures(shape, before[target], after[target], TABLE_UNITS * scale * elapsed)
+        for target, shape in targets.items()
+    }
+
+
+def _figures(shape: Shape, before: dict[str, float], after: dict[str, float], table_units: float) -> dict[str, float]:
+    """What went on between two counts, in which the table could have taken so many units."""
+    units, refused = (
+        after.get(metric, 0.0) - before.get(metric, 0.0)
+        for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
+    )
+    used = units / table_units
+    return {
+        "capacityUsed": used,
+        "usedOfAllowed": used / shape.allowed,
+        "throttledShare": refused / (units + refused),
+    }
 
 
 def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str) -> str:
