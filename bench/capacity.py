@@ -206,12 +206,14 @@ def _run(
     cluster.abandon(jobs.values())
     suffix = "" if kind == "project" else ".stock"
     return {
-        f"capacity.{shape.name}{suffix}": _figures(shape, before[target], after[target], TABLE_UNITS * scale * elapsed)
+        f"capacity.{shape.name}{suffix}": figures_of(
+            shape, before[target], after[target], TABLE_UNITS * scale * elapsed
+        )
         for target, shape in targets.items()
     }
 
 
-def _figures(shape: Shape, before: dict[str, float], after: dict[str, float], table_units: float) -> dict[str, float]:
+def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], table_units: float) -> dict[str, float]:
     """What went on between two counts, in which the table could have taken so many units."""
     units, refused = (
         after.get(metric, 0.0) - before.get(metric, 0.0)

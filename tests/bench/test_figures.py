@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.capacity import SHAPES, ZIPF_KEYS, zipf_keys, zipf_shares
+from bench.capacity import SHAPES, ZIPF_KEYS, figures_of, zipf_keys, zipf_shares
 from bench.cpu import Sample, Slope, steady
 from bench.profile import PARTS, flame_graph, samples, shares
 from bench.results import case, of_slope, ratio, rounded
@@ -62,6 +62,18 @@ def test_the_hottest_zipf_key_alone_limits_what_partitions_allow() -> None:
 
     assert 0.8 < allowed["zipf"] < 1.0
     assert allowed["hot"] == 0.25
+
+
+def test_what_is_used_is_compared_with_the_table_and_with_what_its_partitions_allow() -> None:
+    hot = next(shape for shape in SHAPES if shape.name == "hot")
+    before = {"ConsumedWriteCapacityUnits": 100.0}
+    after = {"ConsumedWriteCapacityUnits": 1_100.0, "WriteThrottleEvents": 250.0}
+
+    assert figures_of(hot, before, after, table_units=5_000) == {
+        "capacityUsed": 0.2,
+        "usedOfAllowed": 0.8,
+        "throttledShare": 0.2,
+    }
 
 
 RECORDED = {
