@@ -72,7 +72,7 @@ FULL = Effort(
     profile=True,
 )
 QUICK = Effort(
-    rows=200_000,
+    rows=400_000,
     source_rows=1_000_000,
     script_rows=30_000,
     rounds=2,

@@ -190,7 +190,7 @@ def _run(
     for target, shape in targets.items():
         gate.create(target)
         jobs[target] = (
-            _project_job(cluster, database, shape, target, gate.url)
+            _project_job(cluster, database, shape, target, gate.url, round(TABLE_UNITS * scale))
             if kind == "project"
             else pipelines.stock(cluster, database, shape.table, gate.url, target)
         )
@@ -227,7 +227,7 @@ def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], 
     }
 
 
-def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str) -> str:
+def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
-    return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"})
+    return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"}, units)

@@ -180,11 +180,12 @@ class Cluster:
     # --- jobs ---
 
     def submit_main(
-        self, config: Path, credentials: Path, environment: Mapping[str, str], configuration: Mapping[str, str]
+        self, arguments: list[str], environment: Mapping[str, str], configuration: Mapping[str, str]
     ) -> str:
         """Run flink_job/main.py as the job image does; the job's id. configuration: of this job alone."""
-        arguments = ["--config", str(config), "--credentials", str(credentials)]
-        return self._submit({"main": arguments, "environment": dict(environment), "configuration": dict(configuration)})
+        return self._submit(
+            {"main": list(arguments), "environment": dict(environment), "configuration": dict(configuration)}
+        )
 
     def submit_sql(self, settings: Mapping[str, str], statements: list[str], insert: str) -> str:
         """Run DDL and one INSERT; the job's id."""

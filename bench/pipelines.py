@@ -85,13 +85,27 @@ def credentials(folder: Path) -> Path:
 
 
 def project(
-    cluster: Cluster, config: dict[str, Any], endpoint: str, configuration: Mapping[str, str] | None = None
+    cluster: Cluster,
+    config: dict[str, Any],
+    endpoint: str,
+    configuration: Mapping[str, str] | None = None,
+    write_units: int | None = None,
 ) -> str:
-    """Submit the project's job, by its own driver; the job's id. configuration: Flink's, of this job alone."""
+    """Submit the project's job, by its own driver; the job's id.
+
+    configuration: Flink's, of this job alone. write_units: a second, as the controller writes them into the rates file;
+    None: no limit but what DynamoDB throttles.
+    """
     file = cluster.folder / f"job-{config['target']['table']}.json"
     file.write_text(json.dumps(config))
     secrets = credentials(cluster.folder / "credentials")
-    return cluster.submit_main(file, secrets, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, configuration or {})
+    rates = cluster.folder / f"rates-{config['target']['table']}"
+    rates.mkdir(exist_ok=True)
+    (rates / "rates.json").write_text(
+        json.dumps({"version": 1, "writeUnitsPerSecond": write_units, "rowsPerSecond": None})
+    )
+    arguments = ["--config", str(file), "--credentials", str(secrets), "--rates", str(rates)]
+    return cluster.submit_main(arguments, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, configuration or {})
 
 
 def main_module() -> ModuleType:
