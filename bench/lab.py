@@ -51,7 +51,7 @@ class Lab:
 
     def project_cluster(self, name: str, configuration: Mapping[str, str] | None = None) -> Cluster:
         """A cluster (not started) that has the job jar of this checkout."""
-        jars = [self.layout.job_jar, self.layout.bench / "lib" / "lindorm-bench.jar"]
+        jars = [self.layout.job_jar, self.layout.jdbc_driver, self.layout.bench / "lib" / "lindorm-bench.jar"]
         more = {**self._configuration, **(configuration or {})}
         return Cluster(self.layout, self.folder / name, jars, more, pipelines.AWS)
 

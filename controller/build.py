@@ -208,7 +208,7 @@ def flink_deployment(
         },
         "taskManager": {"resource": {"cpu": job.task_manager.cpu, "memory": job.task_manager.process_memory}},
         "job": {
-            "jarURI": "local:///opt/flink/usrlib/lindorm-flink.jar",
+            "jarURI": "local:///opt/flink/lib/lindorm-flink.jar",
             "entryClass": "org.apache.flink.client.python.PythonDriver",
             "args": [
                 "-py",

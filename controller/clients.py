@@ -31,7 +31,7 @@ _CONFIG = Config(
     read_timeout=20,
     retries={"mode": "standard", "max_attempts": 3},
     user_agent_extra="lindorm-import",
-    max_pool_connections=32,
+    max_pool_connections=256,  # as many as passes run at once (operator.py)
 )
 
 

@@ -58,7 +58,7 @@ def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients:
         return seen if released else replace(seen, table=_or_trouble(lambda: _capacity(identity, spec, clients)))
     if status.job is not None:
         seen = _look_at_run(identity, spec, status, clients, now, seen, deployment)
-    if not deployment.exists and seen.result is None:
+    if not deployment.exists:  # with a result, too: it may not be enough to end (core.py)
         seen = _look_before_start(identity, spec, status, clients, seen)
     return seen
 

@@ -98,6 +98,7 @@ class TableSeen:
 
     exists: bool
     arn: str = ""
+    created_at: datetime | None = None
     status: str = ""
     partition: TableKey | None = None
     sort: TableKey | None = None

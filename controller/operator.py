@@ -3,13 +3,16 @@
 One daemon an import runs passes in a thread (boto3 and the Kubernetes client block), so that a slow call of one
 import holds up no other. The daemon is level-based; events of the import only wake it early. kopf puts its
 finalizer on the import before the daemon starts and removes it when the delete handler returns.
+
+While the API server is away the process stays and waits: passes fail and back off, kopf's watches reconnect, and where
+kopf gives up it is started again once the API server answers.
 """
 
 import asyncio
 import functools
 import logging
-import os
 import random
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,11 +22,18 @@ from controller.api import GROUP, PLURAL, VERSION
 from controller.clients import Clients
 from controller.decide import Settings
 from controller.decide.deletion import ABANDON
+from controller.logs import configure
+from controller.metrics import Metrics
 from controller.reconcile import Outcome, Reconciler
+from controller.serving import Health, serve
 
+log = logging.getLogger("lindorm-import")
 RESOURCE = (GROUP, VERSION, PLURAL)
 FINALIZER = f"{GROUP}/finalizer"
 MAX_BACKOFF = 60.0
+# A pass that waits for something that does not answer holds a thread for minutes. There are more threads than imports
+# in any likely cluster, so that a region that hangs holds up its own imports only; a thread that waits costs little.
+THREADS = 256
 
 
 def backoff(failures: int) -> float:
@@ -32,10 +42,17 @@ def backoff(failures: int) -> float:
 
 
 class Loop:
-    """The passes of one import, one after the other."""
+    """The passes of one import, one after the other. turn: the import's own lock, of all its loops.
 
-    def __init__(self, reconciler: Reconciler, threads: ThreadPoolExecutor, body: kopf.Body) -> None:
+    A deletion must not overtake a pass that is still acting: it would not see the table that is being created, let the
+    import go, and leave the table behind.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, threads: ThreadPoolExecutor, body: kopf.Body, turn: asyncio.Lock
+    ) -> None:
         self._body = body
+        self._turn = turn
         self._failures = 0
         self._outcome = Outcome()
         self._pass = functools.partial(
@@ -45,8 +62,9 @@ class Loop:
 
     async def step(self) -> Outcome:
         """One pass, and its events."""
-        run = functools.partial(self._pass, self._outcome.last_action)
-        self._outcome = await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        async with self._turn:
+            run = functools.partial(self._pass, self._outcome.last_action)
+            self._outcome = await _to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, run))
         for event in self._outcome.events:
             kopf.event(self._body, type=event.type, reason=event.reason, message=event.message)
         self._failures = self._failures + 1 if self._outcome.trouble else 0
@@ -62,7 +80,7 @@ class Loop:
 
 def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     """Puts the handlers into the registry."""
-    threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="pass")
+    threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="pass")
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -91,7 +109,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.daemon(*RESOURCE, registry=registry, cancellation_backoff=30.0, cancellation_timeout=60.0)
     async def follow(memo: kopf.Memo, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body)
+        loop = Loop(reconciler, threads, body, _turn(memo))
         wake = _wake(memo)
         while not stopped:
             wake.clear()
@@ -100,7 +118,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.on.delete(*RESOURCE, registry=registry)
     async def delete(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body)
+        loop = Loop(reconciler, threads, body, _turn(memo))
         wake = _wake(memo)
         while not (await loop.step()).release:
             wake.clear()
@@ -112,6 +130,22 @@ def _wake(memo: kopf.Memo) -> asyncio.Event:
         memo.wake = asyncio.Event()
     event: asyncio.Event = memo.wake
     return event
+
+
+def _turn(memo: kopf.Memo) -> asyncio.Lock:
+    if "turn" not in memo:
+        memo.turn = asyncio.Lock()
+    lock: asyncio.Lock = memo.turn
+    return lock
+
+
+async def _to_the_end(running: asyncio.Future[Outcome]) -> Outcome:
+    """A pass cannot be stopped in its thread: who is cancelled (kopf does so on deletion) waits until it is over."""
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 async def _sleep(seconds: float | None, wake: asyncio.Event, stopped: kopf.DaemonStopped | None) -> None:
@@ -130,14 +164,50 @@ async def _sleep(seconds: float | None, wake: asyncio.Event, stopped: kopf.Daemo
             wait.cancel()
 
 
-def run(namespaces: list[str], settings: Settings) -> None:
-    """Runs the controller until it is told to stop. namespaces: empty for all."""
+async def stay(operate: Callable[[], Awaitable[None]], answers: Callable[[], bool], health: Health) -> None:
+    """Operates until told to stop. When it fails because the API server is away, it waits for it and starts again."""
+
+    async def beat() -> None:
+        while True:
+            health.beat()
+            await asyncio.sleep(1)
+
+    beating = asyncio.create_task(beat())
+    try:
+        while True:
+            await _until(answers)
+            try:
+                return await operate()
+            except Exception:
+                if await asyncio.to_thread(answers):
+                    raise  # a bug, or no right to watch: the kubelet restarts the process, with its own backoff
+                log.warning("the API server is away; going on when it answers again", exc_info=True)
+    finally:
+        beating.cancel()
+
+
+async def _until(answers: Callable[[], bool]) -> None:
+    failures = 0
+    while not await asyncio.to_thread(answers):
+        failures += 1
+        await asyncio.sleep(backoff(failures))
+
+
+def run(namespaces: list[str], settings: Settings, listen: str | None = None) -> None:
+    """Runs the controller until it is told to stop. namespaces: empty for all; listen: HOST:PORT of metrics and health.
+
+    Raises ListenError for an address that cannot be listened at.
+    """
+    configure()
+    metrics = Metrics()
+    health = Health(metrics.longest_pass)
+    if listen:
+        serve(listen, metrics, health)
+    clients = Clients.connect()
     registry = kopf.OperatorRegistry()
-    register(registry, Reconciler(Clients.connect(), settings))
-    kopf.run(
-        registry=registry,
-        standalone=True,
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        liveness_endpoint=os.environ.get("LINDORM_IMPORT_LIVENESS"),
-    )
+    register(registry, Reconciler(clients, settings, metrics=metrics))
+
+    async def operate() -> None:
+        await kopf.operator(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
+
+    asyncio.run(stay(operate, clients.kube.answers, health))

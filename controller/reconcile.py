@@ -6,7 +6,7 @@ changed meanwhile, nothing is done and the pass is repeated from what is there n
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from controller.build import Identity
 from controller.clients import Clients
 from controller.decide import Decision, Settings, decide, decide_deletion
 from controller.decide.deletion import ABANDON
+from controller.metrics import Metrics
 from controller.observe import observe, observe_deletion
 from controller.observed import Trouble, TroubleError
 
@@ -44,13 +45,14 @@ class Event:
 @dataclass(frozen=True)
 class Outcome:
     """What a pass came to. requeue: seconds until the next, None: when something changes. release: the finalizer may
-    go. last_action: to be handed to the next pass."""
+    go. last_action: to be handed to the next pass. conflict: the import changed meanwhile, nothing was done."""
 
     requeue: float | None = None
     trouble: Trouble | None = None
     release: bool = False
     events: tuple[Event, ...] = ()
     last_action: Trouble | None = None
+    conflict: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,22 @@ class Reconciler:
     clients: Clients
     settings: Settings
     now: Callable[[], datetime] = _utc_now
+    metrics: Metrics = field(default_factory=Metrics)
 
     def run_pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None = None) -> Outcome:
         """One pass. Every failure outside comes back as Outcome.trouble; only bugs raise."""
+        outcome, result = None, "crashed"
+        try:
+            with self.metrics.timed_pass():
+                outcome = self._pass(namespace, name, uid, last_action)
+            result = _result(outcome)
+            return outcome
+        finally:
+            self.metrics.count(result, outcome.trouble.reason if outcome and outcome.trouble else None)
+            if outcome and outcome.release:
+                self.metrics.forget(namespace, name)
+
+    def _pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None) -> Outcome:
         try:
             resource = self.clients.kube.read_import(namespace, name)
         except TroubleError as error:
@@ -72,7 +87,7 @@ class Reconciler:
         try:
             return self._run(resource, last_action)
         except Conflict:
-            return Outcome(requeue=0.1, last_action=last_action)
+            return Outcome(requeue=0.1, last_action=last_action, conflict=True)
         except TroubleError as error:  # the status could not be written: nothing has been done
             return Outcome(trouble=error.trouble, last_action=last_action)
 
@@ -92,19 +107,26 @@ class Reconciler:
             return self._invalid(resource, identity, before, error, deleting)
         decision = self._decide(identity, spec, before, last_action, deleting)
         self._write(resource, before, decision.status)
+        told = _logger(identity, decision.status)
+        events = _events(before.conditions, decision.status.conditions, decision.trouble)
+        for event in events:
+            level = logging.WARNING if event.type == "Warning" else logging.INFO
+            told.log(level, "%s: %s", event.reason, event.message)
         failed = None
         for action in decision.actions:
+            name = type(action).__name__
             try:
-                log.info("%s/%s: %s", identity.namespace, identity.name, type(action).__name__)
+                told.info("does %s", name, extra={"action": name})
                 act(action, identity.namespace, spec.target.region, self.clients)
             except TroubleError as error:
                 failed = error.trouble
+                told.warning("%s: %s", failed.reason, failed.message, extra={"action": name})
                 break
         return Outcome(
             requeue=decision.requeue,
             trouble=failed or decision.trouble,
             release=decision.release and failed is None,
-            events=_events(before.conditions, decision.status.conditions, decision.trouble),
+            events=events,
             last_action=failed,
         )
 
@@ -147,6 +169,28 @@ class Reconciler:
     def _write(self, resource: Document, before: ImportStatus, after: ImportStatus) -> None:
         if after != before:
             self.clients.kube.write_status(resource, after.model_dump(mode="json", by_alias=True, exclude_none=True))
+        self.metrics.record(resource["metadata"]["namespace"], resource["metadata"]["name"], after)
+
+
+class _Logger(logging.LoggerAdapter[logging.Logger]):
+    """Names import, run and step in each record, beside what the call itself adds."""
+
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        return msg, {**kwargs, "extra": {**(self.extra or {}), **kwargs.get("extra", {})}}
+
+
+def _logger(identity: Identity, status: ImportStatus) -> _Logger:
+    run = status.run.id if status.run else None
+    return _Logger(log, {"import": f"{identity.namespace}/{identity.name}", "run": run, "step": status.summary})
+
+
+def _result(outcome: Outcome) -> str:
+    """One word for the metrics."""
+    if outcome.conflict:
+        return "conflict"
+    if outcome.trouble is None:
+        return "done"
+    return "stalled" if outcome.trouble.spec else "held"
 
 
 _BAD_WHEN_TRUE = {"Failed", "Stalled", "Throttled"}

@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from controller.metrics import Metrics
 
 LOOP_SILENT = 60.0
-PASS_STUCK = 20 * 60.0
+PASS_STUCK = 20 * 60.0  # every call outside has a timeout, and a pass makes some tens of them
 
 
 class Health:
@@ -37,6 +37,10 @@ class Health:
         return None
 
 
+class ListenError(ValueError):
+    """The address cannot be listened at; the message says why."""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -44,7 +48,7 @@ class _Server(ThreadingHTTPServer):
 def serve(listen: str, metrics: Metrics, health: Health) -> ThreadingHTTPServer:
     """Serves in a thread of its own. listen: 'HOST:PORT'; without HOST all addresses, IPv4 and IPv6.
 
-    Raises OSError when the port is taken, ValueError when listen is no such text.
+    Raises ListenError when the port is taken, or when listen is no such text.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,17 +71,23 @@ def serve(listen: str, metrics: Metrics, health: Health) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:
             """Every probe is no news."""
 
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit():
-        raise ValueError(f"{listen!r} is not HOST:PORT, such as :8080")
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ListenError(f"{listen!r} is not HOST:PORT, such as :8080")
     server = _Server(("", 0), Handler, bind_and_activate=False)
     server.socket.close()
-    if host:
-        server.socket = socket.create_server((host.strip("[]"), int(port)))
-    else:
-        dual = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual else socket.AF_INET
-        server.socket = socket.create_server(("", int(port)), family=family, dualstack_ipv6=dual)
+    try:
+        server.socket = _bound(host.strip("[]"), int(port))
+    except OSError as error:
+        raise ListenError(f"cannot listen at {listen}: {error.strerror or error}") from error
     server.server_address = server.socket.getsockname()[:2]
     Thread(target=server.serve_forever, name="http", daemon=True).start()
     return server
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    if host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    dual = socket.has_dualstack_ipv6()
+    return socket.create_server(("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual)

@@ -189,6 +189,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Copies rows of a Lindorm table into a DynamoDB table.")
     parser.add_argument("--config", required=True, metavar="FILE", help="the job config (job.json)")
     parser.add_argument("--credentials", required=True, metavar="DIR", help="a folder with 'username' and 'password'")
+    parser.add_argument("--rates", metavar="DIR", help="a folder with rates.json, which may change while the job runs")
     options = parser.parse_args(arguments)
     try:
         config = load_config(options.config)

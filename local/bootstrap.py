@@ -4,6 +4,7 @@
     python3 -m local.bootstrap --check      # say what is missing on the machine, build nothing
     python3 -m local.bootstrap --print-env  # as without options, then `NAME=path` lines of what was built
     python3 -m local.bootstrap --only dev-venv
+    python3 -m local.bootstrap --only tools # Helm and Kustomize: for the tests only, so not built unless named
 
 Standard library only: it runs on the system's Python before anything is installed. What it builds lies in
 `$LINDORM_IMPORT_CACHE` (default `~/.cache/lindorm-import`), in folders keyed by version or by a hash of their
@@ -34,8 +35,9 @@ KUBERNETES_VERSION = "v1.34.4"
 DYNAMODB_LOCAL_VERSION = "3.3.1"
 PYTHON_VERSION = (3, 11)
 JDK_VERSION = 17
-GO_VERSION = (1, 26)  # what local/kube/go/go.mod asks for: etcd v3.6.16 does
+GO_VERSION = (1, 26)  # what local/kube/go/go.mod and tools/go.mod ask for: etcd v3.6.16 does
 KUBE_BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
+_GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
 CRD_FILE = "flinkdeployments.flink.apache.org-v1.yml"
 
 
@@ -78,6 +80,17 @@ class Layout:
     job_jar_folder: Path
     flink: Path
     bench: Path
+    tools: Path
+
+    @property
+    def helm(self) -> Path:
+        """Helm, of the version in tools/go.mod."""
+        return self.tools / "helm"
+
+    @property
+    def kustomize(self) -> Path:
+        """Kustomize, of the version in tools/go.mod."""
+        return self.tools / "kustomize"
 
     @property
     def dev_python(self) -> Path:
@@ -96,8 +109,13 @@ class Layout:
 
     @property
     def job_jar(self) -> Path:
-        """The connectors and all that they need (flink_job/connectors)."""
+        """The connectors and all that they need but the JDBC driver (flink_job/connectors)."""
         return self.job_jar_folder / "lindorm-flink.jar"
+
+    @property
+    def jdbc_driver(self) -> Path:
+        """The JDBC driver that goes beside the job's jar."""
+        return self.job_jar_folder / "jdbc-driver.jar"
 
     @property
     def s3_plugin(self) -> Path:
@@ -121,6 +139,8 @@ class Layout:
             "FLINK_S3_PLUGIN": str(self.s3_plugin),
             "FLINK_CRD": str(self.flink_crd),
             "BENCH_PARTS": str(self.bench),
+            "HELM": str(self.helm),
+            "KUSTOMIZE": str(self.kustomize),
         }
 
 
@@ -136,6 +156,7 @@ def layout() -> Layout:
         job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
         flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
         bench=root / "bench" / content_hash([REPOSITORY / "bench" / "java"]),
+        tools=root / "tools" / content_hash([REPOSITORY / "tools"]),
     )
 
 
@@ -229,17 +250,15 @@ def _go_problem() -> str | None:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing the cache holds: where, how it is built, from which tools, and how long that usually takes.
-
-    An `optional` part is built only where it is asked for by name.
-    """
+    """One thing the cache holds: where, how it is built, from which tools, and how long that usually takes."""
 
     name: str
     folder: Path
     build: Callable[[Path, Path], None]  # (folder to fill, log file)
     usual: str
     needs: tuple[str, ...] = field(default=())
-    optional: bool = False
+    by_default: bool = True
+    """Whether it is built unless others are named."""
 
     @property
     def ready(self) -> bool:
@@ -256,7 +275,8 @@ def parts(where: Layout) -> list[Part]:
         Part("dynamodb-local", where.dynamodb_local, _build_dynamodb_local, "20 seconds", ("java", "mvn")),
         Part("flink", where.flink, _build_flink, "20 seconds", ("java", "mvn")),
         Part("job-jar", where.job_jar_folder, _build_job_jar, "1 minute", ("java", "mvn")),
-        Part("bench", where.bench, _build_bench, "1 minute", ("java", "mvn"), optional=True),
+        Part("bench", where.bench, _build_bench, "1 minute", ("java", "mvn"), by_default=False),
+        Part("tools", where.tools, _build_tools, "3 minutes", ("go",), by_default=False),
     ]
     if find_kube_binaries() is not None:
         found = [part for part in found if part.name != "kube"]
@@ -308,10 +328,27 @@ def _build_kube(folder: Path, log: Path) -> None:
         f"-X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     )
     packages = {"etcd": "./etcd", **{name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBE_BINARIES[1:]}}
-    env = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
     for name, package in packages.items():
         command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / name), package]
-        _run(command, log, REPOSITORY / "local" / "kube" / "go", env)
+        _run(command, log, REPOSITORY / "local" / "kube" / "go", _GO_ENVIRONMENT)
+
+
+def _build_tools(folder: Path, log: Path) -> None:
+    """The Go programs that tools/go.mod names. Helm learns its own version, and Kubernetes', from the linker only."""
+    module = (REPOSITORY / "tools" / "go.mod").read_text()
+    helm = re.search(r"^\thelm\.sh/helm/v3 (v\S+)", module, re.MULTILINE)
+    if helm is None:
+        raise BootstrapError("tools/go.mod requires no helm.sh/helm/v3")
+    major, minor, _ = KUBERNETES_VERSION[1:].split(".")
+    kubernetes = {"k8sVersionMajor": major, "k8sVersionMinor": minor}
+    known = {"internal/version.version": helm[1]} | {
+        f"{package}.{name}": value
+        for package in ("pkg/chartutil", "pkg/lint/rules")
+        for name, value in kubernetes.items()
+    }
+    flags = " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in known.items())])
+    command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", "tool"]
+    _run(command, log, REPOSITORY / "tools", _GO_ENVIRONMENT)
 
 
 def _copy_dependencies(pom: Path, folder: Path, log: Path) -> None:
@@ -335,11 +372,12 @@ def _build_flink(folder: Path, log: Path) -> None:
 
 
 def _build_job_jar(folder: Path, log: Path) -> None:
-    """The job's jar, built from a copy of its sources so that no `target/` in the checkout is touched."""
+    """The job's jar and the JDBC driver, from a copy of the sources: no `target/` in the checkout is touched."""
     sources = folder / "sources"
     shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
     _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
-    (sources / "target" / "lindorm-flink.jar").rename(folder / "lindorm-flink.jar")
+    for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
+        (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
 
 
@@ -401,12 +439,12 @@ def build(part: Part, say: Callable[[str], None]) -> None:
 
 
 def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
-    """Check the machine, then build what the cache lacks; `only` names the parts wanted (default: all but optional).
+    """Check the machine, then build what the cache lacks: `only` these parts, or all that the stack needs.
 
     Errors: BootstrapError, before anything was started where the machine lacks something.
     """
     where = layout()
-    wanted = [part for part in parts(where) if (part.name in only if only else not part.optional)]
+    wanted = [part for part in parts(where) if (part.name in only if only else part.by_default)]
     lacking = [part for part in wanted if not part.ready]
     if not lacking:
         return where
@@ -431,7 +469,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unknown part {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     try:
         if options.check:
-            problems = missing_on_machine(parts(layout()))
+            problems = missing_on_machine([part for part in parts(layout()) if part.by_default])
             print("\n".join(problems) or "bootstrap: this machine has what it must have")
             return 1 if problems else 0
         where = bootstrap(options.only, lambda line: print(line, file=sys.stderr, flush=True))

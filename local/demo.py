@@ -1,13 +1,16 @@
 """`make demo`: a whole import on the embedded stack, checked and cleaned up, in one command.
 
-Starts the stack, loads the Lindorm stand-in, starts the controller, applies examples/readings.yaml, watches it,
-compares the DynamoDB table with the source (every key, every value), deletes the import and looks at what is left.
+Starts the stack, loads the Lindorm stand-in, plans examples/readings.yaml, submits and watches it, reports, compares
+the table with the source (every key, every value), deletes the import and looks at what is left. What a user would
+do at the command line it does there: plan, submit, watch, report, delete.
 The last line is `demo: PASS source=… imported=… rejected=… seconds=…`, or `demo: FAIL` and the reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -32,7 +35,6 @@ GROUP, VERSION, PLURAL = "lindorm.io", "v1alpha1", "lindormimports"
 EXAMPLE = REPOSITORY / "examples" / "readings.yaml"
 # A stuck import must fail the demo; DynamoDB Local writes about 2,000 items a second.
 _STALLED_AFTER = 180.0
-_BAR = 30
 
 
 class DemoError(Exception):
@@ -68,6 +70,31 @@ class World:
         """Starts the controller as a part of the stack; its log is `log/controller.log`."""
         command = [sys.executable, "-m", "controller.cli", "controller", "--namespace", self.namespace, "--poll", "1"]
         self.stack.start_process("controller", [*command, *arguments])
+
+    def start_command(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Starts the command line, as a user of the stack would, on this terminal."""
+        environment = os.environ | self.stack.environment
+        return subprocess.Popen([sys.executable, "-m", "controller.cli", *arguments], env=environment, cwd=REPOSITORY)
+
+    def command(self, *arguments: str) -> None:
+        """Runs the command line. Raises DemoError when it does not end well."""
+        code = self.start_command(*arguments).wait()
+        if code:
+            raise DemoError(f"lindorm-import {' '.join(arguments)} ended with exit code {code}")
+
+    def watch_command(self, name: str) -> dict[str, Any]:
+        """Runs `watch` until the import has ended, and returns the import. Raises DemoError when nothing moves, or
+        when its exit code is not what the import came to."""
+        watching = self.start_command("watch", name, "--interval", "5")
+        try:
+            found = self.wait_ended(name)
+            code = watching.wait(timeout=30)
+        finally:
+            watching.kill()
+            watching.wait()
+        if code != (0 if condition(found, "Complete") == "True" else 1):
+            raise DemoError(f"watch ended with exit code {code}, but the import says: {told(found)}")
+        return found
 
     def create_secret(self, name: str = "lindorm", password: str | None = None) -> None:
         env = self.stack.environment
@@ -191,46 +218,6 @@ def told(document: dict[str, Any]) -> str:
     return next((c["message"] for c in conditions if c["type"] == "Ready"), "no status yet")
 
 
-class Display:
-    """A live bar on a terminal; a line for each new state, and one every few seconds, elsewhere."""
-
-    def __init__(self) -> None:
-        self._live = sys.stdout.isatty()
-        self._last = ""
-        self._at = 0.0
-
-    def show(self, document: dict[str, Any]) -> None:
-        status = document.get("status", {})
-        progress = status.get("progress")
-        summary = status.get("summary", "Pending")
-        if not progress:
-            self._line(f"{summary}: {told(document)}")
-            return
-        percent = progress.get("percent", 0)
-        filled = _BAR * percent // 100
-        throttled = status.get("throttling", {}).get("events", 0)
-        text = (
-            f"[{'#' * filled}{'.' * (_BAR - filled)}] {percent:3d} %  {summary:<9} read {progress['rowsRead']:,}  "
-            f"written {progress['itemsWritten']:,}  rejected {progress['itemsRejected']}  "
-            f"{progress.get('rowsPerSecond', 0):,} rows/s  throttled {throttled}"
-        )
-        if self._live:
-            print(f"\r{text}\033[K", end="", flush=True)
-            self._last = text
-        elif time.monotonic() - self._at > 2 or percent == 100:
-            self._at = time.monotonic()
-            self._line(text)
-
-    def end(self) -> None:
-        if self._live and self._last:
-            print()
-
-    def _line(self, text: str) -> None:
-        if text != self._last:
-            print(f"  {text}", flush=True)
-            self._last = text
-
-
 def step(text: str) -> None:
     print(f"==> {text}", flush=True)
 
@@ -239,23 +226,23 @@ def run(world: World, rows: int) -> str:
     """The demo; returns the closing line's figures. Raises DemoError."""
     step(f"loading {rows:,} rows into the Lindorm stand-in")
     load(Store(world.stack.folder / "lindorm"), Shape(rows=rows))
-    step("starting the controller and applying examples/readings.yaml")
-    world.create_secret()
-    world.start_controller()
     document = world.example()
-    name = document["metadata"]["name"]
+    name, manifest = document["metadata"]["name"], world.stack.folder / "import.yaml"
+    manifest.write_text(yaml.safe_dump(document, sort_keys=False))
+    step(f"lindorm-import plan -f {EXAMPLE.relative_to(REPOSITORY)}")
+    world.command("plan", "-f", str(manifest))
+    step(f"starting the controller; lindorm-import submit, lindorm-import watch {name}")
+    world.start_controller()
     began = time.monotonic()
-    world.apply(document)
-    display = Display()
-    for found in world.watch(name):
-        display.show(found)
-        if condition(found, "Complete") == "True" or condition(found, "Failed") == "True":
-            break
-    display.end()
+    world.command("submit", "-f", str(manifest))
+    found = world.watch_command(name)
     if condition(found, "Complete") != "True":
         raise DemoError(f"the import failed: {told(found)}")
     seconds = time.monotonic() - began
     results = found["status"]["results"]
+    folder = world.stack.folder / "report"
+    step(f"lindorm-import report {name} --directory {folder}")
+    world.command("report", name, "--directory", str(folder))
     step("comparing the DynamoDB table with the source, every key and every value")
     differences = world.differences(document)
     print(f"  {differences.rows:,} rows in the range, {differences.items:,} items in the table: {differences}")
@@ -263,13 +250,13 @@ def run(world: World, rows: int) -> str:
         raise DemoError(f"the table differs from the source: {differences}")
     if (results["rowsRead"], results["itemsWritten"]) != (differences.rows, differences.items):
         raise DemoError(f"the import reports {results}, the table has {differences.items} items")
-    step("deleting the import")
-    world.delete(name)
-    for found in world.watch(name):
-        display.show({"status": {"summary": "Deleting", "conditions": found["status"]["conditions"]}})
+    step(f"lindorm-import delete {name}")
+    world.command("delete", name)
+    for _ in world.watch(name):
+        pass
     if left := world.leftovers(document):
         raise DemoError(f"temporary things are left: {', '.join(left)}")
-    print("  gone: FlinkDeployment, ConfigMap, staging bucket")
+    print("  gone: FlinkDeployment, ConfigMaps, staging bucket")
     if not world.table_exists(document["spec"]["target"]["table"]):
         raise DemoError("the table is gone, though target.deletionPolicy is Retain")
     print(f"  kept: DynamoDB table {document['spec']['target']['table']} with {differences.items:,} items")

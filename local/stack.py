@@ -41,6 +41,7 @@ PARTS = ("kube", "aws", "dynamodb", "lindorm", "flink")
 ACCESS_KEY, SECRET_KEY, REGION = "local", "local", "us-west-2"
 LINDORM_USER, LINDORM_PASSWORD = "importer", "local-only-password"
 
+_CRDS = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 _PATIENCE = 90.0  # seconds that a part may take to be ready, on a busy machine
 
 Ready = Callable[[], bool]
@@ -87,7 +88,7 @@ class Stack:
         crds: Sequence[Path] | None = None,
         flink_options: Sequence[str] = (),
     ) -> None:
-        """parts: which of PARTS. usrlib, jars: what Flink runs instead of flink_job/ and its jar.
+        """parts: which of PARTS. usrlib, jars: what Flink runs instead of flink_job/ and its jars.
 
         crds: files of CustomResourceDefinitions besides Flink's, instead of those in crds/. flink_options: further
         options of `python -m local.flink`.
@@ -102,7 +103,7 @@ class Stack:
         self._ports = _Ports()
         self._managed: dict[str, _Managed] = {}
         self._usrlib = usrlib or REPOSITORY / "flink_job"
-        self._jars = [self._layout.job_jar] if jars is None else list(jars)
+        self._jars = [self._layout.job_jar, self._layout.jdbc_driver] if jars is None else list(jars)
         self._crds = sorted((REPOSITORY / "crds").glob("*.yaml")) if crds is None else list(crds)
         self._flink_options = list(flink_options)
         self._kube = Kube(
@@ -318,17 +319,24 @@ class Stack:
         """
         # As a custom object: the typed client would drop what its own model does not know.
         api = client.CustomObjectsApi(self.api_client())
-        where = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
         name = crd["metadata"]["name"]
         try:
-            api.create_cluster_custom_object(*where, crd)
+            api.create_cluster_custom_object(*_CRDS, crd)
         except ApiException as error:
             if error.status != 409:
                 raise StackError(f"the API server refuses the CRD {name}: {error.body}") from error
-            api.patch_cluster_custom_object(*where, name, crd)
+            api.patch_cluster_custom_object(*_CRDS, name, crd)
+        self.wait_crd(name)
+
+    def wait_crd(self, name: str) -> None:
+        """Wait until a CustomResourceDefinition is served.
+
+        Errors: StackError when it is not in time, ApiException when it is not there.
+        """
+        api = client.CustomObjectsApi(self.api_client())
         deadline = time.monotonic() + _PATIENCE
         while True:
-            found: Any = api.get_cluster_custom_object(*where, name)
+            found: Any = api.get_cluster_custom_object(*_CRDS, name)
             conditions = {c["type"]: c["status"] for c in found.get("status", {}).get("conditions") or []}
             if conditions.get("Established") == "True":
                 return
@@ -365,7 +373,7 @@ class Stack:
 
     def _start_moto(self) -> None:
         port = self._ports["moto"]
-        command = self._python("moto.server", "-H", "127.0.0.1", "-p", str(port))
+        command = self._python("local.aws", "-H", "127.0.0.1", "-p", str(port))
         ready = self._http_ready(f"http://127.0.0.1:{port}/moto-api/data.json")
         self.start_process("moto", command, ready=ready, wait=False)
 

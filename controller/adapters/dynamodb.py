@@ -1,6 +1,7 @@
 """The target table."""
 
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -42,7 +43,8 @@ def look_at_capacity(
             table = dynamodb.describe_table(TableName=name)["Table"]
         except ClientError as error:
             if aws_code(error) == "ResourceNotFoundException":
-                return TableSeen(exists=False)
+                left = look_at_scaling(scaling, name, policy)  # a table that is deleted leaves its target behind
+                return TableSeen(exists=False, scaling_target=left.target if left else None)
             raise
     types = {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]}
     key = {part["KeyType"]: part["AttributeName"] for part in table["KeySchema"]}
@@ -59,6 +61,7 @@ def look_at_capacity(
     return TableSeen(
         exists=True,
         arn=table["TableArn"],
+        created_at=table["CreationDateTime"].astimezone(UTC),
         status=table["TableStatus"],
         partition=part("HASH"),
         sort=part("RANGE"),

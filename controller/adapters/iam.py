@@ -33,9 +33,9 @@ def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question) -> P
     except AWS_FAILURES as error:
         doubtful.append(f"sts:GetCallerIdentity failed: {error}")
     else:
-        _simulate(iam, caller, controller_actions(question), question, denied, doubtful)
+        simulate(iam, caller, controller_actions(question), question, denied, doubtful)
     if role := question.spec.job.execution_role_arn:
-        _simulate(iam, role, job_actions(), question, denied, doubtful)
+        simulate(iam, role, job_actions(), question, denied, doubtful)
     return PermissionsSeen(tuple(denied), tuple(doubtful))
 
 
@@ -45,7 +45,7 @@ def _role(caller: str) -> str:
     return f"{head.replace(':sts:', ':iam:')}:role/{rest.split('/')[0]}" if rest else caller
 
 
-def _simulate(
+def simulate(
     iam: Any,
     principal: str,
     actions: tuple[AwsAction, ...],
@@ -53,6 +53,7 @@ def _simulate(
     denied: list[str],
     doubtful: list[str],
 ) -> None:
+    """Adds to denied what is surely, and to doubtful what is perhaps not allowed to the principal (an ARN)."""
     _, partition, _, _, account, _ = principal.split(":", 5)
     by_resource: dict[AwsResource, list[str]] = defaultdict(list)
     for action in actions:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from controller import names
 from controller.adapters.errors import kube_errors
@@ -37,8 +38,18 @@ class Kube:
             config.load_incluster_config()  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_kube_config()  # type: ignore[no-untyped-call]
-        api = client.ApiClient()
+        configuration = client.Configuration.get_default_copy()
+        configuration.connection_pool_maxsize = 256  # as many as passes run at once (operator.py)
+        api = client.ApiClient(configuration)
         return cls(client.CoreV1Api(api), client.CustomObjectsApi(api))
+
+    def answers(self) -> bool:
+        """Whether the API server is there."""
+        try:
+            client.VersionApi(self.core.api_client).get_code(_request_timeout=_TIMEOUT)
+        except (ApiException, HTTPError):
+            return False
+        return True
 
     def read_import(self, namespace: str, name: str) -> Document | None:
         """The LindormImport as it is now; None when it is gone. Raises TroubleError."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -38,9 +39,9 @@ def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
 
 
 def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) -> None:
-    """Creates the bucket with its tags; one that is empty and has no tags is ours from a pass that died between the
-    two calls (not every region takes tags at creation). Public access is blocked by default since April 2023
-    (AWS: S3 User Guide, "Default settings for new buckets"). Raises TroubleError."""
+    """Creates the bucket, with its tags from the first moment on (API: CreateBucketConfiguration); one of that name
+    that is there already is left to the next look. Public access is blocked by default since April 2023 (AWS: S3 User
+    Guide, "Default settings for new buckets"). Raises TroubleError."""
     tag_set: Any = [{"Key": k, "Value": v} for k, v in tags.items()]
     with aws_errors(f"s3:CreateBucket of bucket {name}"):
         configuration: Any = {"Tags": tag_set}
@@ -51,10 +52,6 @@ def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) 
         except ClientError as error:
             if aws_code(error) != "BucketAlreadyOwnedByYou":
                 raise
-    seen = look_at_bucket(s3, name)
-    if seen.owner_uid is None and seen.empty:
-        with aws_errors(f"s3:PutBucketTagging on bucket {name}"):
-            s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_set})
 
 
 def delete_bucket(s3: "S3Client", name: str) -> None:
@@ -117,12 +114,15 @@ def look_for_result(s3: "S3Client", bucket: str, key: str) -> ResultSeen | None:
 
 def newest_checkpoint(s3: "S3Client", bucket: str, prefix: str) -> str | None:
     """s3://… of the newest complete checkpoint below the prefix (Flink: <job id>/chk-<n>/_metadata)."""
-    newest, address = None, None
+    newest: tuple[datetime, int] | None = None
+    address = None
     with aws_errors(f"s3:ListBucket on bucket {bucket}"):
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for entry in page.get("Contents", []):
                 found = _CHECKPOINT.search(entry["Key"])
-                if found and (newest is None or entry["LastModified"] > newest):
-                    newest = entry["LastModified"]
+                # S3's times are whole seconds: of two in one second the number decides.
+                age = (entry["LastModified"], int(found[1])) if found else None
+                if age and (newest is None or age > newest):
+                    newest = age
                     address = f"s3://{bucket}/{entry['Key'].removesuffix('/_metadata')}"
     return address

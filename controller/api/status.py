@@ -73,6 +73,16 @@ class Progress(StatusModel):
     observed_at: datetime | None = None
 
 
+class Moment(StatusModel):
+    """The counts at one time of the run."""
+
+    at: datetime
+    rows_read: int
+    items_written: int
+    write_units: int = Field(0, description="Consumed a second, lately.")
+    throttled: int = Field(0, description="Throttled writes since the start.")
+
+
 class Throttling(StatusModel):
     """The load on DynamoDB: counts from the job at once, the cause from CloudWatch (one to three minutes late)."""
 
@@ -87,12 +97,16 @@ class Throttling(StatusModel):
 
 
 class Spending(StatusModel):
-    """What the table's write capacity has cost so far because of this import: units consumed while it is on demand,
-    units provisioned while it is provisioned (of an existing table, above what it had). No nodes, no storage."""
+    """What the import has cost so far, at the plan's prices: units consumed while the table is on demand, units
+    provisioned while it is provisioned (of an existing table, above what it had), warming, and the job's pods."""
 
+    cost_usd: str = Field("0.00", alias="costUSD")
+    table_usd: str = Field("0.00", alias="tableUSD", description="DynamoDB's part of it.")
     write_units: int = Field(0, description="Consumed on demand.")
     provisioned_unit_seconds: int = Field(0, description="Provisioned write units, times the seconds they stood.")
-    cost_usd: str = Field("0.00", alias="costUSD")
+    warmed_from: int | None = Field(None, description="Write units a second that the table took at once before.")
+    warmed_units: int = Field(0, description="What warming has added to that.")
+    job_seconds: int = Field(0, description="How long the job's pods have stood.")
     job_write_units: int | None = Field(None, description="The job's own counter as last seen.")
     observed_at: datetime
 
@@ -126,13 +140,15 @@ class Resource(StatusModel):
     """Something outside Kubernetes that the import uses, and whether it made it.
 
     before: an existing table's settings, which come back when the import ends; released: they are back (or the
-    created table has what capacity.after says), and the import does not touch it any more.
+    created table has what capacity.after says), and the import does not touch it any more. created_at: when AWS says
+    the table was made, which tells it from a later one of the same name.
     """
 
     kind: Kind
     name: str
     origin: Origin
     arn: str | None = None
+    created_at: datetime | None = None
     deletion_policy: Literal["Retain", "Delete"]
     before: TableSettings | None = None
     released: bool = False
@@ -158,6 +174,7 @@ class ImportStatus(StatusModel):
     run: Run | None = None
     plan: PlanStatus | None = None
     progress: Progress | None = None
+    history: tuple[Moment, ...] = Field((), description="Some moments of the run, for the report.")
     throttling: Throttling | None = None
     spending: Spending | None = None
     job: JobStatus | None = None

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from controller.cli import plan
+from controller.cli import doctor, edit, plan, report, watch
 from controller.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from controller.decide import Settings
 from controller.observed import TroubleError
@@ -25,12 +25,17 @@ class _Parser(argparse.ArgumentParser):
 
 def _controller(arguments: argparse.Namespace) -> int:
     from controller import operator  # kopf takes a second to load; other commands do not need it
+    from controller.serving import ListenError
 
     try:
         prices = Prices.load(arguments.prices)
     except PricesError as error:
         raise BadInputError(f"--prices: {error}") from error
-    operator.run(arguments.namespace, Settings(poll=arguments.poll, image=arguments.job_image, prices=prices))
+    settings = Settings(poll=arguments.poll, image=arguments.job_image, prices=prices)
+    try:
+        operator.run(arguments.namespace, settings, arguments.listen)
+    except ListenError as error:
+        raise BadInputError(f"--listen: {error}") from error
     return 0
 
 
@@ -38,8 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     program = "kubectl lindorm" if Path(sys.argv[0]).name == "kubectl-lindorm" else "lindorm-import"
     parser = _Parser(prog=program, description="Imports a time range of a Lindorm table into DynamoDB.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (plan,):
+    for command in (plan, watch, report, doctor):
         command.add_parser(commands)
+    edit.add_parsers(commands)
     controller = commands.add_parser("controller", help="run the controller")
     controller.add_argument("--namespace", action="append", default=[], help="watch only this namespace (repeatable)")
     controller.add_argument(
@@ -49,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
         "--job-image",
         default=os.environ.get("LINDORM_IMPORT_JOB_IMAGE"),
         help="image of the Flink job, where spec.job.image names none (or LINDORM_IMPORT_JOB_IMAGE)",
+    )
+    controller.add_argument(
+        "--listen", metavar="HOST:PORT", help="serve /metrics and /healthz there; :8080 is port 8080 of all addresses"
     )
     controller.add_argument("--prices", type=Path, help="a price file in place of the one that comes along")
     controller.set_defaults(run=_controller)

@@ -47,15 +47,48 @@ def release(p: Pass) -> bool:
     if entry is None or entry.released:
         return True
     table = p.seen_or_hold(p.seen.table, "TableReady")
-    if table.exists and table.status != "ACTIVE":
+    if _orphaned(table):
+        p.actions.append(RemoveScaling(entry.name, names.scaling_policy(p.identity.uid), keep=False))
+        return False
+    replaced = entry.created_at is not None and table.created_at != entry.created_at
+    if table.exists and not replaced and table.status != "ACTIVE":
         return table.status == "DELETING"
-    if table.exists:
+    if table.exists and not replaced:
         actions = _changes(p, table, _left_with(p.spec.target.capacity, entry, table), target=None)
         p.actions.extend(actions)
         if actions:
             return False
     _note(p, entry.model_copy(update={"released": True}))
     return True
+
+
+def lost(p: Pass) -> str | None:
+    """Why what was written is not there any more: the table of the run was deleted, or another has its name."""
+    entry, table = p.status.resource("Table"), p.seen.table
+    if entry is None or entry.created_at is None or not isinstance(table, TableSeen):
+        return None
+    if table.exists and table.status != "DELETING" and table.created_at == entry.created_at:
+        return None
+    what = "another table has its name now" if table.exists and table.status != "DELETING" else "it was deleted"
+    return (
+        f"table {entry.name} is not the one that the import wrote to ({what}): what was written is gone. Delete this "
+        "import and create it again"
+    )
+
+
+def unscale(p: Pass, table: TableSeen) -> bool:
+    """Before the table is deleted: True when no auto scaling of ours is left, which would outlive it."""
+    if table.exists and table.settings.scaling_min is None and table.scaling_target is None:
+        return True
+    if not table.exists and not _orphaned(table):
+        return True
+    p.actions.append(RemoveScaling(p.spec.target.table, names.scaling_policy(p.identity.uid), keep=False))
+    return False
+
+
+def _orphaned(table: TableSeen) -> bool:
+    """The table was deleted by hand while it scaled by our policy."""
+    return not table.exists and table.scaling_target is not None
 
 
 def _set_during(p: Pass, table: TableSeen) -> Trouble | None:

@@ -13,7 +13,7 @@ from controller.actions import DeleteDeployment, DeleteImport
 from controller.api.spec import ImportSpec, parse_duration
 from controller.api.status import ImportStatus, Progress, Results, Run
 from controller.build import Identity
-from controller.decide import capacity
+from controller.decide import capacity, history
 from controller.decide.follow import follow, too_many
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.decide.prepare import prepare
@@ -46,6 +46,8 @@ def _advance(p: Pass) -> float | None:
     deployment = p.seen_or_hold(p.seen.deployment, "JobRunning")
     if deployment.exists and deployment.owner_uid != p.identity.uid:
         p.hold("JobRunning", _name_taken(p))
+    if p.status.job and (lost := capacity.lost(p)):
+        return p.fail("TableLost", lost)
     result = p.seen.result
     if isinstance(result, ResultSeen) and (deployment.finished or _ended_unseen(p, deployment, result)):
         return _finish(p, result)
@@ -95,9 +97,11 @@ def _after_the_end(p: Pass) -> float | None:
             p.conditions.set("JobRunning", "Unknown", failed.reason, message)
         return 2.0
     p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
-    if isinstance(p.seen.table, TableSeen):
+    entry = p.status.resource("Table")
+    if entry and not entry.released and isinstance(p.seen.table, TableSeen):
         spend(p, at_rest=True)
     if capacity.release(p):
+        p.conditions.set("TableReady", "True", "Released", "the table has what it is left with")
         return _expire(p)
     if failed:
         message = f"the import has ended, but its table does not have its settings back: {failed.message}"
@@ -135,7 +139,11 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         ),
     )
     count_throttling(p)
+    history.note(p)
     spend(p)
+    if p.status.job:
+        p.update(job=p.status.job.model_copy(update={"state": "FINISHED"}))
+    p.conditions.set("StagingReady", "True", "BucketFound", f"staging in {p.run.prefix}")
     if result.run_id != p.run.id:
         return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")
     if result.rows_read != result.items_written + result.rows_rejected:

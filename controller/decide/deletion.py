@@ -77,9 +77,9 @@ def _remove_table(p: Pass) -> float | None:
             return None
         p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
         return 1.0
-    if not table.exists:
+    if not table.exists and capacity.unscale(p, table):
         return None
-    if table.status == "ACTIVE":
+    if table.status == "ACTIVE" and capacity.unscale(p, table):
         p.actions.append(_unprotect(p, entry.name) if table.protected else DeleteTable(entry.name))
     p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which this import created")
     return 1.0

@@ -7,7 +7,7 @@ from controller import build, names
 from controller.actions import Action, CreateObject, DeleteDeployment, SetJobState, SetRates
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
-from controller.decide import capacity
+from controller.decide import capacity, history
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
 from controller.decide.throttling import count_throttling
@@ -20,6 +20,7 @@ RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4)
 def follow(p: Pass, deployment: DeploymentSeen) -> float:
     _count(p, deployment)
     count_throttling(p)
+    history.note(p)
     spend(p, at_rest=deployment.stopped)
     progress = p.status.progress
     if progress and progress.items_rejected > p.spec.rejects.max:

@@ -9,7 +9,7 @@ from controller.api.conditions import Conditions, ConditionType
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus, Kind, Origin, Progress, Resource, Run
 from controller.build import Identity
-from controller.observed import Observed, Trouble
+from controller.observed import Observed, TableSeen, Trouble
 from controller.plan import Prices
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Pass:
             self.hold(condition, facet)
         return facet
 
-    def record(self, kind: Kind, name: str, owner_uid: str | None, policy: str, arn: str | None = None) -> None:
+    def record(self, kind: Kind, name: str, owner_uid: str | None, policy: str, table: TableSeen | None = None) -> None:
         """The entry in status.resources. What does not carry this import's UID is adopted, whatever was intended."""
         origin: Origin = "Created" if owner_uid == self.identity.uid else "Adopted"
         known = self.status.resource(kind)
@@ -101,7 +101,8 @@ class Pass:
                 "kind": kind,
                 "name": name,
                 "origin": origin,
-                "arn": arn,
+                "arn": table.arn if table else None,
+                "createdAt": table.created_at if table else None,
                 "deletionPolicy": policy,
                 "before": known.before if known else None,
             }

@@ -1,7 +1,5 @@
 """Before the job: source, permissions, plan and budget; then staging, table, submission."""
 
-from typing import NoReturn
-
 from controller import build, names, plan
 from controller.actions import CreateBucket, CreateObject, CreateTable
 from controller.api.status import JobStatus, PlanStatus
@@ -79,10 +77,6 @@ def _virtual_cluster(p: Pass) -> None:
 def _staging(p: Pass) -> None:
     staging = p.spec.staging
     bucket = p.seen_or_hold(p.seen.bucket, "StagingReady")
-    intended = p.before.resource("Bucket")
-    if bucket.exists and bucket.empty and bucket.owner_uid is None and intended and intended.origin == "Created":
-        # A pass died between creating the bucket and tagging it.
-        _create_bucket(p)
     if bucket.exists:
         p.record("Bucket", staging.bucket, bucket.owner_uid, staging.deletion_policy)
         p.conditions.set("StagingReady", "True", "BucketFound", f"staging in {p.run.prefix}")
@@ -95,11 +89,6 @@ def _staging(p: Pass) -> None:
                 f"bucket {staging.bucket} does not exist and staging.create is Never: create it",
             ),
         )
-    _create_bucket(p)
-
-
-def _create_bucket(p: Pass) -> NoReturn:
-    staging = p.spec.staging
     tags = names.tags(p.identity.namespace, p.identity.name, p.identity.uid)
     p.record("Bucket", staging.bucket, p.identity.uid, staging.deletion_policy)
     p.actions.append(CreateBucket(staging.bucket, p.spec.target.region, tuple(tags.items())))
@@ -134,7 +123,7 @@ def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
         p.record("Table", target.table, p.identity.uid, target.deletion_policy)
         p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
         p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
-    p.record("Table", target.table, table.owner_uid, target.deletion_policy, table.arn)
+    p.record("Table", target.table, table.owner_uid, target.deletion_policy, table)
     spend(p, at_rest=True)
     if table.status != "ACTIVE":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)

@@ -30,6 +30,7 @@ _log = logging.getLogger("local.flink.cluster")
 _STEADY = 60.0  # seconds that a JobManager must run to count as healthy (a kubelet takes ten minutes)
 _LONGEST_BACKOFF = 30.0  # seconds (a kubelet goes up to five minutes)
 _RESPAWN = 2.0  # seconds between two starts of TaskManagers
+_REFRESH = 5.0  # seconds between two looks at what is mounted (a kubelet takes up to a minute)
 _PATIENCE = 4.0  # seconds between SIGTERM and SIGKILL (a kubelet gives 30)
 
 
@@ -69,6 +70,7 @@ class Cluster:
         self._distribution, self._reader, self._pod_event = distribution, reader, pod_event
         self._lock = threading.RLock()
         self._last_worker_start = 0.0
+        self._last_refresh = 0.0
         self._pending: str | None = None
         self._record: Json = {}
         if self._file.exists():
@@ -166,10 +168,17 @@ class Cluster:
             if self.deployed_generation is None:
                 return
             self._keep_job_manager()
+            self._refresh_mounts()
             if job_ended:
                 self._end_task_managers()
             elif self._job_manager_alive() and self.port_ready:
                 self._keep_task_managers()
+
+    def _refresh_mounts(self) -> None:
+        """What the mounted objects say now reaches the running processes; what is gone stays as it was mounted."""
+        if self._job_manager_alive() and time.time() - self._last_refresh > _REFRESH:
+            self._last_refresh = time.time()
+            self._mount()
 
     def _keep_job_manager(self) -> None:
         now = time.time()

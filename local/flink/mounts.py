@@ -1,16 +1,18 @@
-"""ConfigMaps and Secrets as files, as a kubelet mounts them into a pod."""
+"""ConfigMaps and Secrets as files, as a kubelet mounts them into a pod and keeps them up to date."""
 
 from __future__ import annotations
 
 import base64
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
 from local.flink.model import Json
 
 CONTAINER = "flink-main-container"
+_DATA = "..data"  # the kubelet's name for the link to the current files
 
 
 class NotMountable(Exception):  # noqa: N818 - a state of the pod, not an error of ours
@@ -51,10 +53,11 @@ def environment(spec: Json) -> dict[str, str]:
 
 
 def mount(spec: Json, namespace: str, folder: Path, reader: ObjectReader) -> dict[str, str]:
-    """Write every ConfigMap and Secret volume of the podTemplate below `folder`.
+    """Write every ConfigMap and Secret volume of the podTemplate below `folder`; again for what has changed.
 
     Returns the local folder of each mountPath of Flink's container. Files of Secrets can be read by their owner alone.
-    Errors: NotMountable, with nothing half written that was whole before.
+    As with a kubelet, a reader finds the old files or the new ones, whole, and never none: the names are links into a
+    hidden folder that is replaced in one step. Errors: NotMountable, with what was mounted before untouched.
     """
     pod = (spec.get("podTemplate") or {}).get("spec") or {}
     contents = {volume["name"]: _content(volume, namespace, reader) for volume in pod.get("volumes") or []}
@@ -97,15 +100,42 @@ def _content(volume: Json, namespace: str, reader: ObjectReader) -> dict[str, by
 
 
 def _write(target: Path, files: dict[str, bytes], *, secret: bool) -> None:
-    """Fill a folder with exactly these files."""
-    new = target.with_name(target.name + ".new")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True, mode=0o700)
+    """Make a folder hold exactly these files."""
+    data = target / _DATA
+    if _read(data) == files:
+        return
+    target.mkdir(parents=True, mode=0o700, exist_ok=True)
+    # Who is just opening a file is still in there, so it goes only with the next change.
+    before = target / data.readlink() if data.is_symlink() else None
+    new = Path(tempfile.mkdtemp(prefix="..", dir=target))
     for name, content in files.items():
         path = new / name
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600 if secret else 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-    shutil.rmtree(target, ignore_errors=True)
-    new.rename(target)
+    _link(data, new.name)
+    tops = {Path(name).parts[0] for name in files}
+    for top in tops:
+        _link(target / top, f"{_DATA}/{top}")
+    for entry in target.iterdir():
+        if not entry.name.startswith(".."):
+            if entry.name not in tops:
+                entry.unlink()
+        elif entry not in (data, new, before):
+            shutil.rmtree(entry)
+
+
+def _link(path: Path, to: str) -> None:
+    """A symbolic link, in place of what stood there."""
+    new = path.with_name(path.name + "..new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(to)
+    new.rename(path)
+
+
+def _read(data: Path) -> dict[str, bytes] | None:
+    """The files below a folder by their path; None where there is no folder."""
+    if not data.exists():
+        return None
+    return {str(f.relative_to(data)): f.read_bytes() for f in data.rglob("*") if f.is_file()}

@@ -1,58 +1,44 @@
-"""A small world for crash tests: moto's AWS in this process, an API server and a Flink operator that keep the rules.
+"""A small world for tests of whole lives: everything outside the controller, a user, and a clock.
 
-FakeKube has the methods of controller.adapters.kube.Kube and refuses what the real one refuses: a status written
-over a newer one, an object of a name that is taken. Every mutation, here and in AWS, passes a tripwire that can
-kill the controller just before or just after it, or lose its reply.
+The controller runs as it is: its adapters, the Kubernetes client (kubernetes_api.py answers it), boto3 (aws.py
+answers it) and the operator's own rule of when to look again. Flink and its operator are
+flink_operator.py. Every call of the controller passes the world: it is counted, a tripwire can kill the controller
+just before or just after a mutation or lose its reply, and a test can refuse it.
 """
 
-import json
+import base64
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
-import boto3
-from botocore.exceptions import ReadTimeoutError
-
-from controller import names
-from controller.adapters.kube import Conflict, Kube, _deployment
+from controller.api import PLURAL
 from controller.api.spec import ImportSpec
-from controller.clients import Clients
 from controller.decide import Settings
-from controller.observed import DeploymentSeen, JobSeen, PermissionsSeen, SourceSeen, Trouble, TroubleError
+from controller.observed import SourceSeen, Trouble
 from controller.reconcile import Outcome, Reconciler
+from tests.controller.aws import Aws, AwsCall, controllers_clients
+from tests.controller.aws import reply_lost as aws_reply_lost
 from tests.controller.factories import NOW, SOURCE, SPEC, UID
+from tests.controller.flink_operator import FlinkOperator
+from tests.controller.kubernetes_api import Call, KubernetesApi, connection_lost
 
 Document = dict[str, Any]
-REGION = "us-west-2"
-_READS = ("Describe", "List", "Get", "Head")
-
-
-_current: list["World"] = []  # whose tripwire the clients' calls pass
-
-
-@cache
-def _shared_clients() -> Clients:
-    """boto3's clients take most of a second to make; the worlds, which live one after the other, share them."""
-    clients = Clients(cast(Kube, None), "http://{name}.{namespace}")
-    for client in (clients.dynamodb(REGION), clients.s3(REGION)):
-        client.meta.events.register("before-call", lambda **call: _current[0]._before_call(**call))
-        client.meta.events.register("after-call", lambda **call: _current[0]._after_call(**call))
-    return clients
+AnyCall = Call | AwsCall
+FINALIZER = "lindorm.io/finalizer"
+# What no end state depends on: when something happened, what the time has cost, and how often the job was looked at.
+_TIMES = {
+    "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
+    "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
+    "restarts", "jobId", "lastCheckpoint", "retired",
+}  # fmt: skip
 
 
 class Crash(BaseException):
     """The controller's process dies here. No handler of the controller may catch it."""
-
-
-@cache
-def _plain_client(service: str) -> Any:
-    """A client without tripwire, for what is not the controller."""
-    return boto3.client(service, region_name=REGION)  # type: ignore[call-overload]
 
 
 @dataclass
@@ -69,266 +55,201 @@ class Tripwire:
         if self.count == self.at and self.mode == "before":
             raise Crash
 
-    def after(self, what: str) -> None:
-        self.done[what] += 1
+    def after(self, call: AnyCall) -> None:
+        self.done[str(call)] += 1
         if self.count == self.at and self.mode == "after":
             raise Crash
-
-    @property
-    def loses_reply(self) -> bool:
-        return self.count == self.at and self.mode == "reply lost"
-
-
-class FakeKube:
-    """The API server, and the Flink operator when tick() is called."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self.imports: dict[str, Document] = {}
-        self.deployments: dict[str, Document] = {}
-        self.config_maps: dict[str, Document] = {}
-        self.secrets = {"lindorm": ("user", "password")}
-        self._version = 0
-
-    @contextmanager
-    def _mutation(self, what: str) -> Iterator[None]:
-        wire = self._world.wire
-        wire.before()
-        yield
-        wire.after(what)
-        if wire.loses_reply:
-            raise TroubleError(Trouble("KubernetesUnreachable", f"no reply to {what}"))
-
-    def _touch(self, document: Document) -> None:
-        self._version += 1
-        document["metadata"]["resourceVersion"] = str(self._version)
-
-    def read_import(self, namespace: str, name: str) -> Document | None:
-        found = self.imports.get(name)
-        return deepcopy(found) if found else None
-
-    def write_status(self, resource: Document, status: Document) -> None:
-        meta = resource["metadata"]
-        stored = self.imports.get(meta["name"])
-        if stored is None or stored["metadata"]["resourceVersion"] != meta["resourceVersion"]:
-            raise Conflict
-        with self._mutation("status"):
-            stored["status"] = json.loads(json.dumps(status))
-            self._touch(stored)
-
-    def credentials(self, namespace: str, secret: str) -> tuple[str, str]:
-        if secret not in self.secrets:
-            raise TroubleError(Trouble("SecretMissing", f"Secret {secret} is missing"))
-        return self.secrets[secret]
-
-    def has_config_map(self, namespace: str, name: str, uid: str) -> bool:
-        found = self.config_maps.get(name)
-        if found and found["metadata"]["labels"].get(names.UID_LABEL) != uid:
-            raise TroubleError(Trouble("NameTaken", name))
-        return found is not None
-
-    def look_at_rates(self, namespace: str, name: str, uid: str) -> str:
-        found = self.config_maps.get(name)
-        return found["data"][names.RATES_KEY] if found else ""
-
-    def set_rates(self, namespace: str, name: str, text: str) -> None:
-        with self._mutation("set rates"):
-            self.config_maps[name]["data"][names.RATES_KEY] = text
-
-    def delete_import(self, namespace: str, name: str, uid: str) -> None:
-        found = self.imports.get(name)
-        if found and found["metadata"]["uid"] == uid and "deletionTimestamp" not in found["metadata"]:
-            with self._mutation("delete LindormImport"):
-                found["metadata"]["deletionTimestamp"] = "now"
-                self._touch(found)
-
-    def look_at_deployment(self, namespace: str, name: str) -> DeploymentSeen:
-        found = self.deployments.get(name)
-        return _deployment(found) if found else DeploymentSeen(exists=False)
-
-    def create(self, body: Document) -> None:
-        store = self.config_maps if body["kind"] == "ConfigMap" else self.deployments
-        name = body["metadata"]["name"]
-        if name in store:
-            return
-        with self._mutation(f"create {body['kind']}"):
-            document = deepcopy(body)
-            document["metadata"] |= {"uid": f"d-{self._version}", "generation": 1}
-            store[name] = document
-
-    def set_job_state(self, namespace: str, name: str, state: str) -> None:
-        with self._mutation(f"set {state}"):
-            self.deployments[name]["spec"]["job"]["state"] = state
-            self.deployments[name]["metadata"]["generation"] += 1
-
-    def delete_deployment(self, namespace: str, name: str, uid: str) -> None:
-        found = self.deployments.get(name)
-        if found and found["metadata"]["uid"] == uid:
-            with self._mutation("delete FlinkDeployment"):
-                found["metadata"]["deletionTimestamp"] = "now"
-
-    def delete_config_map(self, namespace: str, name: str) -> None:
-        if name in self.config_maps:
-            with self._mutation("delete ConfigMap"):
-                del self.config_maps[name]
+        if self.count == self.at and self.mode == "reply lost":
+            raise connection_lost() if isinstance(call, Call) else aws_reply_lost()
 
 
 @dataclass
 class World:
-    """Everything outside the controller, and a clock."""
+    """Everything outside the controller, and a clock. faults: sees each call of the controller and may raise what
+    the outside answers instead (Refusal, Refused); calls: every call so far, by its name."""
 
     wire: Tripwire = field(default_factory=Tripwire)
     now: datetime = NOW
     source: Callable[[], SourceSeen] = lambda: SOURCE
-    ages: Counter[str] = field(default_factory=Counter)
+    faults: Callable[[AnyCall], None] = lambda call: None
+    calls: Counter[str] = field(default_factory=Counter)
+    used: set[AnyCall] = field(default_factory=set)
+    memories: dict[str, Trouble | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kube = FakeKube(self)
+        self.api = KubernetesApi(before=self._before, after=self._after)
+        self.aws = Aws(before=self._before, after=self._after)
+        self.flink = FlinkOperator(self.api, self.aws.s3)
+        text = {"username": "user", "password": "password"}
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in text.items()}
+        self.api.add("secrets", {"metadata": {"name": "lindorm"}, "data": data})
         clients = replace(
-            _shared_clients(),
-            kube=cast(Kube, self.kube),
+            controllers_clients(),
+            kube=self.api.kube(),
             look_at_source=self._look_at_source,
-            look_at_job=self._look_at_job,
-            look_at_permissions=lambda *_: PermissionsSeen(),
+            look_at_job=self.flink.look_at_job,
         )
         self.reconciler = Reconciler(clients, Settings(poll=1), now=lambda: self.now)
-        _current[:] = [self]
 
     def _look_at_source(self, spec: ImportSpec, username: str, password: str, count: bool) -> SourceSeen:
+        assert (username, password) == ("user", "password")
         return self.source()
 
-    def _look_at_job(self, base: str, job_id: str) -> JobSeen:
-        return JobSeen(rows_read=500, items_written=400)
-
-    def _before_call(self, model: Any, **_: Any) -> None:
-        if not model.name.startswith(_READS):
+    def _before(self, call: AnyCall) -> None:
+        self.calls[str(call)] += 1
+        if call.mutates:
             self.wire.before()
+        self.faults(call)
 
-    def _after_call(self, model: Any, http_response: Any, **_: Any) -> None:
-        if model.name.startswith(_READS):
-            return
-        if http_response.status_code < 300:
-            self.wire.after(model.name)
-        if self.wire.loses_reply:
-            raise ReadTimeoutError(endpoint_url="moto")
+    def _after(self, call: AnyCall) -> None:
+        if call.mutates:
+            self.wire.after(call)
 
-    # -- the user, the operator, the time ----------------------------------------------------------------------
+    # -- the user ----------------------------------------------------------------------------------------------------
 
     def apply(self, uid: str = UID, name: str = "readings", **changes: Any) -> None:
-        spec = deepcopy(SPEC)
-        for path, value in changes.items():
-            node = spec
-            *parents, last = path.split(".")
-            for part in parents:
-                node = node.setdefault(part, {})
-            node[last] = value
-        metadata = {"namespace": "default", "name": name, "uid": uid, "generation": 1}
-        self.kube.imports[name] = {"metadata": metadata, "spec": spec}
-        self.kube._touch(self.kube.imports[name])
+        """Creates the import of factories.SPEC, with changes by dotted path."""
+        metadata = {"name": name, "uid": uid, "finalizers": [FINALIZER]}
+        document = {"metadata": metadata, "spec": changed(deepcopy(SPEC), changes)}
+        self.memories.pop(name, None)
+        self.api.add(PLURAL, document)
 
     def edit(self, name: str = "readings", **changes: Any) -> None:
-        document = self.kube.imports[name]
-        document["spec"] |= changes
-        document["metadata"]["generation"] += 1
-        self.kube._touch(document)
+        found = self.read(name)
+        self.api.change(found, {**found, "spec": changed(deepcopy(found["spec"]), changes)})
 
     def delete(self, name: str = "readings") -> None:
-        self.kube.imports[name]["metadata"]["deletionTimestamp"] = "now"
-        self.kube._touch(self.kube.imports[name])
+        self.api.remove(PLURAL, name)
 
-    def tick(self) -> None:
-        """A second passes: the Flink operator and the job do their part."""
-        self.now += timedelta(seconds=1)
-        for name, found in list(self.kube.deployments.items()):
-            if "deletionTimestamp" in found["metadata"]:
-                del self.kube.deployments[name]
-                continue
-            meta, wanted = found["metadata"], found["spec"]["job"].get("state", "running")
-            self.ages[meta["uid"]] += wanted == "running"
-            state = ["RECONCILING", "RUNNING", "RUNNING", "FINISHED"][min(self.ages[meta["uid"]] - 1, 3)]
-            if state == "FINISHED":
-                self._leave_result(found)
-            found["status"] = {
-                "observedGeneration": meta["generation"],
-                "lifecycleState": "STABLE" if wanted == "running" else "SUSPENDED",
-                "reconciliationStatus": {"state": "DEPLOYED"},
-                "jobManagerDeploymentStatus": "READY",
-                "jobStatus": {"state": state if wanted == "running" else "FINISHED", "jobId": "a" * 32},
-            }
+    def read(self, name: str = "readings") -> Document:
+        found = self.api.get(PLURAL, name)
+        assert found is not None, f"import {name} is gone"
+        return found
 
-    def _leave_result(self, deployment: Document) -> None:
-        """As the job does: a put of the same document, whoever looks."""
-        config = json.loads(self.kube.config_maps[deployment["metadata"]["name"]]["data"]["job.json"])
-        bucket, key = config["result"]["path"].removeprefix("s3://").split("/", 1)
-        result = {
-            "version": 1,
-            "runId": config["import"]["runId"],
-            "rowsRead": 1000,
-            "itemsWritten": 998,
-            "rowsRejected": 2,
-            "rejectedByReason": {"EmptyKey": 2},
-        }
-        _plain_client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(result))
+    def gone(self, name: str = "readings") -> bool:
+        return self.api.get(PLURAL, name) is None
 
-    # -- the controller ------------------------------------------------------------------------------------------
+    # -- the time ------------------------------------------------------------------------------------------------------
 
-    def drive(self, until: Callable[[Outcome], bool], name: str = "readings", passes: int = 80) -> Outcome:
-        """Passes until the condition holds; a crash costs the memory (last_action) and nothing else."""
-        last_action = None
-        uid = self.kube.imports[name]["metadata"]["uid"]
+    def tick(self, seconds: float = 1) -> None:
+        """Time passes: AWS, Flink and Kubernetes do their part."""
+        self.now += timedelta(seconds=seconds)
+        self.aws.dynamodb.pass_time(seconds)
+        self.aws.s3.now = self.now
+        self.flink.second(self.now)
+        self.api.collect_garbage()
+
+    # -- the controller ------------------------------------------------------------------------------------------------
+
+    def run_pass(self, name: str = "readings", uid: str | None = None) -> Outcome | None:
+        """One pass, as the operator runs it; None where it died. A crash costs the memory and nothing else."""
+        uid = uid or self.read(name)["metadata"]["uid"]
+        self.aws.activate()
+        try:
+            outcome = self.reconciler.run_pass("default", name, uid, self.memories.get(name))
+        except Crash:
+            self.memories.pop(name, None)
+            return None
+        self.memories[name] = outcome.last_action
+        found = self.api.get(PLURAL, name)
+        if outcome.release and found and "deletionTimestamp" in found["metadata"]:
+            self.api.set_finalizers(found, [])
+        return outcome
+
+    def drive(self, until: Callable[[Outcome], bool], name: str = "readings", passes: int = 120) -> Outcome:
+        """Passes until the condition holds, each when the one before asked for it (a trouble: in a second)."""
         for _ in range(passes):
-            try:
-                outcome = self.reconciler.run_pass("default", name, uid, last_action)
-            except Crash:
-                last_action = None
-                continue
-            last_action = outcome.last_action
-            if until(outcome):
+            outcome = self.run_pass(name)
+            if outcome and until(outcome):
                 return outcome
-            self.tick()
+            self.tick(max(1, outcome.requeue or 1) if outcome else 1)
         raise AssertionError(f"not there after {passes} passes: {self.status(name)}")
 
     def run_to_end(self, name: str = "readings") -> None:
-        self.drive(lambda o: o.requeue is None and o.trouble is None and not self.kube.deployments, name)
+        """Until the import has ended and nothing is left to do."""
+        self.drive(lambda o: self.ended(name) and o.requeue is None and o.trouble is None, name)
 
     def remove(self, name: str = "readings") -> None:
+        """Deletes the import and lets the controller do its part until it is gone."""
         self.delete(name)
-        self.drive(lambda o: o.release, name)
-        del self.kube.imports[name]
+        self.drive(lambda _: self.gone(name), name)
+
+    def idle(self, passes: int = 10, name: str = "readings") -> int:
+        """Passes when everything is done; how many mutations they made."""
+        before = self.wire.count
+        for _ in range(passes):
+            self.run_pass(name)
+            self.tick()
+        return self.wire.count - before
+
+    # -- what there is -----------------------------------------------------------------------------------------------
 
     def status(self, name: str = "readings") -> Document:
-        found: Document = self.kube.imports[name].get("status", {})
-        return found
+        found = self.api.get(PLURAL, name) or {}
+        status: Document = found.get("status", {})
+        return status
 
     def conditions(self, name: str = "readings") -> dict[str, str]:
         return {c["type"]: c["status"] for c in self.status(name).get("conditions", [])}
 
+    def condition(self, type_: str, name: str = "readings") -> Document:
+        found = [c for c in self.status(name).get("conditions", []) if c["type"] == type_]
+        return found[0] if found else {}
+
+    def ended(self, name: str = "readings") -> bool:
+        conditions = self.conditions(name)
+        return "True" in (conditions.get("Complete"), conditions.get("Failed"))
+
     def snapshot(self) -> Document:
-        """What there is, without times: the end state that every crash must lead to."""
-        s3, dynamodb = _plain_client("s3"), _plain_client("dynamodb")
-        buckets = {
-            b["Name"]: sorted(o["Key"] for o in s3.list_objects_v2(Bucket=b["Name"]).get("Contents", []))
-            for b in s3.list_buckets()["Buckets"]
-        }
-        statuses = deepcopy({n: i.get("status", {}) for n, i in self.kube.imports.items()})
-        for status in statuses.values():
-            for condition in status.get("conditions", []):
-                condition.pop("lastTransitionTime")
-            status["conditions"] = sorted(status.get("conditions", []), key=lambda c: c["type"])
-            for part, field_ in (
-                ("run", "startTime"),
-                ("run", "completionTime"),
-                ("run", "activeSince"),
-                ("progress", "observedAt"),
-                ("throttling", "observedAt"),
-                ("spending", "observedAt"),
-                ("job", "restarts"),
-            ):
-                status.get(part, {}).pop(field_, None)
+        """What there is, without times: the end state that every fault must lead to."""
         return {
-            "buckets": buckets,
-            "tables": sorted(dynamodb.list_tables()["TableNames"]),
-            "deployments": sorted(self.kube.deployments),
-            "configMaps": sorted(self.kube.config_maps),
-            "statuses": statuses,
+            "buckets": {name: _runs(self.aws.s3.keys(name)) for name in self.aws.s3.buckets},
+            "tables": {name: _timeless(asdict(table)) for name, table in self.aws.dynamodb.tables.items()},
+            "scaling": (dict(self.aws.scaling.targets), deepcopy(self.aws.scaling.policies)),
+            "flinkDeployments": self.api.names("flinkdeployments"),
+            "clusters": self.flink.running(),
+            "configMaps": self.api.names("configmaps"),
+            "statuses": {name: _timeless(self.status(name)) for name in self.api.names(PLURAL)},
         }
+
+
+def changed(spec: Document, changes: dict[str, Any]) -> Document:
+    """The spec with changes by dotted path; None takes the field away."""
+    for path, value in changes.items():
+        node = spec
+        *parents, last = path.split(".")
+        for part in parents:
+            node = node.setdefault(part, {})
+        node[last] = value
+        if value is None:
+            with suppress(KeyError):
+                del node[last]
+    return spec
+
+
+def difference(one: Any, other: Any, where: str = "") -> str | None:
+    """The first place where two snapshots differ; None where they are equal."""
+    if isinstance(one, list) and isinstance(other, list):
+        one, other = dict(enumerate(one)), dict(enumerate(other))
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return None if one == other else f"{where}: {one!r} and {other!r}"
+    for key in {**one, **other}:
+        if key not in one or key not in other:
+            return f"{where}.{key}: only in the {'first' if key in one else 'second'}"
+        if told := difference(one[key], other[key], f"{where}.{key}"):
+            return told
+    return None
+
+
+def _runs(keys: list[str]) -> list[str]:
+    """The kinds of files below each run, and every other key as it is: which checkpoints there are is no end state."""
+    return sorted({key.split("/checkpoints/")[0] + "/checkpoints/" if "/checkpoints/" in key else key for key in keys})
+
+
+def _timeless(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _timeless(value) for key, value in node.items() if key not in _TIMES}
+    if isinstance(node, list):
+        items = [_timeless(item) for item in node]
+        return sorted(items, key=str)
+    return node

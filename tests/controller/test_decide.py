@@ -79,12 +79,6 @@ def test_a_bucket_that_is_there_already_is_adopted(allocated: ImportStatus) -> N
     assert [(r.kind, r.origin) for r in decision.status.resources] == [("Bucket", "Adopted"), ("Table", "Created")]
 
 
-def test_a_bucket_left_untagged_by_a_crash_is_tagged_by_creating_it_again(allocated: ImportStatus) -> None:
-    intended = step(allocated, replace(READY_TO_START, bucket=BucketSeen(exists=False))).status
-    seen = replace(READY_TO_START, bucket=BucketSeen(exists=True, owner_uid=None, empty=True))
-    assert isinstance(step(intended, seen).actions[0], CreateBucket)
-
-
 def test_a_table_is_created_with_the_key_and_the_owner_in_one_call(allocated: ImportStatus) -> None:
     decision = step(allocated, replace(READY_TO_START, table=TableSeen(exists=False)))
     create = decision.actions[0]

@@ -151,14 +151,7 @@ def test_an_unknown_part_is_refused() -> None:
         bootstrap.main(["--only", "nonsense"])
 
 
-def test_an_optional_part_is_built_only_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[str] = []
-
-    def part(name: str, optional: bool) -> Part:
-        return Part(name, tmp_path / name, lambda _folder, _log: built.append(name), "no time", optional=optional)
-
-    monkeypatch.setattr(bootstrap, "parts", lambda _where: [part("stack", False), part("bench", True)])
-    bootstrap.bootstrap()
-    assert built == ["stack"]
-    bootstrap.bootstrap(["bench"])
-    assert built == ["stack", "bench"]
+def test_what_only_some_tests_need_is_built_only_when_it_is_named() -> None:
+    by_default = {part.name for part in bootstrap.parts(bootstrap.layout()) if part.by_default}
+    assert "dev-venv" in by_default
+    assert not by_default & {"tools", "bench"}

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 
-/** Lindorm over the MySQL protocol, by Connector/J. */
+/** Lindorm over the MySQL protocol, by Connector/J or the driver that stands in its place. */
 final class LindormServer implements Server {
 
     @Override
@@ -30,8 +30,7 @@ final class LindormServer implements Server {
         put(properties, scan, "tcpKeepAlive", "true");
         properties.setProperty("user", scan.username());
         properties.setProperty("password", scan.password().reveal());
-        // The driver's registration is per class loader and would outlive the job's; so no DriverManager.
-        Connection connection = new com.mysql.cj.jdbc.NonRegisteringDriver().connect(scan.url(), properties);
+        Connection connection = JdbcDriver.find(scan.url(), getClass().getClassLoader()).connect(properties);
         try (Statement statement = connection.createStatement()) {
             // Lindorm shows a TIMESTAMP in the session's zone, by default UTC+8.
             statement.execute("SET time_zone = '+00:00'");

@@ -1,0 +1,60 @@
+package io.lindorm.flink.source;
+
+import io.lindorm.flink.UserError;
+import java.sql.Connection;
+import java.sql.Driver;
+import java.sql.SQLException;
+import java.util.List;
+import java.util.Properties;
+import java.util.ServiceLoader;
+
+/**
+ * The JDBC driver that the image holds, and the address as that driver writes it.
+ *
+ * <p>Connector/J is not in this jar but beside it (LICENSES.md says why), so that another driver of the MySQL protocol
+ * can be put in its place.
+ */
+record JdbcDriver(Driver driver, String url) {
+
+    private static final String CONNECTOR_J = "com.mysql.cj.jdbc.NonRegisteringDriver";
+    private static final String MYSQL = "jdbc:mysql:";
+    private static final String MARIADB = "jdbc:mariadb:";
+
+    /**
+     * Connector/J where it is there, else the first driver that takes the address, or the same with jdbc:mariadb.
+     *
+     * @param url jdbc:mysql://host:port/database
+     * @param loader where the drivers are looked for
+     * @throws UserError where there is none
+     */
+    static JdbcDriver find(String url, ClassLoader loader) throws SQLException {
+        try {
+            // Not by its service: that class registers itself with DriverManager, which would outlive the job's loader.
+            Class<?> connectorJ = Class.forName(CONNECTOR_J, true, loader);
+            return new JdbcDriver((Driver) connectorJ.getConstructor().newInstance(), url);
+        } catch (ClassNotFoundException absent) {
+            return other(url, loader);
+        } catch (ReflectiveOperationException e) {
+            throw new SQLException(CONNECTOR_J + " cannot be made", e);
+        }
+    }
+
+    private static JdbcDriver other(String url, ClassLoader loader) throws SQLException {
+        List<String> addresses = List.of(url, url.replaceFirst("^" + MYSQL, MARIADB));
+        for (Driver driver : ServiceLoader.load(Driver.class, loader)) {
+            for (String address : addresses) {
+                if (driver.acceptsURL(address)) {
+                    return new JdbcDriver(driver, address);
+                }
+            }
+        }
+        throw new UserError(
+                "the job's image holds no JDBC driver for " + MYSQL + " addresses: put Connector/J, or another driver of "
+                        + "the MySQL protocol, beside lindorm-flink.jar");
+    }
+
+    /** A new connection. */
+    Connection connect(Properties properties) throws SQLException {
+        return driver.connect(url, properties);
+    }
+}

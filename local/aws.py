@@ -1,0 +1,78 @@
+"""moto's server, more like AWS where moto is not, and only there:
+
+- a bucket has the tags of CreateBucketConfiguration from its creation on (S3 API reference, CreateBucketConfiguration);
+- a scaling policy goes with its target, and what is not registered is an ObjectNotFoundException (Application Auto
+  Scaling API reference, DeregisterScalableTarget and DeleteScalingPolicy).
+
+`python -m local.aws -H HOST -p PORT`, as moto.server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree
+
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.core.exceptions import JsonRESTError
+from moto.s3.responses import S3Response
+from moto.server import main
+
+
+def _tagged_creation(put: Any) -> Any:
+    def put_bucket(self: Any, request: Any, bucket_name: str, querystring: dict[str, Any]) -> Any:
+        answer = put(self, request, bucket_name, querystring)
+        if b"<CreateBucketConfiguration" in self.body:
+            body = ElementTree.fromstring(self.body)  # noqa: S314  (our own controller's)
+            found = [element for element in body.iter() if _name(element) == "Tag"]
+            tags = [{_name(part): part.text or "" for part in tag} for tag in found]
+            self.backend.put_bucket_tagging(bucket_name, {tag["Key"]: tag["Value"] for tag in tags})
+        return answer
+
+    return put_bucket
+
+
+def _name(element: ElementTree.Element) -> str:
+    """Without the XML namespace."""
+    return element.tag.rsplit("}", 1)[-1]
+
+
+def _object_not_found(remove: Any, known: Any) -> Any:
+    def checked(self: Any, *arguments: Any, **named: Any) -> Any:
+        if not known(self, *arguments, **named):
+            raise JsonRESTError("ObjectNotFoundException", "no such scalable target or scaling policy")
+        return remove(self, *arguments, **named)
+
+    return checked
+
+
+def _target_known(self: Any, namespace: str, r_id: str, dimension: str) -> bool:
+    known = r_id in self.targets.get(dimension, {})
+    if known:
+        for key, policy in list(self.policies.items()):
+            if (policy.service_namespace, policy.resource_id) == (namespace, r_id):
+                del self.policies[key]
+    return known
+
+
+def _policy_known(
+    self: Any, policy_name: str, service_namespace: str, resource_id: str, scalable_dimension: str
+) -> bool:
+    parts = (policy_name, service_namespace, resource_id, scalable_dimension)
+    return any(
+        (p.policy_name, p.service_namespace, p.resource_id, p.scalable_dimension) == parts
+        for p in self.policies.values()
+    )
+
+
+def correct() -> None:
+    """Puts the corrections into moto's classes."""
+    backend: Any = ApplicationAutoscalingBackend
+    response: Any = S3Response
+    response._bucket_response_put = _tagged_creation(response._bucket_response_put)
+    backend.deregister_scalable_target = _object_not_found(backend.deregister_scalable_target, _target_known)
+    backend.delete_scaling_policy = _object_not_found(backend.delete_scaling_policy, _policy_known)
+
+
+if __name__ == "__main__":
+    correct()
+    main()

@@ -1,0 +1,121 @@
+"""The controller's AWS in memory: botocore's events hand each call to aws_services.py, before anything is sent.
+
+The controller's own clients run unchanged, with botocore's checks of every parameter. Each call passes `before` and
+`after`, which count, refuse, or end the controller's process.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NamedTuple
+
+from botocore import xform_name
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
+
+from controller.clients import Clients
+from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Iam, Refused, Scaling
+
+Document = dict[str, Any]
+REGION = "us-west-2"
+_READS = ("Describe", "List", "Get", "Head", "Simulate")
+
+_current: list["Aws"] = []  # the AWS of the test that runs
+
+
+@dataclass(frozen=True)
+class AwsCall:
+    """One call of the controller: service as in IAM ("dynamodb"), operation ("CreateTable"), its parameters."""
+
+    service: str
+    operation: str
+    params: Document = field(hash=False, compare=False, default_factory=dict)
+
+    @property
+    def mutates(self) -> bool:
+        return not self.operation.startswith(_READS)
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.operation}"
+
+
+class _Answer(NamedTuple):
+    """As much of a response as botocore looks at."""
+
+    status_code: int
+    headers: Document
+
+
+@dataclass
+class Aws:
+    """before and after see each of the controller's calls; before may raise Refused (the answer) or what a
+    connection raises; after may raise too, when the call has been done."""
+
+    before: Callable[[AwsCall], None] = lambda call: None
+    after: Callable[[AwsCall], None] = lambda call: None
+    dynamodb: DynamoDB = field(default_factory=DynamoDB)
+    s3: S3 = field(default_factory=S3)
+    scaling: Scaling = field(default_factory=Scaling)
+    cloudwatch: CloudWatch = field(default_factory=CloudWatch)
+    emr: EmrContainers = field(default_factory=EmrContainers)
+    iam: Iam = field(default_factory=Iam)
+
+    def __post_init__(self) -> None:
+        self.activate()
+
+    def activate(self) -> None:
+        """From now on the controller's calls come here."""
+        _current[:] = [self]
+
+    def answer(self, call: AwsCall) -> tuple[_Answer, Document]:
+        services = {
+            "dynamodb": self.dynamodb,
+            "s3": self.s3,
+            "application-autoscaling": self.scaling,
+            "cloudwatch": self.cloudwatch,
+            "emr-containers": self.emr,
+            "iam": self.iam,
+            "sts": self.iam,
+        }
+        operation = getattr(services[call.service], xform_name(call.operation), None)
+        assert operation is not None, f"aws_services.py does not know {call}"
+        try:
+            self.before(call)
+            parsed: Document = operation(**call.params)
+        except Refused as refused:
+            error = {"Code": refused.code, "Message": refused.message}
+            return _Answer(refused.status, {}), {"Error": error, "ResponseMetadata": _metadata(refused.status)}
+        self.after(call)
+        if isinstance(parsed.get("Body"), bytes):
+            parsed["Body"] = StreamingBody(io.BytesIO(parsed["Body"]), len(parsed["Body"]))
+        return _Answer(200, {}), {**parsed, "ResponseMetadata": _metadata(200)}
+
+
+def _metadata(status: int) -> Document:
+    return {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0, "RequestId": "in-memory"}
+
+
+@cache
+def controllers_clients() -> Clients:
+    """boto3's clients take most of a second to make; the worlds, which live one after the other, share them."""
+    clients = Clients(None, "http://flink/{namespace}/{name}")  # type: ignore[arg-type]
+    session = clients._session
+    session._session.set_credentials("in-memory", "in-memory")
+
+    def remember(params: Document, context: Document, **_: Any) -> None:
+        context["params"] = params
+
+    def answer(model: Any, context: Document, **_: Any) -> Any:
+        return _current[0].answer(AwsCall(model.service_model.service_name, model.name, context["params"]))
+
+    session.events.register("provide-client-params", remember)
+    session.events.register("before-call", answer)
+    for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers", "iam", "sts"):
+        clients._client(service, REGION)
+    return clients
+
+
+def reply_lost() -> Exception:
+    """What botocore raises where no answer comes."""
+    return ReadTimeoutError(endpoint_url="in-memory")

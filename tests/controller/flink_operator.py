@@ -1,0 +1,246 @@
+"""Flink and its operator in memory: the operator's decisions are those of local/flink (1.10.0's, traps included).
+
+A job works WORK steps, one a second, and keeps a checkpoint in S3 after each. It goes on from what it is given: the
+savepoint path of its deployment, or the HA data; so a job that was started from nothing in the middle of a run shows
+in `violations`, as do two jobs at once for one import.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from controller import names
+from controller.observed import JobSeen
+from local.flink.decide import reconcile
+from local.flink.model import (
+    FINALIZER,
+    AddFinalizer,
+    Cancel,
+    DeleteCluster,
+    Failure,
+    Job,
+    RemoveFinalizer,
+    Seen,
+    StopWithSavepoint,
+    Submit,
+    WriteStatus,
+)
+from local.flink.status import GLOBALLY_TERMINAL, LAST_STATE_DUMMY_PATH
+from tests.controller.aws_services import S3
+from tests.controller.kubernetes_api import KubernetesApi
+
+Document = dict[str, Any]
+WORK = 3
+ROWS, REJECTED = 1000, 2
+FLINK = "flinkdeployments"
+
+
+@dataclass
+class Cluster:
+    """The processes of one FlinkDeployment. age: seconds since the start; work: steps done."""
+
+    uid: str
+    generation: int
+    job_id: str
+    config: Document
+    work: int
+    age: int = 0
+    state: str = "CREATED"
+
+    @property
+    def ready(self) -> bool:
+        return self.age >= 1
+
+
+@dataclass
+class FlinkOperator:
+    """Reconciles the FlinkDeployments of an API server, a pass of each every second.
+
+    fail_at: at that step the next job fails (once), hopelessly or not; waiting: why no JobManager can start;
+    down: the operator makes no passes, jobs go on; endless: jobs never end.
+    """
+
+    api: KubernetesApi
+    s3: S3
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    submissions: int = 0
+    fail_at: list[int] = field(default_factory=list)
+    hopeless: bool = False
+    waiting: tuple[str, str] | None = None
+    down: bool = False
+    endless: bool = False
+    rejected: int = REJECTED
+    _ha: dict[str, int] = field(default_factory=dict)
+
+    def second(self, now: datetime) -> None:
+        """A second passes for every job, and the operator makes its passes."""
+        for cluster in self.clusters.values():
+            self._work(cluster)
+        for name in list(self.clusters):
+            if self.api.get(FLINK, name) is None:
+                del self.clusters[name]  # the owner references remove a cluster whose FlinkDeployment is gone
+        if not self.down:
+            for found in self.api.all(FLINK):
+                self._pass(found, now)
+
+    def look_at_job(self, base: str, job_id: str) -> JobSeen | None:
+        """As controller.adapters.flink: what the JobManager's REST API says, None where none answers."""
+        cluster = self.clusters.get(base.rsplit("/", 1)[1])
+        if cluster is None or not cluster.ready or cluster.job_id != job_id:
+            return None
+        done = ROWS * cluster.work // WORK
+        failed = cluster.state == "FAILED"
+        return JobSeen(
+            rows_read=done,
+            items_written=max(0, done - self.rejected),
+            rows_rejected=min(done, self.rejected),
+            failure="the items do not fit" if failed else None,
+            hopeless=failed and self.hopeless,
+        )
+
+    def running(self) -> list[str]:
+        """The names of the clusters there are."""
+        return sorted(self.clusters)
+
+    # -- the job ---------------------------------------------------------------------------------------------------
+
+    def _work(self, cluster: Cluster) -> None:
+        if cluster.state in GLOBALLY_TERMINAL or self.waiting:
+            return
+        cluster.age += 1
+        if cluster.age < 2:
+            return
+        cluster.state = "RUNNING"
+        if cluster.age < 3 or (self.endless and cluster.work == WORK - 1):
+            return
+        if self.fail_at and cluster.work == self.fail_at[0]:
+            self.fail_at.pop(0)
+            cluster.state = "FAILED"
+            return
+        if cluster.work < WORK:
+            cluster.work += 1
+            self._put(*self._checkpoint(cluster), {"work": cluster.work})
+        if cluster.work == WORK:
+            self._leave_result(cluster)
+            cluster.state = "FINISHED"
+
+    def _put(self, bucket: str, key: str, document: Document) -> None:
+        self.s3.put_object(bucket, key, json.dumps(document).encode())
+
+    def _checkpoint(self, cluster: Cluster) -> tuple[str, str]:
+        """Bucket and key of the cluster's newest checkpoint."""
+        bucket, prefix = _place(cluster.config)
+        return bucket, f"{prefix}checkpoints/{cluster.job_id}/chk-{cluster.work}/_metadata"
+
+    def _leave_result(self, cluster: Cluster) -> None:
+        bucket, key = cluster.config["result"]["path"].removeprefix("s3://").split("/", 1)
+        result = {
+            "version": 1,
+            "runId": cluster.config["import"]["runId"],
+            "rowsRead": ROWS,
+            "itemsWritten": ROWS - self.rejected,
+            "rowsRejected": self.rejected,
+            "rejectedByReason": {"EmptyKey": self.rejected} if self.rejected else {},
+        }
+        self._put(bucket, key, result)
+
+    # -- the operator ------------------------------------------------------------------------------------------------
+
+    def _pass(self, found: Document, now: datetime) -> None:
+        name = found["metadata"]["name"]
+
+        def once(seen: Seen) -> Any:
+            return reconcile(found, seen, int(now.timestamp() * 1000), f"{self.submissions + 1:032x}", {})
+
+        seen = self._look(name)
+        outcome = once(seen)
+        if any(isinstance(action, StopWithSavepoint) for action in outcome.actions):
+            outcome = once(replace(seen, savepoint=self._savepoint(name)))
+        for action in outcome.actions:
+            match action:
+                case AddFinalizer():
+                    self.api.set_finalizers(found, [*found["metadata"].get("finalizers", []), FINALIZER])
+                    return
+                case RemoveFinalizer():
+                    left = [f for f in found["metadata"].get("finalizers", []) if f != FINALIZER]
+                    self.api.set_finalizers(found, left)
+                    return
+                case WriteStatus(status):
+                    self.api.change(found, {**found, "status": status})
+                case Submit():
+                    self._submit(found, action)
+                case Cancel():
+                    self.clusters[name].state = "CANCELED"
+                case DeleteCluster():
+                    self._delete(name, action.ha_metadata)
+        self.api.change(found, {**found, "status": outcome.status})
+
+    def _look(self, name: str) -> Seen:
+        cluster = self.clusters.get(name)
+        known = name in self._ha
+        if cluster is None:
+            return Seen(ha_metadata=known, ha_checkpoint=known)
+        ended = cluster.state in GLOBALLY_TERMINAL  # then Flink itself removes its HA data
+        seen = Seen(deployed_generation=cluster.generation, ha_metadata=not ended, ha_checkpoint=not ended)
+        if self.waiting:
+            return replace(seen, waiting=self.waiting)
+        if not cluster.ready:
+            return seen
+        failure = Failure("java.lang.RuntimeException", "the items do not fit") if cluster.state == "FAILED" else None
+        jobs = (Job(cluster.job_id, "import", cluster.state, 1),)
+        bucket, key = self._checkpoint(cluster)
+        last = f"s3://{bucket}/{key.removesuffix('/_metadata')}" if ended and cluster.work else None
+        return replace(seen, port_ready=True, jobs=jobs, failure=failure, last_checkpoint=last)
+
+    def _submit(self, found: Document, action: Submit) -> None:
+        name, labels = found["metadata"]["name"], found["metadata"].get("labels", {})
+        config = self._job_config(found)
+        uid = labels.get(names.UID_LABEL, "")
+        if any(cluster.uid == uid for other, cluster in self.clusters.items() if other != name):
+            self.violations.append(f"two jobs at once for the import {uid}")
+        self.submissions += 1
+        self.clusters[name] = Cluster(uid, action.generation, action.job_id, config, self._start(name, action, config))
+
+    def _job_config(self, found: Document) -> Document:
+        """The job's document, as the pod mounts it; a pod whose volume is missing never starts."""
+        for volume in found["spec"]["podTemplate"]["spec"]["volumes"]:
+            wanted = volume.get("configMap")
+            if wanted and not wanted.get("optional") and self.api.get("configmaps", wanted["name"]) is None:
+                self.violations.append(f"ConfigMap {wanted['name']} is not there when its pod starts")
+        data = self.api.get("configmaps", found["metadata"]["name"]) or {}
+        loaded: Document = json.loads(data["data"]["job.json"])
+        return loaded
+
+    def _start(self, name: str, action: Submit, config: Document) -> int:
+        """The step that the job goes on from."""
+        if action.savepoint == LAST_STATE_DUMMY_PATH:
+            return self._ha[name]
+        if action.savepoint:
+            bucket, key = action.savepoint.removeprefix("s3://").split("/", 1)
+            return int(json.loads(self.s3.buckets[bucket].objects[f"{key}/_metadata"][0])["work"])
+        bucket, prefix = _place(config)
+        if self.s3.keys(bucket, f"{prefix}checkpoints/"):
+            self.violations.append(f"{name} was started from nothing although it has checkpoints")
+        return 0
+
+    def _savepoint(self, name: str) -> str:
+        cluster = self.clusters[name]
+        bucket, prefix = _place(cluster.config)
+        self._put(bucket, f"{prefix}savepoints/{cluster.job_id}/_metadata", {"work": cluster.work})
+        cluster.state = "FINISHED"
+        return f"s3://{bucket}/{prefix}savepoints/{cluster.job_id}"
+
+    def _delete(self, name: str, ha_metadata: bool) -> None:
+        cluster = self.clusters.pop(name, None)
+        if ha_metadata:
+            self._ha.pop(name, None)
+        elif cluster is not None and cluster.state not in GLOBALLY_TERMINAL:
+            self._ha[name] = cluster.work
+
+
+def _place(config: Document) -> tuple[str, str]:
+    """Bucket and key prefix of the run."""
+    bucket, key = config["result"]["path"].removeprefix("s3://").split("/", 1)
+    return bucket, key.removesuffix("result/result.json")
