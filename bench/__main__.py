@@ -68,7 +68,7 @@ FULL = Effort(
     resume_checkpoint_seconds=5,
     imports=(200, 1_000),
     controller_seconds=120.0,
-    heaps=(512, 256, 128, 96, 64, 48, 32),
+    heaps=(512, 256, 128, 96, 64, 48),
     profile=True,
 )
 QUICK = Effort(

@@ -15,8 +15,11 @@ _FRAMEWORK_MIB = 128  # Flink's default: taskmanager.memory.framework.heap.size
 
 
 def measure(lab: Lab, heaps: tuple[int, ...], rounds: int, say: Callable[[str], None]) -> dict[str, Case]:
-    """The direct path with each task heap (MiB, the largest first), by rows per CPU second: collecting garbage in a
-    small heap costs CPU, and on a machine with other work it is CPU that tells it."""
+    """The direct path with each task heap (MiB, the largest first) until one is too small.
+
+    Speed is rows per CPU second: collecting garbage in a small heap costs CPU, and where other work shares the cores it
+    is CPU that tells.
+    """
     found: dict[int, list[Figures]] = {}
     for heap in heaps:
         cluster = lab.project_cluster(f"memory-{heap}", configuration(heap))
@@ -28,7 +31,10 @@ def measure(lab: Lab, heaps: tuple[int, ...], rounds: int, say: Callable[[str], 
             break
         finally:
             cluster.stop()
-        say(f"memory, {heap} MiB of task heap: {case(found[heap])['rowsPerCpuSecond']:,.0f} rows per CPU second")
+        speeds = {size: case(figures)["rowsPerCpuSecond"] for size, figures in found.items()}
+        say(f"memory, {heap} MiB of task heap: {speeds[heap]:,.0f} rows per CPU second")
+        if speeds[heap] < KEEPS * max(speeds.values()):
+            break
     cases = {f"memory.{heap}": case(figures) for heap, figures in found.items()}
     best = max(figures["rowsPerCpuSecond"] for figures in cases.values())
     enough = [heap for heap in found if cases[f"memory.{heap}"]["rowsPerCpuSecond"] >= KEEPS * best]
