@@ -3,12 +3,14 @@ package io.lindorm.flink.source;
 import io.lindorm.flink.UserError;
 
 import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.table.api.config.TableConfigOptions;
 import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
+import java.time.ZoneId;
 import java.util.Set;
 
 /** Makes the table source of {@code 'connector' = 'lindorm'}. */
@@ -64,6 +66,10 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
                 throw new UserError("column `" + DataType.getFieldNames(columns).get(i) + "`: " + e.getMessage(), e);
             }
         }
-        return new LindormTableSource(Scan.of(helper.getOptions(), (RowType) columns.getLogicalType()), columns);
+        String zone = context.getConfiguration().get(TableConfigOptions.LOCAL_TIME_ZONE);
+        return new LindormTableSource(
+                Scan.of(helper.getOptions(), (RowType) columns.getLogicalType()),
+                columns,
+                zone.equals(TableConfigOptions.LOCAL_TIME_ZONE.defaultValue()) ? ZoneId.systemDefault() : ZoneId.of(zone));
     }
 }

@@ -10,6 +10,7 @@ import org.apache.flink.table.expressions.ResolvedExpression;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -17,10 +18,12 @@ import java.util.Optional;
 /** The table source behind {@code 'connector' = 'lindorm'}: reads only the columns and the times that a query wants. */
 final class LindormTableSource implements ScanTableSource, SupportsProjectionPushDown, SupportsFilterPushDown {
 
+    private final ZoneId sessionZone;
     private Scan scan;
     private DataType wanted;
 
-    LindormTableSource(Scan scan, DataType wanted) {
+    LindormTableSource(Scan scan, DataType wanted, ZoneId sessionZone) {
+        this.sessionZone = sessionZone;
         this.scan = scan;
         this.wanted = wanted;
     }
@@ -50,7 +53,7 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
         List<ResolvedExpression> accepted = new ArrayList<>();
         List<ResolvedExpression> remaining = new ArrayList<>();
         for (ResolvedExpression filter : filters) {
-            Optional<Scan> narrowed = TimePredicates.apply(scan, filter);
+            Optional<Scan> narrowed = TimePredicates.apply(scan, filter, sessionZone);
             narrowed.ifPresent(narrower -> scan = narrower);
             (narrowed.isPresent() ? accepted : remaining).add(filter);
         }
@@ -59,7 +62,7 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
 
     @Override
     public DynamicTableSource copy() {
-        return new LindormTableSource(scan, wanted);
+        return new LindormTableSource(scan, wanted, sessionZone);
     }
 
     @Override

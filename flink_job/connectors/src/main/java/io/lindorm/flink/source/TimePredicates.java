@@ -12,6 +12,7 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 import java.time.Instant;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.util.List;
 import java.util.Map;
@@ -34,15 +35,16 @@ final class TimePredicates {
     /**
      * The scan narrowed by a predicate.
      *
+     * @param sessionZone the zone of Flink's session ({@code table.local-time-zone})
      * @return the scan; nothing where the predicate is not a comparison of the time column with a constant. The scan's
      *     time column is the one that its options name, else the first TIMESTAMP column that is compared
      */
-    static Optional<Scan> apply(Scan scan, ResolvedExpression predicate) {
+    static Optional<Scan> apply(Scan scan, ResolvedExpression predicate, ZoneId sessionZone) {
         if (predicate instanceof CallExpression both && both.getFunctionDefinition() == BuiltInFunctionDefinitions.AND) {
             // How the planner writes a range that it has put together.
             Optional<Scan> narrowed = Optional.of(scan);
             for (ResolvedExpression each : both.getResolvedChildren()) {
-                narrowed = narrowed.flatMap(narrower -> apply(narrower, each));
+                narrowed = narrowed.flatMap(narrower -> apply(narrower, each, sessionZone));
             }
             return narrowed;
         }
@@ -57,14 +59,14 @@ final class TimePredicates {
             return Optional.empty();
         }
         String operator = OPERATORS.get(call.getFunctionDefinition());
-        return constant(scan.timeUnit(), column.getOutputDataType().getLogicalType(), literal)
+        return constant(scan.timeUnit(), column.getOutputDataType().getLogicalType(), literal, sessionZone)
                 .map(value -> scan.withRange(
                         column.getName(),
                         new TimeBounds(scan.start(), scan.end()).and(columnFirst ? operator : MIRRORED.get(operator), value)));
     }
 
     private static Optional<Object> constant(
-            LindormOptions.TimeUnit unit, LogicalType column, ValueLiteralExpression literal) {
+            LindormOptions.TimeUnit unit, LogicalType column, ValueLiteralExpression literal, ZoneId sessionZone) {
         if (unit != null) {
             return column.is(LogicalTypeRoot.BIGINT)
                     ? literal.getValueAs(Long.class)
@@ -74,7 +76,10 @@ final class TimePredicates {
                     : Optional.empty();
         }
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {
-            return literal.getValueAs(Instant.class).map(instant -> LocalDateTime.ofInstant(instant, ZoneOffset.UTC));
+            // The planner leaves a TIMESTAMP without a zone beside such a column; it means the session's, as in a CAST.
+            return literal.getValueAs(Instant.class)
+                    .or(() -> literal.getValueAs(LocalDateTime.class).map(time -> time.atZone(sessionZone).toInstant()))
+                    .map(instant -> LocalDateTime.ofInstant(instant, ZoneOffset.UTC));
         }
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITHOUT_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {
             return literal.getValueAs(LocalDateTime.class).map(Object.class::cast);

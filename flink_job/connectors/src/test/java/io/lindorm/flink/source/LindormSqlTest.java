@@ -107,13 +107,11 @@ class LindormSqlTest {
 
     @Test
     void columnsAndTimesArePushedDownAndExplainSaysSo() throws Exception {
-        TableEnvironment env = tables(
-                true, READINGS, "table-name", "readings", "scan.page-size", "300", "scan.timestamp.column", "ts",
-                "scan.timestamp.end", "2023-01-12T00:00:00Z");
-        String sql = "SELECT val FROM t WHERE ts >= TIMESTAMP '2023-01-10 09:00:00' AND metric = 'temp'";
+        TableEnvironment env = tables(true, READINGS, "table-name", "readings", "scan.page-size", "300");
+        String sql = "SELECT val FROM t WHERE ts >= TIMESTAMP '2023-01-10 09:00:00' AND ts < TIMESTAMP '2023-01-12 09:00:00' AND metric = 'temp'";
         String plan = env.explainSql(sql);
         String scan = plan.substring(plan.lastIndexOf("TableSourceScan"));
-        assertTrue(scan.contains("filter=[>=(ts, ") && scan.contains("project=["), plan);
+        assertTrue(scan.contains("filter=[AND(>=(ts, ") && scan.contains("project=[metric, val]"), plan);
         assertTrue(plan.contains("where=[=(metric, ") || plan.contains("where=[(metric = "), plan);
         int found = rows(env, sql).size();
         assertTrue(found > 10 && found < ROWS / 5, found + " rows");
