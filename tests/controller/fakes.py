@@ -33,6 +33,7 @@ FINALIZER = "lindorm.io/finalizer"
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
+    "brokenSince", "finishedSince",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 
