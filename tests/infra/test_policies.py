@@ -128,12 +128,14 @@ MET: dict[str | None, dict[str, Any]] = {
     "marked": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
     "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
     "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
+    "own-metrics": {"cloudwatch:namespace": "LindormImport"},
 }
 UNMET: dict[str, dict[str, Any]] = {
     "ours": {},
     "marked": {},
     "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
     "dynamodb-only": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
+    "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
 }
 
 
