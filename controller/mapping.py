@@ -274,8 +274,8 @@ def _check_key(
         ):
             return Trouble(
                 "KeyNotUnique",
-                f"key column {attribute.column} is text, and as Number 1 and 1.0 would be one key: rows that differ only "
-                "there would overwrite each other. Leave it a String",
+                f"key column {attribute.column} is text, and as Number 1 and 1.0 would be one key: rows that differ "
+                "only there would overwrite each other. Leave it a String",
                 spec=True,
             )
     names = {a.name: a.column for a in attributes}
