@@ -35,22 +35,51 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write what is made from other files: the CRD, the chart's files and README, the table of licences
+generate: ## Write what is made from other files: the CRD, the chart's files and README, licences, pages of docs/
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
 	rm "$$new"
 	"$$py" -m local.chart
+	"$$py" -m local.docs
+
+.PHONY: docs
+docs: ## Build the docs site into site/; a broken link is an error
+	@checks=$$($(SYSTEM_PYTHON) -m local.bootstrap --only checks --print-env | sed -n 's/^CHECKS=//p')
+	NO_MKDOCS_2_WARNING=1 "$$checks/bin/mkdocs" build
+	echo "site/index.html"
 
 .PHONY: lint
-lint: ## Style, types and layers; the Dockerfile
+lint: ## Style, types and layers; the Dockerfile and the workflows
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
 	"$$py" -m mypy
 	"$$(dirname "$$py")/lint-imports" --no-logo
 	"$$(dirname "$$py")/hadolint" Dockerfile
+	"$$(dirname "$$py")/zizmor" --quiet --offline --persona regular .github
+
+.PHONY: pre-commit
+pre-commit: ## The part of lint that takes a second
+	@py=$(PY)
+	"$$py" -m ruff check .
+	"$$py" -m ruff format --check .
+
+.PHONY: check-generated
+check-generated: ## Whether make generate would change anything
+	@py=$(PY)
+	"$$py" -m pytest tests/controller/test_crd.py tests/ship/test_chart.py -k "make_generate_writes or is_up_to_date"
+
+.PHONY: chart
+chart: ## Package the chart for a release: VERSION, and both images by digest in CONTROLLER_IMAGE and JOB_IMAGE
+	@py=$(PY)
+	"$$py" -m local.release chart "$(VERSION)" "$(CONTROLLER_IMAGE)" "$(JOB_IMAGE)" dist
+
+.PHONY: release-notes
+release-notes: ## What the changelog says about VERSION
+	@py=$(PY)
+	"$$py" -m local.release notes "$(VERSION)"
 
 .PHONY: test-java
 test-java: ## The tests of the Java module
@@ -65,6 +94,11 @@ test-fast: ## The tests that need no server (under a minute)
 test: setup lint test-java ## Everything
 	@py=$(PY)
 	"$$py" -m pytest
+
+.PHONY: bench
+bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
+	@py=$(PY)
+	"$$py" -m bench $(if $(QUICK),--quick)
 
 .PHONY: clean
 clean: down ## Remove what a checkout has made of itself (not the cache of the machine)
