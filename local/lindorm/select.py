@@ -320,7 +320,10 @@ def _where(compiler: _Compiler, tree: exp.Expr, text: Text) -> tuple[str, exp.Ex
     where = tree.args.get("where")
     condition = where.this if where else None
     first_key = next(iter(compiler.table.key))
-    if "_l_allow_filtering_" not in text.hints and not (condition and _bounds(condition, first_key)):
+    hashed = compiler.table.hashed_columns
+    # Of a hashed key each hashed column needs one value: hashes of a range of values are all over the table.
+    narrow = set(hashed) <= _fixed(condition) if hashed else bool(condition and _bounds(condition, first_key))
+    if "_l_allow_filtering_" not in text.hints and not narrow:
         if condition:
             compiler.condition(condition)  # an unknown column is the better message
             compiler.binders.clear()

@@ -89,6 +89,7 @@ _CREATE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _KEY = re.compile(r"PRIMARY\s+KEY\s*\((.*)\)\Z", re.IGNORECASE | re.DOTALL)
+_HASH = re.compile(r"hash(8|32|64)\s*\([\w`,\s]+\)\Z", re.IGNORECASE)
 _COLUMN = re.compile(r"(`[^`]+`|\w+)\s+(.*?)\s*(NOT\s+NULL|NULL)?\Z", re.IGNORECASE | re.DOTALL)
 
 
@@ -105,10 +106,15 @@ def parse_create(sql: str, database: str) -> tuple[Table, bool]:
         raise errors.syntax("CREATE TABLE name (column type, …, PRIMARY KEY (column, …))")
     columns: list[Column] = []
     key: dict[str, bool] = {}
+    hashed = ""
     for item in _split(match[3]):
         key_match = _KEY.match(item)
         if key_match:
             for part in _split(key_match[1]):
+                function = _HASH.match(part)
+                if function and not key and not hashed:
+                    hashed = re.sub(r"\s|`", "", part)
+                    continue
                 name, _, direction = part.partition(" ")
                 if "(" in name:
                     raise errors.unsupported(f"key function {name}")
@@ -120,7 +126,9 @@ def parse_create(sql: str, database: str) -> tuple[Table, bool]:
         if not column:
             raise errors.syntax(item)
         columns.append(Column(column[1].strip("`"), parse_type(column[2])))
-    table = Table(*split_name(match[2], database), tuple(columns), key)
+    table = Table(*split_name(match[2], database), tuple(columns), key, hashed)
+    for name in table.hashed_columns:
+        table.column(name)
     for name in key:
         if table.column(name).type.kind.value == "JSON":
             raise errors.unsupported("JSON in a primary key")

@@ -25,16 +25,26 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's definition. `key` maps each key column, in key order, to whether it descends."""
+    """A table's definition. `key` maps each key column, in key order, to whether it descends.
+
+    hashed: the function that the key begins with, as in PRIMARY KEY (hash32(p1), p1, p2); "" for none. Rows are not kept
+    in the hash's order here, since nothing that would show it is allowed.
+    """
 
     database: str
     name: str
     columns: tuple[Column, ...]
     key: dict[str, bool]
+    hashed: str = ""
     indexes: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "indexes", {column.name: i for i, column in enumerate(self.columns)})
+
+    @property
+    def hashed_columns(self) -> list[str]:
+        """What the hash is made of: a read must give each one value."""
+        return self.hashed.partition("(")[2].rstrip(")").split(",") if self.hashed else []
 
     @property
     def sqlite_name(self) -> str:
@@ -55,6 +65,7 @@ class Table:
         """The statement that SHOW CREATE TABLE shows."""
         columns = [f"{c.name} {str(c.type).lower()}{' NOT NULL' if c.name in self.key else ''}" for c in self.columns]
         key = ", ".join(name + (" DESC" if descending else "") for name, descending in self.key.items())
+        key = f"{self.hashed}, {key}" if self.hashed else key
         return f"CREATE TABLE {self.name}({', '.join(columns)}, PRIMARY KEY ({key}))"
 
 
@@ -100,6 +111,7 @@ def find_table(connection: sqlite3.Connection, database: str, name: str) -> Tabl
         name,
         tuple(Column(column, parse_type(kind)) for column, kind in definition["columns"]),
         {column: bool(descending) for column, descending in definition["key"]},
+        definition.get("hashed", ""),
     )
 
 
@@ -125,6 +137,7 @@ def create_table(connection: sqlite3.Connection, table: Table, *, if_missing: bo
         definition = {
             "columns": [[column.name, str(column.type)] for column in table.columns],
             "key": list(table.key.items()),
+            "hashed": table.hashed,
         }
         connection.execute("INSERT INTO catalog VALUES (?, ?, ?)", (table.database, table.name, json.dumps(definition)))
         connection.execute("COMMIT")

@@ -38,6 +38,14 @@ final class TimePredicates {
      *     time column is the one that its options name, else the first TIMESTAMP column that is compared
      */
     static Optional<Scan> apply(Scan scan, ResolvedExpression predicate) {
+        if (predicate instanceof CallExpression both && both.getFunctionDefinition() == BuiltInFunctionDefinitions.AND) {
+            // How the planner writes a range that it has put together.
+            Optional<Scan> narrowed = Optional.of(scan);
+            for (ResolvedExpression each : both.getResolvedChildren()) {
+                narrowed = narrowed.flatMap(narrower -> apply(narrower, each));
+            }
+            return narrowed;
+        }
         if (!(predicate instanceof CallExpression call) || !OPERATORS.containsKey(call.getFunctionDefinition())) {
             return Optional.empty();
         }
@@ -59,7 +67,10 @@ final class TimePredicates {
             LindormOptions.TimeUnit unit, LogicalType column, ValueLiteralExpression literal) {
         if (unit != null) {
             return column.is(LogicalTypeRoot.BIGINT)
-                    ? literal.getValueAs(Long.class).filter(value -> value < Long.MAX_VALUE).map(Object.class::cast)
+                    ? literal.getValueAs(Long.class)
+                            .or(() -> literal.getValueAs(Integer.class).map(Integer::longValue))
+                            .filter(value -> value < Long.MAX_VALUE)
+                            .map(Object.class::cast)
                     : Optional.empty();
         }
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {
