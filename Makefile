@@ -44,13 +44,35 @@ generate: ## Write what is made from other files: the CRD, the chart's files and
 	"$$py" -m local.chart
 
 .PHONY: lint
-lint: ## Style, types and layers; the Dockerfile
+lint: ## Style, types and layers; the Dockerfile and the workflows
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
 	"$$py" -m mypy
 	"$$(dirname "$$py")/lint-imports" --no-logo
 	"$$(dirname "$$py")/hadolint" Dockerfile
+	"$$(dirname "$$py")/zizmor" --quiet --offline --persona regular .github
+
+.PHONY: pre-commit
+pre-commit: ## The part of lint that takes a second
+	@py=$(PY)
+	"$$py" -m ruff check .
+	"$$py" -m ruff format --check .
+
+.PHONY: check-generated
+check-generated: ## Whether make generate would change anything
+	@py=$(PY)
+	"$$py" -m pytest tests/controller/test_crd.py tests/ship/test_chart.py -k "make_generate_writes or is_up_to_date"
+
+.PHONY: chart
+chart: ## Package the chart for a release: VERSION, and both images by digest in CONTROLLER_IMAGE and JOB_IMAGE
+	@py=$(PY)
+	"$$py" -m local.release chart "$(VERSION)" "$(CONTROLLER_IMAGE)" "$(JOB_IMAGE)" dist
+
+.PHONY: release-notes
+release-notes: ## What the changelog says about VERSION
+	@py=$(PY)
+	"$$py" -m local.release notes "$(VERSION)"
 
 .PHONY: test-java
 test-java: ## The tests of the Java module

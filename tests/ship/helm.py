@@ -48,10 +48,11 @@ class Helm:
         return result.stdout
 
     def template(self, values: Document | None = None, *arguments: str, namespace: str = "system") -> list[Document]:
-        """The documents that `helm install imports` would apply. image.repository is given unless the values do."""
+        """What `helm install imports` would apply, hooks left out. image.repository is given unless the values do."""
         given = {"image": {"repository": REPOSITORY_VALUE}, **(values or {})}
         rendered = self.run("template", "imports", str(CHART), "-n", namespace, *arguments, values=given)
-        return [document for document in yaml.safe_load_all(rendered) if document]
+        documents = [document for document in yaml.safe_load_all(rendered) if document]
+        return [d for d in documents if "helm.sh/hook" not in d["metadata"].get("annotations", {})]
 
 
 def of_kind(documents: list[Document], kind: str) -> list[Document]:

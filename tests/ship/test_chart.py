@@ -125,6 +125,14 @@ def test_the_controller_is_started_with_what_the_values_say(helm: Helm) -> None:
     assert container(documents)["env"] == [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]
 
 
+def test_other_prices_are_mounted_where_the_controller_is_told_to_read_them(helm: Helm) -> None:
+    documents = helm.template({"controller": {"pricesConfigMap": "our-prices"}})
+    volumes = {v["name"]: v for v in only(documents, "Deployment")["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["prices"]["configMap"] == {"name": "our-prices"}
+    (mount,) = [m for m in container(documents)["volumeMounts"] if m["name"] == "prices"]
+    assert f"--prices={mount['mountPath']}/prices.json" in container(documents)["args"]
+
+
 def test_one_controller_at_a_time(helm: Helm) -> None:
     spec = only(helm.template(), "Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})

@@ -10,7 +10,7 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from local.bootstrap import Layout
+from local.bootstrap import REPOSITORY, Layout
 from local.chart import CHART
 from local.demo import World
 from local.kube.dry_run import UnknownKindError, dry_run
@@ -18,17 +18,19 @@ from local.processes import wait_until
 from local.stack import Stack
 from tests.ship.helm import REPOSITORY_VALUE, Document, Helm, HelmError, only
 from tests.ship.test_chart import CLUSTER, NAMESPACED
+from tests.ship.test_chart_monitoring import checked
 
 pytestmark = pytest.mark.stack
 
 ACCOUNT = "system:serviceaccount:system:imports-lindorm-import"
 CRD = "lindormimports.lindorm.io"
+TEST = "templates/tests/rights.yaml"
 IMAGE = {"image": {"repository": REPOSITORY_VALUE}}
 EVERYTHING: Document = {
     **IMAGE,
     "imagePullSecrets": [{"name": "registry"}],
     "job": {"image": "registry.example/job:1"},
-    "controller": {"env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
+    "controller": {"pricesConfigMap": "prices", "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
     "serviceAccount": {"roleArn": "arn:aws:iam::123456789012:role/controller", "annotations": {"a": "b"}},
     "rbac": {"secretNames": ["lindorm"]},
     "podLabels": {"team": "data"},
@@ -49,6 +51,9 @@ EVERYTHING: Document = {
     },
 }
 
+EXAMPLE_FILES = sorted((REPOSITORY / "helm" / "examples").glob("*.yaml"))
+EXAMPLES: list[Document] = [yaml.safe_load(path.read_text()) for path in EXAMPLE_FILES]
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -56,7 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Stack(tmp_path_factory.mktemp("kube"), parts=["kube"], crds=[]) as stack:
         stack.environment["LINDORM_URL"] = "jdbc:mysql://ld.example:33060/default"
         world = World(stack, namespace="team-a")
-        for name in ("system", "team-a", "team-b"):
+        for name in ("system", "team-a", "team-b", "migration"):
             restricted = {"pod-security.kubernetes.io/enforce": "restricted"} if name == "system" else {}
             metadata = client.V1ObjectMeta(name=name, labels=restricted)
             world.core.create_namespace(client.V1Namespace(metadata=metadata))
@@ -120,28 +125,18 @@ def test_the_service_account_may_do_what_the_controller_does_in_its_namespace_an
     assert allowed(world, None) == CLUSTER
 
 
-def test_every_document_of_the_chart_with_every_option_is_taken_by_the_api_server_as_it_is(
-    world: World, release: Helm
+@pytest.mark.parametrize("values", [EVERYTHING, *EXAMPLES], ids=["everything", *(path.stem for path in EXAMPLE_FILES)])
+def test_every_document_of_the_chart_is_taken_by_the_api_server_as_it_is(
+    world: World, release: Helm, tools: Layout, values: Document
 ) -> None:
-    install(release, CHART, {})  # the CRD has to be there
-    unknown = []
-    for document in release.template(EVERYTHING):
+    others = []
+    documents = release.template(values)
+    for document in documents:
         try:
-            dry_run(world.stack.api_client(), renamed(document), "system")
-        except UnknownKindError as error:
-            unknown.append(str(error))
-    # The checker of test_chart_monitoring.py reads those.
-    assert unknown == ["monitoring.coreos.com/v1 PodMonitor", "monitoring.coreos.com/v1 PrometheusRule"]
-
-
-def renamed(document: Document) -> Document:
-    """Under another name, where one of that name is installed; a CRD's name is not free, its own schema is checked."""
-    if document["kind"] == "CustomResourceDefinition":
-        spec = document["spec"]
-        names = {**spec["names"], "plural": "copies", "singular": "copy", "kind": "Copy", "listKind": "CopyList"}
-        names["shortNames"] = []
-        return {**document, "metadata": {"name": "copies.lindorm.io"}, "spec": {**spec, "names": names}}
-    return {**document, "metadata": {**document["metadata"], "name": document["metadata"]["name"] + "-copy"}}
+            dry_run(world.stack.api_client(), document, "system")
+        except UnknownKindError:  # of the Prometheus operator, which this cluster does not have
+            others.append(f"{document['apiVersion']} {document['kind']} {document['metadata']['name']}")
+    assert checked(tools, documents) == others
 
 
 def test_the_pod_meets_the_standard_restricted(world: World, release: Helm) -> None:
@@ -152,6 +147,10 @@ def test_the_pod_meets_the_standard_restricted(world: World, release: Helm) -> N
     del pod["spec"]["containers"][0]["securityContext"]
     with pytest.raises(ApiException, match="violates PodSecurity"):  # the server does look
         dry_run(world.stack.api_client(), pod, "system")
+    (test,) = yaml.safe_load_all(
+        release.run("template", "imports", str(CHART), "-n", "system", "-s", TEST, values=IMAGE)
+    )
+    assert dry_run(world.stack.api_client(), test)["kind"] == "Pod"
 
 
 def older(folder: Path) -> Path:
