@@ -35,13 +35,20 @@ down: ## Stop the embedded stack
 	"$$py" -m local down
 
 .PHONY: generate
-generate: ## Write what is made from other files: the CRD, the chart's files and README, the table of licences
+generate: ## Write what is made from other files: the CRD, the chart's files and README, licences, pages of docs/
 	@py=$(PY)
 	new=$$(mktemp)
 	"$$py" -m controller.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
 	rm "$$new"
 	"$$py" -m local.chart
+	"$$py" -m local.docs
+
+.PHONY: docs
+docs: ## Build the docs site into site/; a broken link is an error
+	@checks=$$($(SYSTEM_PYTHON) -m local.bootstrap --only checks --print-env | sed -n 's/^CHECKS=//p')
+	NO_MKDOCS_2_WARNING=1 "$$checks/bin/mkdocs" build
+	echo "site/index.html"
 
 .PHONY: lint
 lint: ## Style, types and layers; the Dockerfile and the workflows
@@ -87,6 +94,11 @@ test-fast: ## The tests that need no server (under a minute)
 test: setup lint test-java ## Everything
 	@py=$(PY)
 	"$$py" -m pytest
+
+.PHONY: bench
+bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
+	@py=$(PY)
+	"$$py" -m bench $(if $(QUICK),--quick)
 
 .PHONY: clean
 clean: down ## Remove what a checkout has made of itself (not the cache of the machine)

@@ -7,18 +7,21 @@ from controller.actions import (
     CreateTable,
     DeleteBucket,
     DeleteConfigMap,
+    DeleteDashboard,
     DeleteDeployment,
     DeleteImport,
     DeleteObjects,
     DeleteTable,
     EnablePointInTimeRecovery,
+    PublishMetrics,
+    PutDashboard,
     RemoveScaling,
     SetJobState,
     SetRates,
     SetScaling,
     UpdateTable,
 )
-from controller.adapters import dynamodb, s3, scaling
+from controller.adapters import cloudwatch, dynamodb, s3, scaling
 from controller.clients import Clients
 
 
@@ -55,3 +58,9 @@ def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
             scaling.set_scaling(clients.scaling(region), action)
         case RemoveScaling():
             scaling.remove_scaling(clients.scaling(region), action)
+        case PublishMetrics(metrics):
+            cloudwatch.publish(clients.cloudwatch(region), metrics)
+        case PutDashboard(name, body):
+            cloudwatch.put_dashboard(clients.cloudwatch(region), name, body)
+        case DeleteDashboard(name):
+            cloudwatch.delete_dashboard(clients.cloudwatch(region), name)

@@ -113,6 +113,37 @@ class RemoveScaling:
     keep: bool
 
 
+@dataclass(frozen=True)
+class Metrics:
+    """Values of one import's own CloudWatch metrics: (name, value)."""
+
+    namespace: str
+    import_namespace: str
+    import_name: str
+    values: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class PublishMetrics:
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class PutDashboard:
+    """body: the dashboard's JSON."""
+
+    name: str
+    body: str
+
+
+@dataclass(frozen=True)
+class DeleteDashboard:
+    name: str
+
+
+# What only reports: where it fails the pass goes on, and the log says so.
+REPORTS = (PublishMetrics, PutDashboard)
+
 Action = (
     CreateBucket
     | CreateTable
@@ -129,4 +160,7 @@ Action = (
     | EnablePointInTimeRecovery
     | SetScaling
     | RemoveScaling
+    | PublishMetrics
+    | PutDashboard
+    | DeleteDashboard
 )

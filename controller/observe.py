@@ -80,6 +80,7 @@ def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus,
         table=_or_trouble(lambda: _table(identity, spec, clients)),
         bucket=bucket,
         staged=staged,
+        dashboard=_or_trouble(lambda: _dashboard(identity, spec, clients)) if status.job else None,
     )
 
 
@@ -135,13 +136,18 @@ def _look_at_run(
     if deployment.exists and deployment.job_id:
         base = clients.flink_rest.format(namespace=identity.namespace, name=run.deployment)
         job = clients.look_at_job(base, deployment.job_id)
+    throttling = _throttling(spec, status, clients, now, over)
+    dashboard = None
+    if throttling is not None:
+        dashboard = _or_trouble(lambda: _dashboard(identity, spec, clients))
     return replace(
         seen,
         result=result,
         job=job,
+        dashboard=dashboard,
         table=_or_trouble(lambda: _capacity(identity, spec, clients)),
         rates=_or_trouble(lambda: _rates(identity, clients)),
-        throttling=_throttling(spec, status, clients, now, over),
+        throttling=throttling,
     )
 
 
@@ -153,6 +159,11 @@ def _table(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
 def _capacity(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
     region, name, policy = spec.target.region, spec.target.table, names.scaling_policy(identity.uid)
     return dynamodb.look_at_capacity(clients.dynamodb(region), clients.scaling(region), name, policy)
+
+
+def _dashboard(identity: Identity, spec: ImportSpec, clients: Clients) -> bool:
+    name = names.deployment(identity.name, identity.uid)
+    return cloudwatch.look_at_dashboard(clients.cloudwatch(spec.target.region), name, identity.uid)
 
 
 def _rates(identity: Identity, clients: Clients) -> str:

@@ -229,6 +229,7 @@ class Observed:
     staged: Trouble | int = 0
     virtual_cluster: Trouble | VirtualClusterSeen | None = None
     throttling: Throttling | None = None
+    dashboard: Trouble | bool | None = None
     last_action: Trouble | None = None
 
     def after(self, last_action: Trouble | None) -> "Observed":

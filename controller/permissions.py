@@ -16,8 +16,9 @@ from controller.api import GROUP, PLURAL
 from controller.names import UID_LABEL
 
 AwsResource = Literal[
-    "table", "bucket", "objects", "scaling", "alarms", "virtual-cluster", "scaling-role", "table-key", "roles", "any"
-]
+    "table", "bucket", "objects", "scaling", "alarms", "dashboard", "virtual-cluster", "scaling-role", "table-key",
+    "roles", "any",
+]  # fmt: skip
 
 # What each resource is, as an ARN; {…} is for whoever writes the policy to fill in or to widen to *.
 ARNS: dict[AwsResource, str] = {
@@ -26,6 +27,7 @@ ARNS: dict[AwsResource, str] = {
     "objects": "arn:{partition}:s3:::{bucket}/{prefix}*",
     "scaling": "arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/*",
     "alarms": "arn:{partition}:cloudwatch:{region}:{account}:alarm:TargetTracking-table/*",
+    "dashboard": "arn:{partition}:cloudwatch::{account}:dashboard/limport-*",
     "virtual-cluster": "arn:{partition}:emr-containers:{region}:{account}:/virtualclusters/{virtual_cluster}",
     "scaling-role": "arn:{partition}:iam::{account}:role/aws-service-role/"
     "dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable",
@@ -41,6 +43,8 @@ CONDITIONS: dict[str, dict[str, dict[str, str]]] = {
     # Only with the UID in the request: nothing is made that could not be told from others' things.
     "marked": {"Null": {f"aws:RequestTag/{UID_LABEL}": "false"}},
     "scaling-role": {"StringEquals": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"}},
+    # Resource-level permissions do not exist there; the namespace is what can be bounded.
+    "own-metrics": {"StringEquals": {"cloudwatch:namespace": "LindormImport"}},
     # A customer's key is only used through DynamoDB.
     "dynamodb-only": {"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
 }
@@ -184,6 +188,10 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         "roles",
     ),
     _same("cloudwatch:GetMetricData", "Metrics", "status.throttling", "any"),
+    _same("cloudwatch:PutMetricData", "Metrics", "the import's own metrics", "any", "own-metrics"),
+    _same("cloudwatch:GetDashboard", "Dashboard", "whether the import's dashboard is there", "dashboard"),
+    _same("cloudwatch:PutDashboard", "Dashboard", "the import's dashboard", "dashboard"),
+    _same("cloudwatch:DeleteDashboards", "Dashboard", "when the import is deleted", "dashboard"),
     _same("emr-containers:DescribeVirtualCluster", "VirtualCluster", "job.virtualClusterId", "virtual-cluster"),
 )
 

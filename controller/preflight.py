@@ -9,7 +9,14 @@ from controller.api.spec import ImportSpec
 from controller.permissions import ARNS, CONTROLLER_AWS, JOB_AWS, AwsAction, AwsResource
 
 # They only tell more; the import works without them.
-_OPTIONAL = {"cloudwatch:GetMetricData", "iam:SimulatePrincipalPolicy"}
+_OPTIONAL = {
+    "cloudwatch:GetMetricData",
+    "cloudwatch:PutMetricData",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:PutDashboard",
+    "cloudwatch:DeleteDashboards",
+    "iam:SimulatePrincipalPolicy",
+}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from controller.act import act
+from controller.actions import REPORTS
 from controller.adapters.kube import Conflict
 from controller.api.conditions import Condition, Conditions
 from controller.api.spec import ImportSpec
@@ -119,9 +120,10 @@ class Reconciler:
                 told.info("does %s", name, extra={"action": name})
                 act(action, identity.namespace, spec.target.region, self.clients)
             except TroubleError as error:
-                failed = error.trouble
-                told.warning("%s: %s", failed.reason, failed.message, extra={"action": name})
-                break
+                told.warning("%s: %s", error.trouble.reason, error.trouble.message, extra={"action": name})
+                if not isinstance(action, REPORTS):
+                    failed = error.trouble
+                    break
         return Outcome(
             requeue=decision.requeue,
             trouble=failed or decision.trouble,
@@ -204,6 +206,8 @@ def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble
     for condition in after:
         if condition.type in _MIRRORS or known.get(condition.type) == (condition.status, condition.reason):
             continue
+        if condition.type in _BAD_WHEN_TRUE and condition.status == "False" and condition.type not in known:
+            continue  # all is well and was
         bad = condition.type in _BAD_WHEN_TRUE and condition.status == "True"
         bad = bad or (trouble is not None and condition.reason == trouble.reason)
         event = Event("Warning" if bad else "Normal", condition.reason, condition.message)

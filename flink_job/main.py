@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional
 
 VERSION = 1
 PREFIX = "LindormImport: "
+RATES_FILE = "rates.json"
 
 # What the names of Lindorm's types are in Flink SQL. DECIMAL and the types with a length are made by flink_type.
 _FLINK_TYPES = {
@@ -138,11 +139,17 @@ def source_table(config: Dict[str, Any], username: str, password_file: str) -> s
     return create_table("rows_of_lindorm", config, options)
 
 
-def items_table(config: Dict[str, Any], endpoint: Optional[str]) -> str:
-    """Return the DDL of the table that is written; `endpoint` is DynamoDB's address where it is not AWS's own."""
+def items_table(config: Dict[str, Any], endpoint: Optional[str], rates_file: Optional[str] = None) -> str:
+    """Return the DDL of the table that is written.
+
+    `endpoint` is DynamoDB's address where it is not AWS's own; `rates_file` holds the rates that may change
+    while the job runs (docs/contracts.md, section 4a), and need not exist.
+    """
     options = {"connector": "lindorm-items", "job-config": json.dumps(config, ensure_ascii=False)}
     if endpoint:
         options["aws.endpoint"] = endpoint
+    if rates_file:
+        options["rates.path"] = rates_file
     return create_table("items_of_dynamodb", config, options)
 
 
@@ -165,7 +172,13 @@ def job_settings(config: Dict[str, Any]) -> Dict[str, str]:
     }
 
 
-def submit(config: Dict[str, Any], username: str, password_file: str, endpoint: Optional[str]) -> None:
+def submit(
+    config: Dict[str, Any],
+    username: str,
+    password_file: str,
+    endpoint: Optional[str],
+    rates_file: Optional[str],
+) -> None:
     """Hand the job to Flink."""
     from pyflink.table import EnvironmentSettings, TableEnvironment
 
@@ -173,7 +186,7 @@ def submit(config: Dict[str, Any], username: str, password_file: str, endpoint: 
     for key, value in job_settings(config).items():
         table_env.get_config().set(key, value)
     table_env.execute_sql(source_table(config, username, password_file))
-    table_env.execute_sql(items_table(config, endpoint))
+    table_env.execute_sql(items_table(config, endpoint, rates_file))
     statements = table_env.create_statement_set()
     statements.add_insert_sql(insert(config))
     statements.execute()
@@ -195,7 +208,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         config = load_config(options.config)
         username = read_username(options.credentials)
         password_file = os.path.abspath(os.path.join(options.credentials, "password"))
-        submit(config, username, password_file, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"))
+        rates_file = os.path.abspath(os.path.join(options.rates, RATES_FILE)) if options.rates else None
+        submit(config, username, password_file, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"), rates_file)
     except UserError as error:
         print(f"{PREFIX}{error}", file=sys.stderr)
         return 1

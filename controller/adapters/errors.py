@@ -101,4 +101,5 @@ def lindorm_errors(where: str) -> Iterator[None]:
         ) from error
 
 
-FLINK_ERRORS = (requests.RequestException, ValueError, KeyError)
+# No answer, or one of another shape than Flink's (a proxy's, a cluster's that is just starting).
+FLINK_ERRORS = (requests.RequestException, ValueError, KeyError, TypeError, AttributeError)

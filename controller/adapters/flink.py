@@ -10,7 +10,7 @@ from controller.observed import JobSeen
 
 _TIMEOUT = (2, 5)
 _OWN_WORDS = "LindormImport: "
-_COUNTS = ("rowsRead", "itemsWritten", "rowsRejected")
+_COUNTS = ("rowsRead", "itemsWritten", "rowsRejected", "writeUnits", "throttled")
 
 
 def look_at_job(base: str, job_id: str) -> JobSeen | None:
@@ -39,6 +39,8 @@ def _look(session: requests.Session, job: str) -> JobSeen:
         rows_read=counts.get("rowsRead"),
         items_written=counts.get("itemsWritten"),
         rows_rejected=counts.get("rowsRejected"),
+        write_units=counts.get("writeUnits"),
+        throttled=counts.get("throttled"),
         restarts=_restarts(_get(session, f"{job}/metrics", get="numRestarts")),
         checkpoint=latest.get("external_path"),
         checkpoint_time=datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0) if at else None,

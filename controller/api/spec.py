@@ -281,7 +281,11 @@ class Job(SpecModel):
 class Rejects(SpecModel):
     """Rows that cannot be items."""
 
-    max: int = Field(1000, ge=0, description="More rejected rows than this: the import fails.")
+    max: int = Field(
+        1000,
+        ge=0,
+        description="More rejected rows than this: the import fails. Raising it does not reach a submitted job.",
+    )
 
 
 class Budget(SpecModel):

@@ -165,6 +165,13 @@ class Results(StatusModel):
     rejected_by_reason: dict[str, int] = Field(default_factory=dict)
 
 
+class Dashboard(StatusModel):
+    """The import's dashboard in CloudWatch."""
+
+    name: str
+    url: str
+
+
 class ImportStatus(StatusModel):
     """The status of a LindormImport."""
 
@@ -180,6 +187,7 @@ class ImportStatus(StatusModel):
     job: JobStatus | None = None
     resources: tuple[Resource, ...] = ()
     results: Results | None = None
+    dashboard: Dashboard | None = None
 
     def resource(self, kind: Kind) -> Resource | None:
         """The entry of that kind; an import uses one bucket and one table."""

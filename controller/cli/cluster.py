@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, cast
 
+import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
@@ -20,6 +21,8 @@ from controller.observed import TroubleError
 Document = dict[str, Any]
 _TIMEOUT = (3, 15)
 MANAGER = "lindorm-import-cli"
+# The client takes a kubeconfig as it comes: one of another shape ends in Python's own errors.
+_BAD_KUBECONFIG = (config.ConfigException, yaml.YAMLError, TypeError, AttributeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Cluster:
         try:
             kube = Kube.connect()
             return cls(kube, namespace or _current_namespace() or "default")
-        except config.ConfigException as error:
+        except _BAD_KUBECONFIG as error:
             raise BadInputError(
                 f"no cluster to talk to ({error}): set KUBECONFIG, or run kubectl config use-context"
             ) from error

@@ -4,7 +4,6 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +25,10 @@ from controller.cli.errors import BAD_INPUT, OK, BadInputError, first_error
 from controller.mapping import map_table
 from controller.observed import SourceSeen, TableSeen, Trouble, TroubleError
 from controller.plan.status import load_from, over_budget
+from controller.plan.words import span
 
 Document = dict[str, Any]
+_MOST_ROWS = 10**15
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -99,6 +100,8 @@ def _check(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, flag)
         if value is not None and value < least:
             raise BadInputError(f"--{flag.replace('_', '-')} is {value}: give {least} or more")
+    if arguments.rows is not None and arguments.rows > _MOST_ROWS:
+        raise BadInputError(f"--rows is {arguments.rows}: give {_MOST_ROWS} or fewer")
     if arguments.item_bytes is not None and arguments.item_bytes > 409_600:
         raise BadInputError(f"--item-bytes is {arguments.item_bytes}: DynamoDB takes at most 409600 (400 KB)")
     if arguments.indexes > 20:
@@ -327,7 +330,7 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
     for index in load.indexes:
         facts.add_row("", f"{_number(index.units_per_item)} in index {index.name} ({index.item_bytes:,} bytes)")
     facts.add_row("write units", f"{load.write_units:,} in all")
-    facts.add_row("time", f"{timedelta(seconds=made.seconds)} at {made.rate:,} write units/s ({made.way.name})")
+    facts.add_row("time", f"{span(made.seconds)} at {made.rate:,} write units/s ({made.way.name})")
     facts.add_row("", "   ".join(f"{hours} h needs {units:,}/s" for hours, units in made.needed.items()))
     facts.add_row("cost", f"${made.total_usd}: DynamoDB ${made.cost_usd}, cluster and S3 ${made.way.cluster_usd}")
     facts.add_row("storage", f"{made.storage_gib:,} GiB, ${made.storage_usd_month:,} a month")
@@ -346,7 +349,7 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
             f"{way.cost_usd:,}",
             f"{way.cluster_usd:,}",
             f"{way.total_usd:,}",
-            str(timedelta(seconds=way.seconds)),
+            span(way.seconds),
             way.note,
             style="bold green" if best else "",
         )

@@ -6,7 +6,7 @@ Everything but the sample of rejects comes from the import's status, which is th
 import argparse
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from controller.cli import aws
 from controller.cli.chart import Series, svg
 from controller.cli.cluster import Cluster
 from controller.cli.errors import OK, BadInputError
-from controller.cli.view import CAUSES, View, rates, span
+from controller.cli.view import CAUSES, View, rates
+from controller.plan.words import span
 
 Document = dict[str, Any]
 _SAMPLE = 5
@@ -238,7 +239,7 @@ def _error(percent: int | None) -> str:
 
 
 def _seconds(seconds: int | None) -> str:
-    return "unknown" if seconds is None else span(timedelta(seconds=seconds))
+    return "unknown" if seconds is None else span(seconds)
 
 
 def _money(usd: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from controller.api.conditions import Condition
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus, Moment
+from controller.plan.words import span
 
 Document = dict[str, Any]
 
@@ -84,7 +85,7 @@ class View:
         eta = self.status.progress.estimated_completion_time if self.status.progress else None
         if eta is None or self.ended:
             return ""
-        return f"{eta:%H:%M:%S} UTC (in {span(eta - self.now)})"
+        return f"{eta:%H:%M:%S} UTC (in {span((eta - self.now).total_seconds())})"
 
     @property
     def rows_in_range(self) -> str:
@@ -126,7 +127,7 @@ class View:
     @property
     def checkpoint(self) -> str:
         at = self.status.job.last_checkpoint_time if self.status.job else None
-        return f"{span(self.now - at)} old" if at else "none yet"
+        return f"{span((self.now - at).total_seconds())} old" if at else "none yet"
 
     @property
     def restarts(self) -> str:
@@ -150,17 +151,6 @@ def cluster_state(flink: Document | None) -> str:
         "TaskManagers unknown" if managers is None else f"{managers} TaskManager{'s' * (managers != 1)}",
     ]
     return ", ".join(parts)
-
-
-def span(time: timedelta) -> str:
-    """'3d 14h', '8h 41m', '2m 05s', '42s'."""
-    seconds = max(0, round(time.total_seconds()))
-    days, hours, minutes = seconds // 86_400, seconds % 86_400 // 3600, seconds % 3600 // 60
-    if days:
-        return f"{days}d {hours:02d}h"
-    if hours:
-        return f"{hours}h {minutes:02d}m"
-    return f"{minutes}m {seconds % 60:02d}s" if minutes else f"{seconds}s"
 
 
 # Flink gathers its metrics every ten seconds; finer steps would show that and not the job (Flink's documentation,

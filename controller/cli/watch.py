@@ -21,8 +21,9 @@ from rich.text import Text
 from controller.cli.cluster import Cluster
 from controller.cli.console import console
 from controller.cli.errors import FAILED, OK, BadInputError
-from controller.cli.view import View, rates, span, sparkline
+from controller.cli.view import View, rates, sparkline
 from controller.observed import TroubleError
+from controller.plan.words import span
 
 _STYLES = {"Complete": "green", "Running": "cyan", "Failed": "red", "Stalled": "red", "Waiting": "yellow"}
 _LOOK_EVERY = 1.0
@@ -162,7 +163,7 @@ def picture(view: View) -> RenderableType:
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
-    clock = f"after {span(view.elapsed)}" if view.elapsed else ""
+    clock = f"after {span(view.elapsed.total_seconds())}" if view.elapsed else ""
     head.add_row(Text(view.summary, f"bold {style}"), Text(f"ETA {view.eta}   {clock}" if view.eta else clock))
     rows: list[RenderableType] = [head]
     if view.percent is not None:

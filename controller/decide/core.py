@@ -15,6 +15,7 @@ from controller.api.status import ImportStatus, Progress, Results, Run
 from controller.build import Identity
 from controller.decide import capacity, history
 from controller.decide.follow import follow, too_many
+from controller.decide.monitoring import monitor
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.decide.prepare import prepare
 from controller.decide.spending import spend
@@ -140,6 +141,7 @@ def _finish(p: Pass, result: ResultSeen) -> float:
     )
     count_throttling(p)
     history.note(p)
+    monitor(p)
     spend(p)
     if p.status.job:
         p.update(job=p.status.job.model_copy(update={"state": "FINISHED"}))

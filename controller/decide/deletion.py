@@ -18,7 +18,7 @@ from controller.actions import (
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus
 from controller.build import Identity
-from controller.decide import capacity
+from controller.decide import capacity, monitoring
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.observed import Observed, Trouble
 
@@ -64,6 +64,7 @@ def _remove(p: Pass) -> float | None:
         p.actions.append(DeleteConfigMap(p.run.deployment))
     if p.optional_or_hold(p.seen.rates, "JobRunning"):
         p.actions.append(DeleteConfigMap(names.rates(p.identity.name, p.identity.uid)))
+    monitoring.remove(p)
     return _remove_table(p) or _remove_staging(p)
 
 

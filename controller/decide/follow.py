@@ -8,6 +8,7 @@ from controller.actions import Action, CreateObject, DeleteDeployment, SetJobSta
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
 from controller.decide import capacity, history
+from controller.decide.monitoring import monitor
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
 from controller.decide.throttling import count_throttling
@@ -21,6 +22,7 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
     _count(p, deployment)
     count_throttling(p)
     history.note(p)
+    monitor(p)
     spend(p, at_rest=deployment.stopped)
     progress = p.status.progress
     if progress and progress.items_rejected > p.spec.rejects.max:

@@ -1,6 +1,5 @@
 """status.plan: what of a plan is kept with the import, and the load read back from it. Pure."""
 
-from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,6 +8,7 @@ from controller.api.status import PlanIndex, PlanStatus
 from controller.observed import TableSeen
 from controller.plan import Plan
 from controller.plan.items import IndexLoad, Load
+from controller.plan.words import span
 
 
 def plan_status(made: Plan) -> PlanStatus:
@@ -62,7 +62,7 @@ def over_budget(made: Plan, budget: Budget) -> str | None:
             f"budget.maxCostUSD is {budget.max_cost_usd}"
         )
     elif budget.max_duration and made.seconds > parse_duration(budget.max_duration).total_seconds():
-        over = f"the plan takes {timedelta(seconds=made.seconds)}, budget.maxDuration is {budget.max_duration}"
+        over = f"the plan takes {span(made.seconds)}, budget.maxDuration is {budget.max_duration}"
     else:
         return None
     return f"{over}: raise it, or change target.capacity ({made.recommended} would be {made.why})"

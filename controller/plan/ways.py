@@ -6,7 +6,6 @@ warm throughput is paid once for what is added (facts: dynamodb, section 3).
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -16,6 +15,7 @@ from controller.plan.cluster import s3_cost, size_cluster
 from controller.plan.items import Load
 from controller.plan.prices import Prices
 from controller.plan.rates import TABLE_QUOTA, mode_of, rate_limit, ready_units, seconds_at
+from controller.plan.words import span
 
 CENT = Decimal("0.01")
 USE = (100, 90, 80, 70)  # percent of provisioned capacity that the import really uses
@@ -74,14 +74,17 @@ def on_demand_cost(load: Load, prices: Prices) -> Decimal:
     return load.write_units * prices.on_demand_write_per_million / 1_000_000
 
 
-def provisioned_cost(load: Load, rate: int, seconds: Decimal | int, prices: Prices) -> Decimal:
-    """rate: the table's. A global index that has no capacity of its own yet is given its share."""
+def provisioned_cost(setting: Setting, rate: int, seconds: int, table: TableSeen | None) -> Decimal:
+    """rate: the table's. What an existing table and its indexes have anyway is not the import's cost; a global index
+    that has no capacity of its own yet is given its share."""
+    load = setting.load
+    own = (table.settings.write_units or 0) if table and table.exists and table.settings.mode == "Provisioned" else 0
     indexes = sum(
-        (Fraction(i.provisioned or 0) or rate * i.units_per_item / load.table_units_per_item)
-        for i in load.global_indexes
+        (rate * i.units_per_item / load.table_units_per_item for i in load.global_indexes if i.provisioned is None),
+        Fraction(0),
     )
-    units = Decimal(rate) + _decimal(Fraction(indexes))
-    return units * max(Decimal(seconds), Decimal(3600)) / 3600 * prices.provisioned_write_unit_hour
+    units = max(0, rate - own) + _decimal(indexes)
+    return units * max(Decimal(seconds), Decimal(3600)) / 3600 * setting.prices.provisioned_write_unit_hour
 
 
 def warm_cost(load: Load, rate: int, ready: int, prices: Prices) -> Decimal:
@@ -102,7 +105,7 @@ def ways(setting: Setting, capacity: Capacity, table: TableSeen | None) -> tuple
     if existing != "Provisioned":
         out += _on_demand(setting, wanted, ready_units(table))
     if existing != "OnDemand":
-        out += _provisioned(setting, wanted)
+        out += _provisioned(setting, wanted, table)
     return tuple(out)
 
 
@@ -120,16 +123,17 @@ def _on_demand(setting: Setting, wanted: int, ready: int) -> list[Way]:
     return out
 
 
-def _provisioned(setting: Setting, rate: int) -> list[Way]:
+def _provisioned(setting: Setting, rate: int, table: TableSeen | None) -> list[Way]:
     out, prices = [], setting.prices
     for use in USE:
         seconds = setting.seconds(max(1, rate * use // 100))
-        cost = provisioned_cost(setting.load, rate, seconds, prices)
-        hours = timedelta(seconds=max(seconds, 3600))
+        cost = provisioned_cost(setting, rate, seconds, table)
+        hours = span(max(seconds, 3600))
         note = (
             f"{rate:,}/s for {hours} at ${prices.provisioned_write_unit_hour} a unit and hour{USE_NOTES.get(use, '')}"
         )
         note += "; an hour is the least that is paid" if seconds < 3600 else ""
+        note += "; what the table has anyway is not counted" if table and table.exists else ""
         out.append(setting.way(provisioned_name(use), rate, cost, seconds, note))
     return out
 
@@ -144,7 +148,7 @@ def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way
     seconds = setting.seconds(rate)
     if mode_of(capacity, table) == "Provisioned":
         note = "auto scaling needs minutes to climb to its maximum" if capacity.autoscaling else ""
-        cost = provisioned_cost(load, rate, seconds, prices) if load.rows else Decimal(0)
+        cost = provisioned_cost(setting, rate, seconds, table) if load.rows else Decimal(0)
         return setting.way(provisioned_name(100), rate, cost, seconds, note)
     cost, ready = on_demand_cost(load, prices), ready_units(table)
     if capacity.warm and rate > ready:
@@ -162,7 +166,7 @@ def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
     if budget.cost is not None:
         fitting = [w for w in fitting if w.total_usd <= budget.cost]
     best = min(fitting or realistic, key=lambda w: (w.total_usd, w.seconds))
-    why = f"cheapest with the cluster: ${best.total_usd} for {timedelta(seconds=best.seconds)}"
+    why = f"cheapest with the cluster: ${best.total_usd} for {span(best.seconds)}"
     if best.name.startswith("provisioned"):
         dearer = next((w for w in open_ways if w.name in (WARM, ON_DEMAND) and w.rate == best.rate), None)
         why += f", against ${dearer.total_usd} {dearer.name} at the same rate" if dearer else ""

@@ -62,6 +62,7 @@ def test_a_wrong_manifest_is_refused_with_the_field_and_the_fix(
         (["plan"], "--rows missing"),
         (["plan", "--rows", "5"], "--item-bytes missing"),
         (["plan", "--rows", "-5", "--item-bytes", "80"], "--rows is -5: give 0 or more"),
+        (["plan", "--rows", "9" * 23, "--item-bytes", "80"], "give 1000000000000000 or fewer"),
         (["plan", "--rows", "5", "--item-bytes", "500000"], "at most 409600"),
         (["plan", "--rows", "x", "--item-bytes", "80"], "argument --rows: invalid int value: 'x'"),
         (["plan", "--rows", "5", "--item-bytes", "80", "--write-units", "0"], "--write-units is 0: give 1 or more"),
@@ -101,6 +102,17 @@ def test_without_a_cluster_each_command_says_how_to_name_one(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nonexistent")
     assert "set KUBECONFIG" in refused(capsys, command, "readings")
+
+
+@pytest.mark.parametrize("text", ["clusters: 5", "[", "contexts: [{}]\ncurrent-context: x"])
+def test_a_kubeconfig_that_is_none_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+    assert "set KUBECONFIG" in refused(capsys, "watch", "readings")
 
 
 def test_an_end_in_the_future_is_allowed_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

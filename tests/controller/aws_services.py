@@ -275,10 +275,12 @@ class Scaling:
 
 @dataclass
 class CloudWatch:
-    """sums: what a metric counted in the present minute, by its name; dashboards: bodies by name."""
+    """sums: what a metric counted in the present minute, by its name; dashboards: bodies by name;
+    published: the last value of each metric of the import's own, by namespace and name."""
 
     sums: Counter[str] = field(default_factory=Counter)
     dashboards: dict[str, str] = field(default_factory=dict)
+    published: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def get_metric_data(self, MetricDataQueries: list[Document], EndTime: datetime, **_: Any) -> Document:  # noqa: N803
         results = []
@@ -287,6 +289,16 @@ class CloudWatch:
             at = [EndTime - timedelta(minutes=2)] if total else []
             results.append({"Id": query["Id"], "Timestamps": at, "Values": [float(total)] if total else []})
         return {"MetricDataResults": results}
+
+    def get_dashboard(self, DashboardName: str) -> Document:  # noqa: N803
+        if DashboardName not in self.dashboards:
+            raise Refused("ResourceNotFound", f"Dashboard {DashboardName} does not exist", 404)
+        return {"DashboardName": DashboardName, "DashboardBody": self.dashboards[DashboardName]}
+
+    def put_metric_data(self, Namespace: str, MetricData: list[Document]) -> Document:  # noqa: N803
+        for metric in MetricData:
+            self.published[Namespace, metric["MetricName"]] = metric["Value"]
+        return {}
 
     def put_dashboard(self, DashboardName: str, DashboardBody: str) -> Document:  # noqa: N803
         self.dashboards[DashboardName] = DashboardBody

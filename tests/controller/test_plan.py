@@ -182,7 +182,9 @@ def test_golden_an_existing_provisioned_table_whose_index_is_too_small() -> None
     assert plan.write_units == 7_200_000  # 1 in the table, 1 in the index
     assert plan.rate == 1_000
     assert plan.seconds == 36_000  # not 3,600: the index takes 100 a second and throttles the table
-    assert plan.cost_usd == Decimal("7.15")  # 10 h x (1,000 + 100) x $0.00065
+    assert plan.cost_usd == Decimal("0.00")  # the table and its index have their capacity anyway
+    raised = make_plan(load, capacity(writeUnits=3_000), PRICES, table)
+    assert raised.cost_usd == Decimal("13.00")  # 10 h (the index) x (3,000 - 1,000) x $0.00065
     assert [q.name for q in plan.quotas if q.exceeded] == ["index by-val"]
 
 

@@ -188,7 +188,20 @@ def test_the_job_gets_the_password_by_its_file_only(tmp_path: Path, monkeypatch)
     monkeypatch.setattr(main, "submit", lambda *arguments: seen.append(arguments))
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000")
     assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 0
-    assert seen == [(CONFIG, "reader", str(tmp_path / "password"), "http://127.0.0.1:8000")]
+    assert seen == [(CONFIG, "reader", str(tmp_path / "password"), "http://127.0.0.1:8000", None)]
+
+
+def test_the_job_gets_the_file_of_the_rates(tmp_path: Path, monkeypatch):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(CONFIG))
+    (tmp_path / "username").write_text("u")
+    (tmp_path / "password").write_text("p")
+    seen = []
+    monkeypatch.setattr(main, "submit", lambda *arguments: seen.append(arguments))
+    arguments = ["--config", str(path), "--credentials", str(tmp_path), "--rates", str(tmp_path / "rates")]
+    assert main.main(arguments) == 0
+    assert seen[0][-1] == str(tmp_path / "rates" / "rates.json")
+    assert options(main.items_table(CONFIG, None, seen[0][-1]))["rates.path"] == seen[0][-1]
 
 
 def test_a_sentence_is_found_in_a_java_exception(tmp_path: Path, monkeypatch, capsys):

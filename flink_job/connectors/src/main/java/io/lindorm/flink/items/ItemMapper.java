@@ -1,6 +1,7 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.dynamodb.Item;
 
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
@@ -12,14 +13,11 @@ import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
-import software.amazon.awssdk.core.SdkBytes;
-import software.amazon.awssdk.services.dynamodb.model.AttributeValue;
-
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -32,31 +30,43 @@ import java.util.Set;
  */
 final class ItemMapper {
 
+    /** 400 KB, names and values together. */
+    static final int MAX_ITEM_BYTES = 400 * 1024;
+
     private static final int MAX_PARTITION_KEY_BYTES = 2048;
     private static final int MAX_SORT_KEY_BYTES = 1024;
-    private static final long MILLIS_PER_DAY = 86_400_000L;
+    private static final int BYTES_PER_UNIT = 1024;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** Makes an attribute of one column's value, which is not NULL. */
-    private interface Conversion {
-        AttributeValue of(RowData row) throws Reject;
-    }
+    private record Column(String name, int at, Conversion conversion) {}
 
-    private record Column(String name, int at, Conversion conversion) {
+    /** An attribute's name, as JSON with the colon after it, and how many bytes it has. */
+    private record Name(String name, byte[] json, int bytes) {
 
-        AttributeValue value(RowData row) throws Reject {
-            return row.isNullAt(at) ? null : conversion.of(row);
+        static Name of(String name) {
+            ItemJson json = new ItemJson();
+            byte[] utf8 = name.getBytes(StandardCharsets.UTF_8);
+            json.raw('"');
+            json.escaped(utf8);
+            json.raw('"');
+            json.raw(':');
+            return new Name(name, json.toBytes(), utf8.length);
+        }
+
+        void write(ItemJson out) {
+            out.raw(json);
+            out.count(bytes);
         }
     }
 
-    private record Attribute(String name, Column column) {}
+    private record Attribute(Name name, Column column) {}
 
-    /** A part of the key; {@code own} is the attribute that it is, or null where it is made of text. */
-    private record Key(
-            String name, JobConfig.KeyType type, KeyTemplate template, List<Column> columns, Attribute own, int maxBytes) {}
+    /** A part of the key; {@code own} is the column that it is, or null where it is made of text. */
+    private record Key(Name name, KeyTemplate template, List<Column> columns, Column own, int maxBytes) {}
 
     private final RowType rowType;
     private final RowData.FieldGetter[] getters;
+    /** All but those of the key. */
     private final List<Attribute> attributes = new ArrayList<>();
     private final Key partition;
     private final Key sort;
@@ -64,6 +74,7 @@ final class ItemMapper {
     private final int shards;
     private final int[] sourceKey;
     private final ShardHash hash = new ShardHash();
+    private final ItemJson json = new ItemJson();
 
     /**
      * @param rowType the rows to come
@@ -75,25 +86,21 @@ final class ItemMapper {
         for (int i = 0; i < getters.length; i++) {
             getters[i] = RowData.createFieldGetter(rowType.getTypeAt(i), i);
         }
-        Set<String> names = new HashSet<>();
-        for (JobConfig.Attribute attribute : config.target().attributes()) {
-            if (attribute.name() == null || attribute.name().isEmpty()) {
-                throw new UserError("column `" + attribute.column() + "` has no attribute name");
-            }
-            if (!names.add(attribute.name())) {
-                throw new UserError("two columns are to become the attribute '" + attribute.name() + "'; rename one");
-            }
-            attributes.add(new Attribute(attribute.name(), column(attribute.column(), attribute.as())));
-        }
+        Map<String, Column> named = named(config);
         this.shards = config.target().partitionShards() == null ? 0 : config.target().partitionShards();
         this.writeNulls = config.target().nulls() == JobConfig.Nulls.Write;
-        this.partition = key(config.target().key().partition(), shards > 0, MAX_PARTITION_KEY_BYTES, names);
+        this.partition = key(config, config.target().key().partition(), shards > 0, MAX_PARTITION_KEY_BYTES, named);
         this.sort = config.target().key().sort() == null
                 ? null
-                : key(config.target().key().sort(), false, MAX_SORT_KEY_BYTES, names);
-        if (sort != null && sort.name.equals(partition.name)) {
-            throw new UserError("partition and sort key have the same name, '" + sort.name + "'");
+                : key(config, config.target().key().sort(), false, MAX_SORT_KEY_BYTES, named);
+        if (sort != null && sort.name.name.equals(partition.name.name)) {
+            throw new UserError("partition and sort key have the same name, '" + sort.name.name + "'");
         }
+        named.forEach((name, column) -> {
+            if (!name.equals(partition.name.name) && (sort == null || !name.equals(sort.name.name))) {
+                attributes.add(new Attribute(Name.of(name), column));
+            }
+        });
         Set<String> inKey = new HashSet<>(partition.template.columns());
         if (sort != null) {
             inKey.addAll(sort.template.columns());
@@ -120,182 +127,69 @@ final class ItemMapper {
         return at;
     }
 
-    private Column column(String name, JobConfig.As as) {
+    /** The columns that become attributes, by the attributes' names, in order. */
+    private Map<String, Column> named(JobConfig config) {
+        Map<String, Column> named = new LinkedHashMap<>();
+        for (JobConfig.Attribute attribute : config.target().attributes()) {
+            if (attribute.name() == null || attribute.name().isEmpty()) {
+                throw new UserError("column `" + attribute.column() + "` has no attribute name");
+            }
+            Column column = column(config, attribute.column(), attribute.as());
+            if (named.put(attribute.name(), column) != null) {
+                throw new UserError("two columns are to become the attribute '" + attribute.name() + "'; rename one");
+            }
+        }
+        return named;
+    }
+
+    private Column column(JobConfig config, String name, JobConfig.As as) {
         int at = position(name);
         LogicalType type = rowType.getTypeAt(at);
-        Conversion conversion = conversion(name, at, type, as == null ? defaultAs(type) : as);
+        JobConfig.TimeRange time = config.source().timeRange();
+        Conversion conversion = Conversion.of(
+                name,
+                at,
+                type,
+                as == null ? Conversion.defaultAs(type) : as,
+                time != null && name.equals(time.column()) ? time.unit() : null);
         if (conversion == null) {
             throw new UserError("column `" + name + "` of type " + type + " cannot be stored as " + as);
         }
         return new Column(name, at, conversion);
     }
 
-    private Key key(JobConfig.KeyAttribute key, boolean sharded, int maxBytes, Set<String> attributeNames) {
+    private Key key(
+            JobConfig config, JobConfig.KeyAttribute key, boolean sharded, int maxBytes, Map<String, Column> named) {
         KeyTemplate template = KeyTemplate.parse(key.template());
         List<Column> columns = new ArrayList<>();
         for (String name : template.columns()) {
             // A column's text is that of its attribute; one that is no attribute has its type's default.
-            columns.add(attributes.stream()
-                    .map(Attribute::column)
-                    .filter(column -> column.name.equals(name))
+            Column column = named.values().stream()
+                    .filter(c -> c.name.equals(name))
                     .findFirst()
-                    .orElseGet(() -> column(name, null)));
+                    .orElseGet(() -> column(config, name, null));
+            if (column.conversion.kind() == Conversion.Kind.DOCUMENT) {
+                throw new UserError("column `" + name + "` is a document and cannot be part of a key");
+            }
+            columns.add(column);
         }
-        Attribute own = null;
-        if (template.isColumnAlone()) {
-            own = attributes.stream()
-                    .filter(a -> a.name.equals(key.name()) && a.column.name.equals(template.columns().get(0)))
-                    .findFirst()
-                    .orElse(new Attribute(key.name(), columns.get(0)));
-            columns = List.of(own.column);
+        boolean isColumn = template.isColumnAlone();
+        if (named.containsKey(key.name()) && !(isColumn && named.get(key.name()).name.equals(columns.get(0).name))) {
+            throw new UserError("the key '" + key.name()
+                    + "' has the name of an attribute that is another column; rename one");
         }
+        // Two attributes may be of one column: the key is as its own attribute is.
+        Column own = isColumn ? named.getOrDefault(key.name(), columns.get(0)) : null;
         boolean isText = own == null || sharded;
         if (isText && key.type() != JobConfig.KeyType.S) {
             throw new UserError("the key '" + key.name() + "' is made of text, so its type must be S, not " + key.type());
         }
-        boolean isAttribute = own != null && attributes.contains(own);
-        if (!isAttribute && attributeNames.contains(key.name())) {
-            throw new UserError("the key '" + key.name()
-                    + "' has the name of an attribute that is another column; rename one");
+        if (!isText && !own.conversion.kind().name().equals(key.type().name())) {
+            throw new UserError("the key '" + key.name() + "' has the type " + key.type() + ", but its values are "
+                    + own.conversion.kind() + "; choose another 'as' or another key");
         }
-        return new Key(key.name(), key.type(), template, columns, isText ? null : own, maxBytes);
-    }
-
-    private static JobConfig.As defaultAs(LogicalType type) {
-        switch (type.getTypeRoot()) {
-            case BOOLEAN:
-                return JobConfig.As.Boolean;
-            case CHAR:
-            case VARCHAR:
-                return JobConfig.As.String;
-            case BINARY:
-            case VARBINARY:
-                return JobConfig.As.Binary;
-            case TIMESTAMP_WITHOUT_TIME_ZONE:
-            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-            case DATE:
-            case TIME_WITHOUT_TIME_ZONE:
-                return JobConfig.As.Iso8601;
-            default:
-                return JobConfig.As.Number;
-        }
-    }
-
-    /** How a column of a type becomes {@code as}, or null where it cannot. */
-    private static Conversion conversion(String name, int at, LogicalType type, JobConfig.As as) {
-        switch (type.getTypeRoot()) {
-            case BOOLEAN:
-                switch (as) {
-                    case Boolean:
-                        return row -> AttributeValue.builder().bool(row.getBoolean(at)).build();
-                    case String:
-                        return row -> text(Boolean.toString(row.getBoolean(at)));
-                    case Number:
-                        return row -> number(row.getBoolean(at) ? "1" : "0");
-                    default:
-                        return null;
-                }
-            case TINYINT:
-                return numeric(as, row -> Integer.toString(row.getByte(at)));
-            case SMALLINT:
-                return numeric(as, row -> Integer.toString(row.getShort(at)));
-            case INTEGER:
-                return numeric(as, row -> Integer.toString(row.getInt(at)));
-            case BIGINT:
-                return numeric(as, row -> Long.toString(row.getLong(at)));
-            case FLOAT:
-                return numeric(as, row -> Values.number(row.getFloat(at), name));
-            case DOUBLE:
-                return numeric(as, row -> Values.number(row.getDouble(at), name));
-            case DECIMAL:
-                RowData.FieldGetter decimal = RowData.createFieldGetter(type, at);
-                return numeric(
-                        as,
-                        row -> Values.number(((DecimalData) decimal.getFieldOrNull(row)).toBigDecimal(), name));
-            case CHAR:
-            case VARCHAR:
-                return ofText(name, at, as);
-            case BINARY:
-            case VARBINARY:
-                return as == JobConfig.As.Binary
-                        ? row -> AttributeValue.builder().b(SdkBytes.fromByteArray(row.getBinary(at))).build()
-                        : null;
-            case TIMESTAMP_WITHOUT_TIME_ZONE:
-            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-                RowData.FieldGetter time = RowData.createFieldGetter(type, at);
-                return temporal(
-                        as,
-                        row -> Values.iso8601((TimestampData) time.getFieldOrNull(row)),
-                        row -> ((TimestampData) time.getFieldOrNull(row)).getMillisecond());
-            case DATE:
-                return temporal(
-                        as,
-                        row -> LocalDate.ofEpochDay(row.getInt(at)).toString(),
-                        row -> row.getInt(at) * MILLIS_PER_DAY);
-            case TIME_WITHOUT_TIME_ZONE:
-                return as == JobConfig.As.Iso8601 || as == JobConfig.As.String
-                        ? row -> text(Values.iso8601Time(row.getInt(at)))
-                        : null;
-            default:
-                return null;
-        }
-    }
-
-    private interface ToText {
-        String of(RowData row) throws Reject;
-    }
-
-    private interface ToMillis {
-        long of(RowData row);
-    }
-
-    private static Conversion numeric(JobConfig.As as, ToText form) {
-        switch (as) {
-            case Number:
-                return row -> number(form.of(row));
-            case String:
-                return row -> text(form.of(row));
-            default:
-                return null;
-        }
-    }
-
-    private static Conversion ofText(String name, int at, JobConfig.As as) {
-        switch (as) {
-            case String:
-            case Json:
-                return row -> text(Values.text(row.getString(at), name));
-            case Number:
-                return row -> number(Values.number(Values.text(row.getString(at), name), name));
-            case Binary:
-                return row -> AttributeValue.builder().b(SdkBytes.fromByteArray(row.getString(at).toBytes())).build();
-            case JsonDocument:
-                return row -> JsonDocument.parse(Values.text(row.getString(at), name), name);
-            default:
-                return null;
-        }
-    }
-
-    private static Conversion temporal(JobConfig.As as, ToText iso8601, ToMillis millis) {
-        switch (as) {
-            case Iso8601:
-            case String:
-                return row -> text(iso8601.of(row));
-            case EpochMillis:
-                return row -> number(Long.toString(millis.of(row)));
-            case EpochSeconds:
-                return row -> number(Long.toString(Math.floorDiv(millis.of(row), 1000L)));
-            default:
-                return null;
-        }
-    }
-
-    private static AttributeValue text(String value) {
-        return AttributeValue.builder().s(value).build();
-    }
-
-    private static AttributeValue number(String value) {
-        return AttributeValue.builder().n(value).build();
+        return new Key(
+                Name.of(key.name()), template, own == null ? columns : List.of(own), isText ? null : own, maxBytes);
     }
 
     /**
@@ -303,94 +197,73 @@ final class ItemMapper {
      *
      * @throws Reject where DynamoDB would not take it, or its key would not be the row's own
      */
-    Map<String, AttributeValue> item(RowData row) throws Reject {
-        Map<String, AttributeValue> item = new HashMap<>((attributes.size() + 2) * 4 / 3 + 1);
+    Item item(RowData row) throws Reject {
+        json.clear();
+        json.raw('{');
+        int partitionAt = writeKey(partition, row, shards);
+        int partitionEnd = json.length();
+        int sortAt = 0;
+        int sortEnd = 0;
+        if (sort != null) {
+            json.raw(',');
+            sortAt = writeKey(sort, row, 0);
+            sortEnd = json.length();
+        }
         for (Attribute attribute : attributes) {
-            AttributeValue value = attribute.column.value(row);
-            if (value != null) {
-                item.put(attribute.name, value);
-            } else if (writeNulls) {
-                item.put(attribute.name, AttributeValue.builder().nul(true).build());
+            boolean isNull = row.isNullAt(attribute.column.at);
+            if (!isNull || writeNulls) {
+                json.raw(',');
+                attribute.name.write(json);
+                if (isNull) {
+                    json.nul();
+                } else {
+                    attribute.column.conversion.write(row, json);
+                }
             }
         }
-        item.put(partition.name, keyValue(partition, row, item, shards));
-        if (sort != null) {
-            item.put(sort.name, keyValue(sort, row, item, 0));
-        }
-        long bytes = ItemSize.of(item);
-        if (bytes > ItemSize.MAX_ITEM_BYTES) {
+        json.raw('}');
+        if (json.size() > MAX_ITEM_BYTES) {
             throw new Reject(
                     RejectReason.ItemTooLarge,
-                    "the item takes " + bytes + " bytes; DynamoDB takes " + ItemSize.MAX_ITEM_BYTES);
+                    "the item takes " + json.size() + " bytes; DynamoDB takes " + MAX_ITEM_BYTES);
         }
-        return item;
+        int units = (int) ((json.size() + BYTES_PER_UNIT - 1) / BYTES_PER_UNIT);
+        return new Item(json.toBytes(), partitionAt, partitionEnd, sortAt, sortEnd, units);
     }
 
-    private AttributeValue keyValue(Key key, RowData row, Map<String, AttributeValue> item, int keyShards)
-            throws Reject {
+    /** Writes a key's name and value, and returns where the value begins. */
+    private int writeKey(Key key, RowData row, int keyShards) throws Reject {
         for (Column column : key.columns) {
             if (row.isNullAt(column.at)) {
                 throw new Reject(
-                        RejectReason.NullKey, "column " + column.name + " is NULL, and is part of the key " + key.name);
+                        RejectReason.NullKey,
+                        "column " + column.name + " is NULL, and is part of the key " + key.name.name);
             }
         }
-        AttributeValue value;
+        key.name.write(json);
+        int at = json.length();
+        long before = json.size();
         if (key.own != null) {
-            value = item.get(key.own.name);
-            if (value == null) {
-                value = key.own.column.value(row);
-            }
+            key.own.conversion.write(row, json);
         } else {
             List<String> values = new ArrayList<>(key.columns.size());
             for (Column column : key.columns) {
-                values.add(asText(column.value(row), column.name));
+                values.add(column.conversion.text(row));
             }
             String text = key.template.fill(values);
-            value = text(keyShards > 0 ? text + "#" + hash.shard(sourceKey(row), keyShards) : text);
+            json.string((keyShards > 0 ? text + "#" + hash.shard(sourceKey(row), keyShards) : text)
+                    .getBytes(StandardCharsets.UTF_8));
         }
-        check(key, value);
-        return value;
-    }
-
-    private static void check(Key key, AttributeValue value) throws Reject {
-        int bytes;
-        switch (key.type) {
-            case S:
-                bytes = value.s() == null ? -1 : Values.utf8Length(value.s());
-                break;
-            case B:
-                bytes = value.b() == null ? -1 : value.b().asByteArrayUnsafe().length;
-                break;
-            default:
-                bytes = value.n() == null ? -1 : 1;
-        }
-        if (bytes < 0) {
-            throw new UserError("the key '" + key.name + "' has the type " + key.type + ", but its values are "
-                    + value.type() + "; choose another 'as' or another key").endingTheJob();
-        }
+        long bytes = json.size() - before;
         if (bytes == 0) {
-            throw new Reject(RejectReason.EmptyKey, "the key " + key.name + " is empty");
+            throw new Reject(RejectReason.EmptyKey, "the key " + key.name.name + " is empty");
         }
         if (bytes > key.maxBytes) {
             throw new Reject(
                     RejectReason.KeyTooLong,
-                    "the key " + key.name + " has " + bytes + " bytes; DynamoDB takes " + key.maxBytes);
+                    "the key " + key.name.name + " has " + bytes + " bytes; DynamoDB takes " + key.maxBytes);
         }
-    }
-
-    private static String asText(AttributeValue value, String column) {
-        switch (value.type()) {
-            case S:
-                return value.s();
-            case N:
-                return value.n();
-            case B:
-                return Values.hex(value.b().asByteArrayUnsafe());
-            case BOOL:
-                return value.bool().toString();
-            default:
-                throw new UserError("column `" + column + "` is a document and cannot be part of a key").endingTheJob();
-        }
+        return at;
     }
 
     /** The canonical bytes of Lindorm's own key, which the shard is made of. */
@@ -445,7 +318,7 @@ final class ItemMapper {
         } else if (value instanceof DecimalData) {
             object.put(name, ((DecimalData) value).toBigDecimal());
         } else if (value instanceof TimestampData) {
-            object.put(name, Values.iso8601((TimestampData) value));
+            object.put(name, ((TimestampData) value).toInstant().toString());
         } else if (value instanceof byte[]) {
             object.put(name, Values.hex((byte[]) value));
         } else if (value instanceof StringData) {

@@ -1,12 +1,20 @@
 package io.lindorm.flink.items;
 
+import io.lindorm.flink.UserError;
+import io.lindorm.flink.dynamodb.Item;
+import io.lindorm.flink.dynamodb.ItemWriter;
+import io.lindorm.flink.dynamodb.RateShare;
+import io.lindorm.flink.dynamodb.RateShares;
+import io.lindorm.flink.dynamodb.Target;
+
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
-import org.apache.flink.api.common.typeutils.base.array.LongPrimitiveArraySerializer;
-import org.apache.flink.connector.dynamodb.sink.DynamoDbWriteRequest;
-import org.apache.flink.connector.dynamodb.sink.DynamoDbWriteRequestType;
+import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
+import org.apache.flink.core.memory.DataInputDeserializer;
+import org.apache.flink.core.memory.DataOutputSerializer;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.runtime.taskexecutor.GlobalAggregateManager;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.ChainingStrategy;
@@ -14,38 +22,47 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
-import org.apache.flink.util.OutputTag;
 
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * The operator {@code items}: makes of each row an item or a reject, and counts.
+ * The operator {@code items}: makes of each row an item, which it writes, or a reject, and counts.
  *
- * <p>The counts are in the checkpoint, so a row that is read again after a failure is not counted twice.
- * With the end of input they are handed to {@code outcome}, and from then on are not in this operator's
- * checkpoints: whichever of the two a restart gives them back to, nobody has them twice.
+ * <p>A checkpoint holds the counts and the items that DynamoDB has not acknowledged, so after a failure a row that is
+ * read again is not counted twice, and none is forgotten. Its input ends when all items are acknowledged. Then the
+ * counts are handed to {@code outcome}, and from then on are not in this operator's checkpoints: whichever of the two
+ * a restart gives them back to, nobody has them twice.
  */
-final class ItemsOperator extends AbstractStreamOperator<DynamoDbWriteRequest>
-        implements OneInputStreamOperator<RowData, DynamoDbWriteRequest>, BoundedOneInput {
+final class ItemsOperator extends AbstractStreamOperator<Outcome>
+        implements OneInputStreamOperator<RowData, Outcome>, BoundedOneInput {
 
     private static final long serialVersionUID = 1L;
+    private static final int STATE_VERSION = 2;
+    private static final String SHARES = "lindorm-items write units";
 
     private final JobConfig config;
     private final RowType rowType;
-    private final OutputTag<Outcome> outcomes;
-    private final String sinkId;
+    private final String endpoint;
+    private final String rates;
 
     private transient ItemMapper mapper;
     private transient Counts counts;
+    private transient ItemWriter writer;
     private transient boolean handedOver;
-    private transient ListState<long[]> state;
+    private transient ListState<byte[]> state;
 
-    ItemsOperator(JobConfig config, RowType rowType, OutputTag<Outcome> outcomes, String sinkId) {
+    /**
+     * @param endpoint where DynamoDB is, or null for AWS's own address of the region
+     * @param rates the file with the rate to keep, or null
+     */
+    ItemsOperator(JobConfig config, RowType rowType, String endpoint, String rates) {
         this.config = config;
         this.rowType = rowType;
-        this.outcomes = outcomes;
-        this.sinkId = sinkId;
+        this.endpoint = endpoint;
+        this.rates = rates;
         // An operator is by default the head of a chain, and rows would be serialized on their way here.
         this.chainingStrategy = ChainingStrategy.ALWAYS;
     }
@@ -55,55 +72,128 @@ final class ItemsOperator extends AbstractStreamOperator<DynamoDbWriteRequest>
         super.initializeState(context);
         counts = new Counts();
         state = context.getOperatorStateStore()
-                .getListState(new ListStateDescriptor<>("counts", LongPrimitiveArraySerializer.INSTANCE));
+                .getListState(new ListStateDescriptor<>("items", BytePrimitiveArraySerializer.INSTANCE));
+        long written = 0;
+        List<Item> waiting = new ArrayList<>();
         // Several where the job now has fewer subtasks than before, none in some where it has more.
-        for (long[] restored : state.get()) {
-            counts.add(restored);
+        for (byte[] restored : state.get()) {
+            written += restore(restored, waiting);
         }
+        JobConfig.Key key = config.target().key();
+        Target target = new Target(
+                config.target().region(),
+                endpoint,
+                config.target().table(),
+                key.partition().name(),
+                key.sort() == null ? null : key.sort().name());
+        writer = ItemWriter.to(target, getContainingTask().getEnvironment()::failExternally, written, waiting);
     }
 
     @Override
     public void open() throws Exception {
         super.open();
+        if (!getContainingTask().getConfiguration().isCheckpointingEnabled()) {
+            throw new UserError("'lindorm-items' needs checkpoints: the result is written when the last one is complete."
+                            + " Set execution.checkpointing.interval, and execution.runtime-mode to STREAMING")
+                    .endingTheJob();
+        }
         mapper = new ItemMapper(config, rowType);
-        AtomicLong acknowledged = AcknowledgedItems.of(sinkId, getRuntimeContext().getTaskInfo());
         getMetricGroup().gauge("rowsRead", counts::rowsRead);
         getMetricGroup().gauge("itemsEmitted", counts::itemsEmitted);
         getMetricGroup().gauge("rowsRejected", counts::rowsRejected);
-        getMetricGroup().gauge("itemsWritten", acknowledged::get);
+        getMetricGroup().gauge("itemsWritten", writer::written);
+        getMetricGroup().gauge("writeUnits", writer::consumedUnits);
+        getMetricGroup().gauge("throttled", writer::throttled);
+        writer.start(
+                getRuntimeContext().getTaskInfo().getTaskNameWithSubtasks() + " writer",
+                rates == null ? null : Path.of(rates),
+                new Shares(
+                        getRuntimeContext().getTaskInfo().getIndexOfThisSubtask(),
+                        getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks(),
+                        getRuntimeContext().getGlobalAggregateManager()));
+    }
+
+    private record Shares(int writer, int writers, GlobalAggregateManager aggregates) implements RateShares {
+
+        @Override
+        public double ask(double[] request) throws IOException {
+            return aggregates.updateGlobalAggregate(SHARES, request, new RateShare());
+        }
     }
 
     @Override
     public void processElement(StreamRecord<RowData> element) throws Exception {
         RowData row = element.getValue();
+        Item item;
         try {
-            DynamoDbWriteRequest item = DynamoDbWriteRequest.builder()
-                    .setType(DynamoDbWriteRequestType.PUT)
-                    .setItem(mapper.item(row))
-                    .build();
-            counts.addItem();
-            output.collect(element.replace(item));
+            item = mapper.item(row);
         } catch (Reject reject) {
             counts.addReject(reject.reason());
-            output.collect(outcomes, new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(row, reject))));
+            output.collect(new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(row, reject))));
+            return;
         }
+        counts.addItem();
+        writer.write(item);
     }
 
     @Override
-    public void endInput() {
-        output.collect(outcomes, new StreamRecord<>(Outcome.counts(counts)));
+    public void endInput() throws Exception {
+        writer.drain();
+        if (writer.written() != counts.itemsEmitted()) {
+            throw new IllegalStateException("items and those that DynamoDB has acknowledged do not add up: "
+                    + counts.itemsEmitted() + ", " + writer.written());
+        }
+        output.collect(new StreamRecord<>(Outcome.counts(counts)));
         handedOver = true;
     }
 
     @Override
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
-        state.update(handedOver ? List.of() : List.of(counts.toArray()));
+        state.update(handedOver ? List.of() : List.of(snapshot()));
+    }
+
+    private byte[] snapshot() throws IOException {
+        ItemWriter.Snapshot items = writer.snapshot();
+        DataOutputSerializer out = new DataOutputSerializer(1024);
+        out.writeInt(STATE_VERSION);
+        long[] array = counts.toArray();
+        out.writeInt(array.length);
+        for (long count : array) {
+            out.writeLong(count);
+        }
+        out.writeLong(items.written());
+        out.writeInt(items.waiting().size());
+        for (Item item : items.waiting()) {
+            item.write(out);
+        }
+        return out.getCopyOfBuffer();
+    }
+
+    /** Adds the items that wait, and returns how many are written. */
+    private long restore(byte[] bytes, List<Item> waiting) throws IOException {
+        DataInputDeserializer in = new DataInputDeserializer(bytes);
+        int version = in.readInt();
+        if (version != STATE_VERSION) {
+            throw new IOException("unknown version of the items' state: " + version);
+        }
+        long[] array = new long[in.readInt()];
+        for (int i = 0; i < array.length; i++) {
+            array[i] = in.readLong();
+        }
+        counts.add(array);
+        long written = in.readLong();
+        for (int i = in.readInt(); i > 0; i--) {
+            waiting.add(Item.read(in));
+        }
+        return written;
     }
 
     @Override
     public void close() throws Exception {
-        AcknowledgedItems.forget(sinkId, getRuntimeContext().getTaskInfo());
+        if (writer != null) {
+            writer.close();
+        }
         super.close();
     }
 }

@@ -17,6 +17,8 @@ public final class ItemsTableFactory implements DynamicTableSinkFactory {
     static final ConfigOption<String> JOB_CONFIG = ConfigOptions.key("job-config").stringType().noDefaultValue();
     static final ConfigOption<String> AWS_ENDPOINT = ConfigOptions.key("aws.endpoint").stringType().noDefaultValue();
 
+    static final ConfigOption<String> RATES_PATH = ConfigOptions.key("rates.path").stringType().noDefaultValue();
+
     @Override
     public String factoryIdentifier() {
         return "lindorm-items";
@@ -29,7 +31,7 @@ public final class ItemsTableFactory implements DynamicTableSinkFactory {
 
     @Override
     public Set<ConfigOption<?>> optionalOptions() {
-        return Set.of(AWS_ENDPOINT);
+        return Set.of(AWS_ENDPOINT, RATES_PATH);
     }
 
     /**
@@ -43,6 +45,10 @@ public final class ItemsTableFactory implements DynamicTableSinkFactory {
         RowType rowType = (RowType) context.getPhysicalRowDataType().getLogicalType();
         // Made here once only to be told now, and not by a running job, what it does not like.
         new ItemMapper(config, rowType);
-        return new ItemsTableSink(config, rowType, helper.getOptions().getOptional(AWS_ENDPOINT).orElse(null));
+        return new ItemsTableSink(
+                config,
+                rowType,
+                helper.getOptions().getOptional(AWS_ENDPOINT).orElse(null),
+                helper.getOptions().getOptional(RATES_PATH).orElse(null));
     }
 }

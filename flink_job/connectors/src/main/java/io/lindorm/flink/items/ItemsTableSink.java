@@ -1,21 +1,15 @@
 package io.lindorm.flink.items;
 
 import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.connector.aws.config.AWSConfigConstants;
-import org.apache.flink.connector.dynamodb.sink.DynamoDbSink;
-import org.apache.flink.connector.dynamodb.sink.DynamoDbWriteRequest;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
+import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.ProviderContext;
 import org.apache.flink.table.connector.sink.DataStreamSinkProvider;
 import org.apache.flink.table.connector.sink.DynamicTableSink;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
-import org.apache.flink.util.OutputTag;
-
-import java.util.Properties;
-import java.util.UUID;
 
 /**
  * The table sink behind {@code 'connector' = 'lindorm-items'}: rows become items in DynamoDB, or rejects in
@@ -26,14 +20,17 @@ final class ItemsTableSink implements DynamicTableSink {
     private final JobConfig config;
     private final RowType rowType;
     private final String endpoint;
+    private final String rates;
 
     /**
      * @param endpoint where DynamoDB is, or null for AWS's own address of the region
+     * @param rates the file with the rate to keep, or null
      */
-    ItemsTableSink(JobConfig config, RowType rowType, String endpoint) {
+    ItemsTableSink(JobConfig config, RowType rowType, String endpoint, String rates) {
         this.config = config;
         this.rowType = rowType;
         this.endpoint = endpoint;
+        this.rates = rates;
     }
 
     @Override
@@ -52,33 +49,27 @@ final class ItemsTableSink implements DynamicTableSink {
     }
 
     /** Puts the sink behind a stream of rows. */
-    DataStreamSink<DynamoDbWriteRequest> consume(DataStream<RowData> rows) {
-        OutputTag<Outcome> outcomes = new OutputTag<>("outcomes", TypeInformation.of(Outcome.class));
-        String sinkId = UUID.randomUUID().toString();
-        Properties client = new Properties();
-        client.setProperty(AWSConfigConstants.AWS_REGION, config.target().region());
-        if (endpoint != null) {
-            client.setProperty(AWSConfigConstants.AWS_ENDPOINT, endpoint);
-        }
-        DynamoDbSink<DynamoDbWriteRequest> dynamoDb = DynamoDbSink.<DynamoDbWriteRequest>builder()
-                .setTableName(config.target().table())
-                .setElementConverter((item, writerContext) -> item)
-                .setFailOnError(false)
-                .setDynamoDbProperties(client)
-                .build();
-        DataStream<DynamoDbWriteRequest> items = rows.transform(
-                        "items", new ItemTypeInfo(), new ItemsOperator(config, rowType, outcomes, sinkId))
+    DataStreamSink<Outcome> consume(DataStream<RowData> rows) {
+        TypeInformation<Outcome> type = TypeInformation.of(Outcome.class);
+        return rows.transform("items", type, new ItemsOperator(config, rowType, endpoint, rates))
                 .uid("items")
-                .setParallelism(rows.getParallelism());
-        return items.sinkTo(new ItemSink(dynamoDb, config, outcomes, sinkId))
-                .name("dynamodb")
-                .uid("dynamodb")
-                .setParallelism(rows.getParallelism());
+                .setParallelism(rows.getParallelism())
+                .global()
+                .transform("outcome", type, new OutcomeOperator(config))
+                .uid("outcome")
+                .setParallelism(1)
+                .setMaxParallelism(1)
+                // All is done by then; Flink wants every stream to end in a sink.
+                .sinkTo(new DiscardingSink<>())
+                .name("end")
+                .uid("end")
+                .setParallelism(1)
+                .setMaxParallelism(1);
     }
 
     @Override
     public DynamicTableSink copy() {
-        return new ItemsTableSink(config, rowType, endpoint);
+        return new ItemsTableSink(config, rowType, endpoint, rates);
     }
 
     @Override

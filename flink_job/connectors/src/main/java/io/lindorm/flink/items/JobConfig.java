@@ -25,7 +25,10 @@ record JobConfig(
 
     record Import(String namespace, String name, String uid, String runId) implements Serializable {}
 
-    record Source(List<Column> columns, List<KeyPart> primaryKey) implements Serializable {}
+    record Source(List<Column> columns, List<KeyPart> primaryKey, TimeRange timeRange) implements Serializable {}
+
+    /** The time column, and what it counts since 1970: null where it is a TIMESTAMP. */
+    record TimeRange(String column, Unit unit) implements Serializable {}
 
     record Column(String name, String type) implements Serializable {}
 
@@ -51,6 +54,32 @@ record JobConfig(
         S,
         N,
         B
+    }
+
+    /** What a number that is a time counts since 1970. */
+    enum Unit {
+        Seconds(1, 3),
+        Milliseconds(1_000, 3),
+        Microseconds(1_000_000, 6),
+        Nanoseconds(1_000_000_000, 9);
+
+        private final long perSecond;
+        private final int digits;
+
+        Unit(long perSecond, int digits) {
+            this.perSecond = perSecond;
+            this.digits = digits;
+        }
+
+        /**
+         * A count as ISO-8601, with all the digits that it has, and milliseconds at least.
+         *
+         * @throws Reject TimeOutOfRange outside the years 1 to 9999
+         */
+        String iso8601(long count, String column) throws Reject {
+            long fraction = perSecond == 1 ? 0 : Math.floorMod(count, perSecond);
+            return Values.iso8601(Math.floorDiv(count, perSecond), fraction, digits, column);
+        }
     }
 
     /** What becomes of a NULL. */

@@ -6,13 +6,8 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.Deseriali
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
 
-import software.amazon.awssdk.services.dynamodb.model.AttributeValue;
-
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Iterator;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /** JSON text as DynamoDB's maps, lists and values: true to the text, numbers included. */
@@ -21,6 +16,9 @@ final class JsonDocument {
     /** DynamoDB nests attributes up to 32 levels (its page on quotas). */
     private static final int MAX_DEPTH = 32;
 
+    private static final byte[] MAP = "{\"M\":{".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] LIST = "{\"L\":[".getBytes(StandardCharsets.US_ASCII);
+
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS, DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -28,12 +26,16 @@ final class JsonDocument {
 
     private JsonDocument() {}
 
+    /** What a map or list costs, and each of its elements ("DynamoDB Item sizes and formats"). */
+    private static final int DOCUMENT_OVERHEAD = 3;
+    private static final int ELEMENT_OVERHEAD = 1;
+
     /**
-     * Parses a column's text.
+     * Writes a column's text as an attribute.
      *
      * @throws Reject InvalidJson for what is no JSON or nests too deep, NumberOutOfRange for a number in it
      */
-    static AttributeValue parse(String text, String column) throws Reject {
+    static void write(String text, String column, ItemJson out) throws Reject {
         JsonNode node;
         try {
             node = MAPPER.readTree(text);
@@ -45,10 +47,10 @@ final class JsonDocument {
         if (node == null || node.isMissingNode()) {
             throw new Reject(RejectReason.InvalidJson, "column " + column + " is empty, which is no JSON");
         }
-        return value(node, column, 1);
+        value(node, column, 1, out);
     }
 
-    private static AttributeValue value(JsonNode node, String column, int depth) throws Reject {
+    private static void value(JsonNode node, String column, int depth, ItemJson out) throws Reject {
         if (depth > MAX_DEPTH) {
             throw new Reject(
                     RejectReason.InvalidJson,
@@ -56,38 +58,60 @@ final class JsonDocument {
         }
         switch (node.getNodeType()) {
             case OBJECT:
-                Map<String, AttributeValue> map = new LinkedHashMap<>();
+                out.raw(MAP);
+                out.count(DOCUMENT_OVERHEAD);
                 for (Iterator<Map.Entry<String, JsonNode>> fields = node.fields(); fields.hasNext(); ) {
                     Map.Entry<String, JsonNode> field = fields.next();
-                    map.put(text(field.getKey(), column), value(field.getValue(), column, depth + 1));
+                    byte[] name = utf8(field.getKey(), column);
+                    out.raw('"');
+                    out.escaped(name);
+                    out.raw('"');
+                    out.raw(':');
+                    out.count(ELEMENT_OVERHEAD + name.length);
+                    value(field.getValue(), column, depth + 1, out);
+                    if (fields.hasNext()) {
+                        out.raw(',');
+                    }
                 }
-                return AttributeValue.builder().m(map).build();
+                out.raw('}');
+                out.raw('}');
+                return;
             case ARRAY:
-                List<AttributeValue> list = new ArrayList<>(node.size());
-                for (JsonNode element : node) {
-                    list.add(value(element, column, depth + 1));
+                out.raw(LIST);
+                out.count(DOCUMENT_OVERHEAD);
+                for (int i = 0; i < node.size(); i++) {
+                    if (i > 0) {
+                        out.raw(',');
+                    }
+                    out.count(ELEMENT_OVERHEAD);
+                    value(node.get(i), column, depth + 1, out);
                 }
-                return AttributeValue.builder().l(list).build();
+                out.raw(']');
+                out.raw('}');
+                return;
             case NUMBER:
                 if (node.isDouble()) {
                     // Jackson's way to say that a number is beyond a double; all others are exact decimals here.
                     throw new Reject(RejectReason.NumberOutOfRange, "column " + column + " holds a number beyond any range");
                 }
-                return AttributeValue.builder().n(Values.number(node.decimalValue(), column)).build();
+                out.number(Values.number(node.decimalValue(), column));
+                return;
             case BOOLEAN:
-                return AttributeValue.builder().bool(node.booleanValue()).build();
+                out.bool(node.booleanValue());
+                return;
             case NULL:
-                return AttributeValue.builder().nul(true).build();
+                out.nul();
+                return;
             default:
-                return AttributeValue.builder().s(text(node.textValue(), column)).build();
+                out.string(utf8(node.textValue(), column));
         }
     }
 
     /** An escape in JSON can stand for half a character, which has no UTF-8 and would arrive as a question mark. */
-    private static String text(String text, String column) throws Reject {
+    private static byte[] utf8(String text, String column) throws Reject {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
             throw new Reject(RejectReason.InvalidJson, "column " + column + " holds half of a surrogate pair");
         }
-        return text;
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 }

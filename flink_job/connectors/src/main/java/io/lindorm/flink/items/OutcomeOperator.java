@@ -20,10 +20,10 @@ import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.table.data.TimestampData;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -174,7 +174,7 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
         }
         result.put(
                 "finishedAt",
-                Values.iso8601(TimestampData.fromEpochMillis(endedAt)));
+                Instant.ofEpochMilli(endedAt).toString());
         Path path = new Path(config.result().path());
         FileSystem fileSystem = path.getFileSystem();
         // Published whole or not at all, on a local disk as in S3.

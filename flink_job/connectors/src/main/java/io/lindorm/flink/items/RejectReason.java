@@ -10,5 +10,6 @@ enum RejectReason {
     NotANumber,
     AmbiguousKey,
     InvalidJson,
-    InvalidText
+    InvalidText,
+    TimeOutOfRange
 }

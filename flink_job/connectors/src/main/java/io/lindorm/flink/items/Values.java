@@ -7,11 +7,13 @@ import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.LogicalType;
 
 import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
-import java.util.Arrays;
+import java.time.ZoneOffset;
 import java.util.HexFormat;
 
 /** Values of rows as texts and numbers, in the forms that DynamoDB takes. */
@@ -23,24 +25,39 @@ final class Values {
     /** The greatest and the smallest magnitude of a DynamoDB number: below 1E126, and 1E-130. */
     private static final int MAX_EXPONENT = 125;
     private static final int MIN_EXPONENT = -130;
+    /** The first second of the year 1, and that of the year 10000, since 1970. */
+    private static final long YEAR_1 = -62_135_596_800L;
+    private static final long YEAR_10000 = 253_402_300_800L;
+
+    private static final long[] POWERS_OF_TEN = {1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000};
+
     private static final double DOUBLE_LIMIT = 1e125;
     private static final double DOUBLE_SMALLEST = 1e-129;
 
     private Values() {}
 
     /**
-     * A text column's characters.
+     * A text column's bytes.
      *
-     * @throws Reject InvalidText where the bytes are not UTF-8
+     * @throws Reject InvalidText where they are not UTF-8
      */
-    static String text(StringData value, String column) throws Reject {
+    static byte[] utf8(StringData value, String column) throws Reject {
         byte[] bytes = value.toBytes();
-        String text = new String(bytes, StandardCharsets.UTF_8);
-        // The decoder puts U+FFFD for what it cannot read; a text may also hold that character itself.
-        if (text.indexOf('\uFFFD') >= 0 && !Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes)) {
+        for (byte b : bytes) {
+            if (b < 0) {
+                return checked(bytes, column);
+            }
+        }
+        return bytes;
+    }
+
+    private static byte[] checked(byte[] bytes, String column) throws Reject {
+        try {
+            StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
+        } catch (CharacterCodingException e) {
             throw new Reject(RejectReason.InvalidText, "column " + column + " is not valid UTF-8");
         }
-        return text;
+        return bytes;
     }
 
     /** The exact form of a FLOAT. */
@@ -111,34 +128,65 @@ final class Values {
         return text.length() <= length ? text : text.substring(0, length) + "…";
     }
 
-    /** ISO-8601 in UTC with milliseconds, always of the same length: {@code 2023-01-01T00:00:00.000Z}. */
-    static String iso8601(TimestampData value) {
-        LocalDateTime time = value.toLocalDateTime();
-        StringBuilder text = new StringBuilder(24);
-        digits(text, time.getYear(), 4).append('-');
-        digits(text, time.getMonthValue(), 2).append('-');
-        digits(text, time.getDayOfMonth(), 2).append('T');
-        return clock(text, time.toLocalTime()).append('Z').toString();
+    /**
+     * ISO-8601 in UTC with milliseconds, always of the same length: {@code 2023-01-01T00:00:00.000Z}.
+     *
+     * @throws Reject TimeOutOfRange outside the years 1 to 9999, which have four digits and sort as text
+     */
+    static String iso8601(TimestampData value, String column) throws Reject {
+        long millis = value.getMillisecond();
+        return iso8601(Math.floorDiv(millis, 1_000L), Math.floorMod(millis, 1_000L), 3, column);
+    }
+
+    /** As {@link #iso8601(TimestampData, String)}, with the digits of a second that a count of units has. */
+    static String iso8601(long epochSecond, long fraction, int digits, String column) throws Reject {
+        if (epochSecond < YEAR_1 || epochSecond >= YEAR_10000) {
+            throw outOfYears(column, epochSecond + " seconds after 1970");
+        }
+        LocalDateTime time = LocalDateTime.ofEpochSecond(epochSecond, 0, ZoneOffset.UTC);
+        StringBuilder text = new StringBuilder(21 + digits);
+        date(text, time.toLocalDate()).append('T');
+        clock(text, time.toLocalTime()).append('.');
+        return digits(text, fraction, digits).append('Z').toString();
+    }
+
+    private static Reject outOfYears(String column, String value) {
+        return new Reject(
+                RejectReason.TimeOutOfRange, "column " + column + " is " + value + ", outside the years 1 to 9999");
+    }
+
+    /** {@code 2023-01-01}. */
+    static String iso8601Date(LocalDate value, String column) throws Reject {
+        if (value.getYear() < 1 || value.getYear() > 9999) {
+            throw outOfYears(column, value.toString());
+        }
+        return date(new StringBuilder(10), value).toString();
     }
 
     /** {@code 12:34:56.789}. */
     static String iso8601Time(int millisOfDay) {
-        return clock(new StringBuilder(12), LocalTime.ofNanoOfDay(millisOfDay * 1_000_000L)).toString();
+        StringBuilder text = new StringBuilder(12);
+        clock(text, LocalTime.ofSecondOfDay(millisOfDay / 1_000)).append('.');
+        return digits(text, millisOfDay % 1_000, 3).toString();
+    }
+
+    private static StringBuilder date(StringBuilder text, LocalDate date) {
+        digits(text, date.getYear(), 4).append('-');
+        digits(text, date.getMonthValue(), 2).append('-');
+        return digits(text, date.getDayOfMonth(), 2);
     }
 
     private static StringBuilder clock(StringBuilder text, LocalTime time) {
         digits(text, time.getHour(), 2).append(':');
         digits(text, time.getMinute(), 2).append(':');
-        digits(text, time.getSecond(), 2).append('.');
-        return digits(text, time.getNano() / 1_000_000, 3);
+        return digits(text, time.getSecond(), 2);
     }
 
-    private static StringBuilder digits(StringBuilder text, int value, int width) {
-        String digits = Integer.toString(value);
-        for (int i = digits.length(); i < width; i++) {
-            text.append('0');
+    private static StringBuilder digits(StringBuilder text, long value, int width) {
+        for (long next = POWERS_OF_TEN[width - 1]; next > 0; next /= 10) {
+            text.append((char) ('0' + value / next % 10));
         }
-        return text.append(digits);
+        return text;
     }
 
     /**
@@ -178,24 +226,5 @@ final class Values {
     /** Bytes as lower-case hexadecimal text, which keeps their order. */
     static String hex(byte[] bytes) {
         return HexFormat.of().formatHex(bytes);
-    }
-
-    /** How many bytes a text has in UTF-8. */
-    static int utf8Length(String text) {
-        int bytes = 0;
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (c < 0x80) {
-                bytes++;
-            } else if (c < 0x800) {
-                bytes += 2;
-            } else if (Character.isHighSurrogate(c)) {
-                bytes += 4;
-                i++;
-            } else {
-                bytes += 3;
-            }
-        }
-        return bytes;
     }
 }

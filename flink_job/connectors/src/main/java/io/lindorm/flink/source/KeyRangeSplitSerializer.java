@@ -11,9 +11,12 @@ import java.util.List;
 /** The form of a split in checkpoints. */
 final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRangeSplit> {
 
+    /** Version 1, of a job that was never published, had no kinds of splits. */
+    static final int VERSION = 2;
+
     @Override
     public int getVersion() {
-        return 1;
+        return VERSION;
     }
 
     @Override
@@ -25,7 +28,7 @@ final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRang
 
     @Override
     public KeyRangeSplit deserialize(int version, byte[] serialized) throws IOException {
-        if (version != 1) {
+        if (version != VERSION) {
             throw new IOException("unknown version of a split: " + version);
         }
         return read(new DataInputDeserializer(serialized));
@@ -33,6 +36,7 @@ final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRang
 
     static void write(KeyRangeSplit split, DataOutputSerializer out) throws IOException {
         out.writeUTF(split.splitId());
+        out.writeUTF(split.kind().name());
         out.writeInt(split.key().size());
         for (KeyColumn column : split.key()) {
             out.writeUTF(column.name());
@@ -47,12 +51,13 @@ final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRang
 
     static KeyRangeSplit read(DataInputDeserializer in) throws IOException {
         String id = in.readUTF();
+        KeyRangeSplit.Kind kind = KeyRangeSplit.Kind.valueOf(in.readUTF());
         int columns = in.readInt();
         List<KeyColumn> key = new ArrayList<>(columns);
         for (int i = 0; i < columns; i++) {
             key.add(new KeyColumn(in.readUTF(), in.readUTF(), in.readBoolean()));
         }
         return new KeyRangeSplit(
-                id, List.copyOf(key), KeyValues.read(in), KeyValues.read(in), KeyValues.read(in), in.readLong());
+                id, kind, List.copyOf(key), KeyValues.read(in), KeyValues.read(in), KeyValues.read(in), in.readLong());
     }
 }

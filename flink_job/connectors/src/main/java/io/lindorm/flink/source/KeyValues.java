@@ -5,6 +5,7 @@ import io.lindorm.flink.UserError;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 
 import java.io.DataInput;
@@ -33,6 +34,8 @@ import java.util.List;
  * so that neither the JVM's nor the driver's zone can shift it), LocalDate, LocalTime.
  */
 final class KeyValues {
+
+    private static final BigDecimal GREATEST_UNSIGNED = new BigDecimal("18446744073709551615");
 
     private KeyValues() {}
 
@@ -139,7 +142,30 @@ final class KeyValues {
         return ((Comparable<Object>) a).compareTo(b);
     }
 
-    /** Writes a tuple, or null. The form is that of {@link KeyRangeSplitSerializer} version 1. */
+    /** A value, or the nearest to it that a column of a Lindorm type can hold: a server may refuse others in a bound. */
+    static Object within(Object value, String lindormType) {
+        switch (LindormType.base(lindormType)) {
+            case "TINYINT":
+                return Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, (Long) value));
+            case "SMALLINT":
+                return Math.max(Short.MIN_VALUE, Math.min(Short.MAX_VALUE, (Long) value));
+            case "INTEGER":
+                return Math.max(Integer.MIN_VALUE, Math.min(Integer.MAX_VALUE, (Long) value));
+            case "BIGINT UNSIGNED":
+                return ((BigDecimal) value).max(BigDecimal.ZERO).min(GREATEST_UNSIGNED);
+            case "DECIMAL":
+                if (LindormType.flinkType(lindormType) instanceof DecimalType type) {
+                    BigDecimal greatest = new BigDecimal(
+                            BigInteger.TEN.pow(type.getPrecision()).subtract(BigInteger.ONE), type.getScale());
+                    return ((BigDecimal) value).max(greatest.negate()).min(greatest);
+                }
+                return value;
+            default:
+                return value;
+        }
+    }
+
+    /** Writes a tuple, or null. The form is that of {@link KeyRangeSplitSerializer}. */
     static void write(List<Object> tuple, DataOutput out) throws IOException {
         out.writeInt(tuple == null ? -1 : tuple.size());
         if (tuple == null) {

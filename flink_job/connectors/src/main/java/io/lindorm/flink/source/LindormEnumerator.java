@@ -5,72 +5,111 @@ import io.lindorm.flink.UserError;
 import org.apache.flink.api.connector.source.SourceEvent;
 import org.apache.flink.api.connector.source.SplitEnumerator;
 import org.apache.flink.api.connector.source.SplitEnumeratorContext;
-import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.util.FlinkRuntimeException;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.function.LongSupplier;
 
 /**
- * Hands out splits, a few to each reader and another for each that is done, until all have been read.
+ * Hands out splits, some to each reader and another for each that is done, until all have been read. When none is left
+ * and a reader runs dry, it has another reader's split cut and gives it the second part.
+ *
+ * <p>It has the last word on where a split that was cut ends, and on whether a part that was cut off is taken: a reader
+ * that is set back to a checkpoint may remember the split whole, or the part as not taken yet, while others go on. So
+ * each reader tells in its first event what its checkpoint gave it back, and reads on only what the answer leaves it.
  *
  * <p>No reader is told that there is no more before all readers are done. So readers end together, and a
  * checkpoint in which some have ended and others have not, which is where Flink keeps no state of those
- * that ended, is confined to the last moment. To know what readers hold after a restart, each tells in
- * its first event what its checkpoint gave it back.
+ * that ended, is confined to the last moment.
  */
 final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBacklog> {
 
     private static final Logger LOG = LoggerFactory.getLogger(LindormEnumerator.class);
 
     /**
-     * Splits that a reader takes pages from in turn, so that what one place of the key range brings does
+     * Splits that a reader takes rows from in turn, so that what one place of the key range brings does
      * not reach the same place in the target all at once.
      */
-    static final int SPLITS_PER_READER = 4;
+    static final int SPLITS_PER_READER = 8;
 
-    /** Splits to look for per reader: some more than it reads at a time, so that none is left idle early. */
-    private static final int WANTED_PER_READER = 2 * SPLITS_PER_READER;
+    /** For a reader that still has something to read, only a split that has been read for so long is cut. */
+    private static final long WORTH_CUTTING_NANOS = 2_000_000_000L;
+
+    /** How often the rates file is looked at; Kubernetes itself takes about a minute to renew it. */
+    private static final long RATES_PERIOD_MS = 5_000;
+
+    /** A split that some reader has. */
+    private static final class Held {
+        private long since;
+        private boolean tooSmallToCut;
+
+        private Held(long since) {
+            this.since = since;
+        }
+    }
 
     private final SplitEnumeratorContext<KeyRangeSplit> context;
-    private final Server server;
-    private final Scan scan;
-    private final RowType wanted;
+    private final Callable<List<KeyRangeSplit>> planner;
+    private final RateLimit rateLimit;
+    private final LongSupplier clock;
     private final Deque<KeyRangeSplit> pending;
+    private final Map<String, List<Object>> ends;
+    private final Set<String> taken;
     private boolean planned;
 
     /** What each reader that has reported holds, by subtask. */
-    private final Map<Integer, Set<String>> held = new HashMap<>();
+    private final Map<Integer, Map<String, Held>> held = new HashMap<>();
 
+    /** The split that each of some readers has been asked to cut. */
+    private final Map<Integer, String> asked = new HashMap<>();
+
+    /** Readers that have been told that there is no more: they may have ended, and get nothing again. */
+    private final Set<Integer> told = new HashSet<>();
+
+    private final Map<Integer, Double> rates = new HashMap<>();
+
+    /**
+     * @param planner cuts the table into splits
+     * @param clock nanoseconds from any beginning
+     */
     LindormEnumerator(
             SplitEnumeratorContext<KeyRangeSplit> context,
-            Server server,
-            Scan scan,
-            RowType wanted,
+            Callable<List<KeyRangeSplit>> planner,
+            RateLimit rateLimit,
+            LongSupplier clock,
             SplitBacklog backlog) {
         this.context = context;
-        this.server = server;
-        this.scan = scan;
-        this.wanted = wanted;
+        this.planner = planner;
+        this.rateLimit = rateLimit;
+        this.clock = clock;
         this.planned = backlog.planned();
         this.pending = new ArrayDeque<>(backlog.pending());
+        this.ends = new HashMap<>(backlog.ends());
+        this.taken = new HashSet<>(backlog.taken());
     }
 
     @Override
     public void start() {
-        if (planned) {
-            return;
+        if (context.metricGroup() != null) {
+            context.metricGroup().setUnassignedSplitsGauge(() -> (long) pending.size());
         }
-        int splits = scan.splits() > 0 ? scan.splits() : WANTED_PER_READER * context.currentParallelism();
-        context.callAsync(() -> SplitPlanner.plan(server, scan, wanted, splits), this::takePlan);
+        if (!planned) {
+            context.callAsync(planner, this::takePlan);
+        }
+        if (rateLimit.mayChange()) {
+            context.callAsync(rateLimit::read, this::takeRate, RATES_PERIOD_MS, RATES_PERIOD_MS);
+        }
     }
 
     private void takePlan(List<KeyRangeSplit> splits, Throwable error) {
@@ -80,21 +119,78 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         if (error != null) {
             throw new FlinkRuntimeException(error);
         }
-        LOG.info("Table {} is read in {} splits", scan.table(), splits.size());
+        LOG.info("The table is read in {} splits", splits.size());
         pending.addAll(splits);
         planned = true;
         hand();
     }
 
+    private void takeRate(Double rowsPerSecond, Throwable error) {
+        if (error != null) {
+            LOG.warn("The rates cannot be read; the last known stay: {}", error.toString());
+        } else {
+            rateLimit.set(rowsPerSecond);
+            sharePace();
+        }
+    }
+
     @Override
     public void handleSourceEvent(int subtask, SourceEvent event) {
-        SplitEvent report = (SplitEvent) event;
-        if (report.started()) {
-            held.put(subtask, new HashSet<>(report.splitIds()));
+        if (event instanceof ScanEvents.Started started) {
+            resume(subtask, started);
+        } else if (event instanceof ScanEvents.Finished finished) {
+            held.get(subtask).keySet().removeAll(finished.splitIds());
+            asked.computeIfPresent(subtask, (reader, splitId) -> finished.splitIds().contains(splitId) ? null : splitId);
+        } else if (event instanceof ScanEvents.Offered offered) {
+            asked.remove(subtask);
+            held.get(subtask).get(offered.cutId()).since = clock.getAsLong();
+            take(offered.cutId(), offered.rest());
+            context.sendEventToSourceReader(subtask, new ScanEvents.Taken(offered.rest().splitId()));
+        } else if (event instanceof ScanEvents.NotCut notCut) {
+            asked.remove(subtask);
+            held.get(subtask).get(notCut.splitId()).tooSmallToCut = true;
         } else {
-            held.get(subtask).removeAll(report.splitIds());
+            throw new IllegalArgumentException("unknown event: " + event);
         }
         hand();
+    }
+
+    private void resume(int subtask, ScanEvents.Started started) {
+        Map<String, Held> holds = new HashMap<>();
+        List<KeyRangeSplit> open = new ArrayList<>();
+        for (KeyRangeSplit split : started.open()) {
+            open.add(cutAsKnown(split));
+            holds.put(split.splitId(), new Held(clock.getAsLong()));
+        }
+        held.put(subtask, holds);
+        told.remove(subtask);
+        for (KeyRangeSplit rest : started.offered()) {
+            if (!taken.contains(rest.splitId())) {
+                // Of the split that it was cut from the reader itself remembers the end.
+                take(null, rest);
+            }
+        }
+        double share = share();
+        rates.put(subtask, share);
+        context.sendEventToSourceReader(subtask, new ScanEvents.Resume(open, share));
+    }
+
+    /** Takes a part that a reader has cut off. */
+    private void take(String cutId, KeyRangeSplit rest) {
+        taken.add(rest.splitId());
+        pending.add(rest.as(KeyRangeSplit.Kind.OPEN));
+        if (cutId != null) {
+            ends.put(cutId, rest.lower());
+        }
+    }
+
+    /** A split as a checkpoint remembers it, with the end that it has by now. */
+    private KeyRangeSplit cutAsKnown(KeyRangeSplit split) {
+        List<Object> end = ends.get(split.splitId());
+        return end != null
+                        && (split.upper() == null || KeyRangeSplit.compare(split.key(), end, split.upper()) < 0)
+                ? split.until(end)
+                : split;
     }
 
     /** Gives each reader what it has room for, the emptiest first; with nothing left anywhere, ends. */
@@ -102,27 +198,100 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         if (!planned) {
             return;
         }
+        // A reader that has failed is not to be spoken to before it reports anew.
+        held.keySet().retainAll(context.registeredReaders().keySet());
+        asked.keySet().retainAll(held.keySet());
         for (int load = 0; load < SPLITS_PER_READER && !pending.isEmpty(); load++) {
-            for (Map.Entry<Integer, Set<String>> reader : held.entrySet()) {
-                if (reader.getValue().size() == load && !pending.isEmpty()) {
+            for (Map.Entry<Integer, Map<String, Held>> reader : held.entrySet()) {
+                if (reader.getValue().size() == load && !told.contains(reader.getKey()) && !pending.isEmpty()) {
                     KeyRangeSplit split = pending.poll();
-                    reader.getValue().add(split.splitId());
+                    reader.getValue().put(split.splitId(), new Held(clock.getAsLong()));
                     context.assignSplit(split, reader.getKey());
                 }
             }
         }
-        if (pending.isEmpty()
-                && held.size() == context.currentParallelism()
-                && held.values().stream().allMatch(Set::isEmpty)) {
-            held.keySet().forEach(context::signalNoMoreSplits);
+        sharePace();
+        if (!pending.isEmpty()) {
+            return;
         }
+        if (held.size() == context.currentParallelism() && held.values().stream().allMatch(Map::isEmpty)) {
+            for (int subtask : held.keySet()) {
+                if (told.add(subtask)) {
+                    context.signalNoMoreSplits(subtask);
+                }
+            }
+            return;
+        }
+        askForCuts();
+    }
+
+    /** For each reader that is running dry, has a split of another cut: the one that is being read the longest. */
+    private void askForCuts() {
+        long hungry = held.entrySet().stream()
+                .filter(reader -> reader.getValue().size() < 2 && !told.contains(reader.getKey()))
+                .count();
+        for (long wanted = hungry - asked.size(); wanted > 0; wanted--) {
+            // Not each hungry reader in its own right: whoever is emptiest gets what comes.
+            boolean idle = idle() > asked.size();
+            long now = clock.getAsLong();
+            int owner = -1;
+            String splitId = null;
+            double longest = -1;
+            for (Map.Entry<Integer, Map<String, Held>> reader : held.entrySet()) {
+                boolean itselfAloneHungry = hungry == 1 && reader.getValue().size() < 2;
+                if (asked.containsKey(reader.getKey()) || itselfAloneHungry) {
+                    continue;
+                }
+                for (Map.Entry<String, Held> split : reader.getValue().entrySet()) {
+                    long age = now - split.getValue().since;
+                    // As much is left as has been read, for all that is known. A reader takes its splits in turn, so each
+                    // is read for a share of the time only; and it gives away one of several, or half of the only one.
+                    double score = (double) age / Math.max(2, reader.getValue().size());
+                    if (!split.getValue().tooSmallToCut && (idle || age >= WORTH_CUTTING_NANOS) && score > longest) {
+                        owner = reader.getKey();
+                        splitId = split.getKey();
+                        longest = score;
+                    }
+                }
+            }
+            if (splitId == null) {
+                return;
+            }
+            asked.put(owner, splitId);
+            context.sendEventToSourceReader(owner, new ScanEvents.Cut(splitId));
+        }
+    }
+
+    private long idle() {
+        return held.entrySet().stream()
+                .filter(reader -> reader.getValue().isEmpty() && !told.contains(reader.getKey()))
+                .count();
+    }
+
+    /** Tells each reader its share of the rate, where that has changed. */
+    private void sharePace() {
+        double share = share();
+        for (int subtask : held.keySet()) {
+            if (!told.contains(subtask) && rates.getOrDefault(subtask, -1.0) != share) {
+                rates.put(subtask, share);
+                context.sendEventToSourceReader(subtask, new ScanEvents.Rate(share));
+            }
+        }
+    }
+
+    /** An equal part of the rate for each reader that has something to read. */
+    private double share() {
+        long reading = held.values().stream().filter(splits -> !splits.isEmpty()).count();
+        return rateLimit.rowsPerSecond() / (reading > 0 ? reading : context.currentParallelism());
     }
 
     @Override
     public void addSplitsBack(List<KeyRangeSplit> splits, int subtask) {
         // Called for every reader that is reset, also with no splits: what it holds it will report anew.
         held.remove(subtask);
-        splits.forEach(pending::addFirst);
+        asked.remove(subtask);
+        rates.remove(subtask);
+        splits.forEach(split -> pending.addFirst(cutAsKnown(split)));
         hand();
     }
 
@@ -138,7 +307,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
 
     @Override
     public SplitBacklog snapshotState(long checkpointId) {
-        return new SplitBacklog(planned, List.copyOf(pending));
+        return new SplitBacklog(planned, List.copyOf(pending), Map.copyOf(ends), Set.copyOf(taken));
     }
 
     @Override

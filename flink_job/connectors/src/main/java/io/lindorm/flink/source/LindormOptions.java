@@ -42,6 +42,7 @@ final class LindormOptions {
     static final ConfigOption<String> USERNAME = ConfigOptions.key("username").stringType().noDefaultValue();
     static final ConfigOption<String> PASSWORD = ConfigOptions.key("password").stringType().noDefaultValue();
     static final ConfigOption<String> PASSWORD_FILE = ConfigOptions.key("password-file").stringType().noDefaultValue();
+    static final ConfigOption<String> QUERY = ConfigOptions.key("scan.query").stringType().noDefaultValue();
     static final ConfigOption<String> TIMESTAMP_COLUMN =
             ConfigOptions.key("scan.timestamp.column").stringType().noDefaultValue();
     static final ConfigOption<String> TIMESTAMP_START =
@@ -59,7 +60,28 @@ final class LindormOptions {
             ConfigOptions.key("scan.split.number").intType().noDefaultValue();
     static final ConfigOption<Long> ROWS_PER_SECOND =
             ConfigOptions.key("scan.rows-per-second").longType().noDefaultValue();
+    static final ConfigOption<String> RATES_PATH = ConfigOptions.key("scan.rates.path").stringType().noDefaultValue();
+
+    /** Lindorm's own limit for a statement (its page on hints). */
+    static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(120);
+
     static final ConfigOption<Duration> TIMEOUT =
-            ConfigOptions.key("scan.timeout").durationType().defaultValue(Duration.ofSeconds(120));
+            ConfigOptions.key("scan.timeout").durationType().defaultValue(DEFAULT_TIMEOUT);
     static final ConfigOption<Integer> RETRIES = ConfigOptions.key("scan.retries").intType().defaultValue(10);
+
+    /** How far the server is to be trusted; the names and meanings are those of Connector/J's {@code sslMode}. */
+    enum TlsMode {
+        DISABLED,
+        PREFERRED,
+        REQUIRED,
+        VERIFY_CA,
+        VERIFY_IDENTITY
+    }
+
+    static final ConfigOption<TlsMode> TLS_MODE = ConfigOptions.key("tls.mode").enumType(TlsMode.class).noDefaultValue();
+    static final ConfigOption<String> TLS_TRUST_STORE = ConfigOptions.key("tls.trust-store").stringType().noDefaultValue();
+    static final ConfigOption<String> TLS_TRUST_STORE_TYPE =
+            ConfigOptions.key("tls.trust-store.type").stringType().defaultValue("PKCS12");
+    static final ConfigOption<String> TLS_TRUST_STORE_PASSWORD_FILE =
+            ConfigOptions.key("tls.trust-store.password-file").stringType().noDefaultValue();
 }

@@ -18,6 +18,9 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
 
     private static final long serialVersionUID = 1L;
 
+    /** Each costs a point query, and splits are cut further while they are read. */
+    private static final int MOST_SPLITS = 320;
+
     private final Server server;
     private final Scan scan;
     private final RowType wanted;
@@ -35,7 +38,8 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
 
     @Override
     public SourceReader<RowData, KeyRangeSplit> createReader(SourceReaderContext context) {
-        return LindormSourceReader.of(context, server, scan, wanted);
+        return LindormSourceReader.of(
+                context, onRetry -> new LindormTable(server, scan, wanted, onRetry), scan, wanted);
     }
 
     @Override
@@ -47,7 +51,15 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
     @Override
     public SplitEnumerator<KeyRangeSplit, SplitBacklog> restoreEnumerator(
             SplitEnumeratorContext<KeyRangeSplit> context, SplitBacklog backlog) {
-        return new LindormEnumerator(context, server, scan, wanted, backlog);
+        int splits = scan.splits() > 0
+                ? scan.splits()
+                : Math.min(LindormEnumerator.SPLITS_PER_READER * context.currentParallelism(), MOST_SPLITS);
+        return new LindormEnumerator(
+                context,
+                () -> SplitPlanner.plan(server, scan, wanted, splits),
+                new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
+                System::nanoTime,
+                backlog);
     }
 
     @Override

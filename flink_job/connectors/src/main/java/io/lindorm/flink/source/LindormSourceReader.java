@@ -1,17 +1,20 @@
 package io.lindorm.flink.source;
 
+import org.apache.flink.api.connector.source.SourceEvent;
+import org.apache.flink.api.connector.source.SourceOutput;
 import org.apache.flink.api.connector.source.SourceReaderContext;
+import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.connector.base.source.reader.SingleThreadMultiplexSourceReaderBase;
-import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Supplier;
+import java.util.UUID;
+import java.util.function.Function;
 
 /**
  * Hands on the rows that a {@link PageReader} reads, and keeps for each split the last row handed on:
@@ -19,12 +22,12 @@ import java.util.function.Supplier;
  */
 final class LindormSourceReader
         extends SingleThreadMultiplexSourceReaderBase<
-                GenericRowData, RowData, KeyRangeSplit, LindormSourceReader.Position> {
+                Object, RowData, KeyRangeSplit, LindormSourceReader.Position> {
 
     /** How far a split has been handed on. */
     static final class Position {
-        private final KeyRangeSplit split;
         private final RowLayout layout;
+        private KeyRangeSplit split;
         private GenericRowData lastRow;
         private long rowsRead;
 
@@ -34,61 +37,159 @@ final class LindormSourceReader
             this.rowsRead = split.rowsRead();
         }
 
-        private RowData handOn(GenericRowData row) {
-            lastRow = row;
-            rowsRead++;
-            return layout.project(row);
+        private KeyRangeSplit toSplit() {
+            return split.readTo(lastRow == null ? split.lastKey() : layout.keyOf(lastRow), rowsRead);
+        }
+    }
+
+    /** Takes what comes out of a round, in Flink's thread. */
+    private static final class Emitter implements RecordEmitter<Object, RowData, Position> {
+        private final SourceReaderContext context;
+
+        /** Splits cut off and not known to be taken. */
+        private final Map<String, KeyRangeSplit> offered = new HashMap<>();
+
+        /** Rows handed on by this reader and by those whose splits it was given. */
+        private long rowsRead;
+
+        private Emitter(SourceReaderContext context) {
+            this.context = context;
         }
 
-        private KeyRangeSplit toSplit() {
-            return lastRow == null ? split : split.readTo(layout.keyOf(lastRow), rowsRead);
+        @Override
+        public void emitRecord(Object element, SourceOutput<RowData> output, Position position) {
+            if (element instanceof GenericRowData row) {
+                position.lastRow = row;
+                position.rowsRead++;
+                rowsRead++;
+                output.collect(position.layout.project(row));
+            } else if (element instanceof Round.Change.CutOff cut) {
+                KeyRangeSplit rest = cut.rest();
+                position.split = position.split.until(rest.lower());
+                offered.put(rest.splitId(), rest);
+                context.sendSourceEventToCoordinator(new ScanEvents.Offered(position.split.splitId(), rest));
+            } else if (element instanceof Round.Change.MovedTo move) {
+                position.split = position.split.from(move.lower());
+                position.lastRow = null;
+            } else {
+                context.sendSourceEventToCoordinator(new ScanEvents.NotCut(position.split.splitId()));
+            }
         }
     }
 
     private final RowType wanted;
-    private final List<String> restored = new ArrayList<>();
+    private final ReaderDesk desk;
+    private final Emitter emitter;
+    private final ScanMetrics metrics;
+
+    /** What a checkpoint gave back, until the enumerator has said how much of it is still this reader's. */
+    private final List<KeyRangeSplit> restored = new ArrayList<>();
+
     private boolean started;
     private RowLayout layout;
 
-    /** Makes a reader, with the counters {@code pages} and {@code retries} among the source's metrics. */
-    static LindormSourceReader of(SourceReaderContext context, Server server, Scan scan, RowType wanted) {
-        Counter pages = context.metricGroup().counter("pages");
-        Counter retries = context.metricGroup().counter("retries");
-        double rowsPerSecond = (double) scan.rowsPerSecond() / context.currentParallelism();
-        // Flink drops a page reader that has nothing to do, and asks for a new one later.
+    /**
+     * Makes a reader, with its metrics.
+     *
+     * @param tables opens the table, given what is to be told of each failed attempt
+     */
+    static LindormSourceReader of(
+            SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, RowType wanted) {
         return new LindormSourceReader(
-                context, () -> new PageReader(server, scan, wanted, rowsPerSecond, pages, retries), wanted);
+                context, tables, scan, wanted, new ReaderDesk(), new Emitter(context), ScanMetrics.in(context.metricGroup()));
     }
 
     private LindormSourceReader(
             SourceReaderContext context,
-            Supplier<SplitReader<GenericRowData, KeyRangeSplit>> pageReaders,
-            RowType wanted) {
+            Function<Runnable, TableReader> tables,
+            Scan scan,
+            RowType wanted,
+            ReaderDesk desk,
+            Emitter emitter,
+            ScanMetrics metrics) {
         super(
-                pageReaders,
-                (row, output, position) -> output.collect(position.handOn(row)),
+                () -> new PageReader(tables, scan, wanted, desk, metrics),
+                emitter,
                 context.getConfiguration(),
                 context);
         this.wanted = wanted;
+        this.desk = desk;
+        this.emitter = emitter;
+        this.metrics = metrics;
+        metrics.group().gauge("rowsRead", () -> emitter.rowsRead);
+        metrics.group().gauge("splitsOpen", this::getNumberOfCurrentlyAssignedSplits);
+        metrics.group().gauge(
+                "pacingLagMillis",
+                () -> getNumberOfCurrentlyAssignedSplits() == 0 ? 0L : desk.pacer().lagMillis(System.nanoTime()));
     }
 
     @Override
     public void addSplits(List<KeyRangeSplit> splits) {
-        if (!started) {
-            splits.forEach(split -> restored.add(split.splitId()));
+        splits.forEach(split -> emitter.rowsRead += split.rowsRead());
+        if (started) {
+            super.addSplits(splits);
+            return;
         }
-        super.addSplits(splits);
+        for (KeyRangeSplit split : splits) {
+            switch (split.kind()) {
+                case OPEN -> restored.add(split);
+                case OFFERED -> emitter.offered.put(split.splitId(), split);
+                case COUNT -> {
+                    // Only its rows count.
+                }
+            }
+        }
     }
 
     @Override
     public void start() {
         started = true;
-        context.sendSourceEventToCoordinator(new SplitEvent(true, List.copyOf(restored)));
+        context.sendSourceEventToCoordinator(
+                new ScanEvents.Started(List.copyOf(restored), List.copyOf(emitter.offered.values())));
+    }
+
+    @Override
+    public void handleSourceEvents(SourceEvent event) {
+        if (event instanceof ScanEvents.Resume resume) {
+            setRate(resume.rowsPerSecond());
+            restored.clear();
+            emitter.offered.clear();
+            super.addSplits(resume.open());
+        } else if (event instanceof ScanEvents.Rate rate) {
+            setRate(rate.rowsPerSecond());
+        } else if (event instanceof ScanEvents.Taken taken) {
+            emitter.offered.remove(taken.splitId());
+        } else if (event instanceof ScanEvents.Cut cut) {
+            desk.askForCut(cut.splitId());
+        } else {
+            throw new IllegalArgumentException("unknown event: " + event);
+        }
+    }
+
+    private void setRate(double rowsPerSecond) {
+        desk.pacer().setRate(rowsPerSecond, System.nanoTime());
+    }
+
+    @Override
+    public List<KeyRangeSplit> snapshotState(long checkpointId) {
+        List<KeyRangeSplit> splits = super.snapshotState(checkpointId);
+        splits.addAll(restored);
+        long ofFinished = emitter.rowsRead;
+        for (KeyRangeSplit split : splits) {
+            ofFinished -= split.rowsRead();
+        }
+        splits.addAll(emitter.offered.values());
+        if (ofFinished > 0) {
+            splits.add(KeyRangeSplit.count(UUID.randomUUID().toString(), ofFinished));
+        }
+        return splits;
     }
 
     @Override
     protected void onSplitFinished(Map<String, Position> finished) {
-        context.sendSourceEventToCoordinator(new SplitEvent(false, List.copyOf(finished.keySet())));
+        finished.keySet().forEach(desk::forgetCut);
+        metrics.splitsDone().inc(finished.size());
+        context.sendSourceEventToCoordinator(new ScanEvents.Finished(List.copyOf(finished.keySet())));
     }
 
     @Override

@@ -7,6 +7,7 @@ import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.RowType;
 
 import java.util.Set;
 
@@ -20,12 +21,14 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
 
     @Override
     public Set<ConfigOption<?>> requiredOptions() {
-        return Set.of(LindormOptions.URL, LindormOptions.TABLE_NAME, LindormOptions.USERNAME);
+        return Set.of(LindormOptions.URL, LindormOptions.USERNAME);
     }
 
     @Override
     public Set<ConfigOption<?>> optionalOptions() {
         return Set.of(
+                LindormOptions.TABLE_NAME,
+                LindormOptions.QUERY,
                 LindormOptions.PASSWORD,
                 LindormOptions.PASSWORD_FILE,
                 LindormOptions.TIMESTAMP_COLUMN,
@@ -37,8 +40,13 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
                 LindormOptions.SPLIT_POINTS,
                 LindormOptions.SPLIT_NUMBER,
                 LindormOptions.ROWS_PER_SECOND,
+                LindormOptions.RATES_PATH,
                 LindormOptions.TIMEOUT,
-                LindormOptions.RETRIES);
+                LindormOptions.RETRIES,
+                LindormOptions.TLS_MODE,
+                LindormOptions.TLS_TRUST_STORE,
+                LindormOptions.TLS_TRUST_STORE_TYPE,
+                LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE);
     }
 
     /**
@@ -56,6 +64,6 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
                 throw new UserError("column `" + DataType.getFieldNames(columns).get(i) + "`: " + e.getMessage(), e);
             }
         }
-        return new LindormTableSource(Scan.of(helper.getOptions()), columns);
+        return new LindormTableSource(Scan.of(helper.getOptions(), (RowType) columns.getLogicalType()), columns);
     }
 }

@@ -4,14 +4,20 @@ import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.connector.source.ScanTableSource;
 import org.apache.flink.table.connector.source.SourceProvider;
+import org.apache.flink.table.connector.source.abilities.SupportsFilterPushDown;
 import org.apache.flink.table.connector.source.abilities.SupportsProjectionPushDown;
+import org.apache.flink.table.expressions.ResolvedExpression;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
-/** The table source behind {@code 'connector' = 'lindorm'}: reads only the columns that a query wants. */
-final class LindormTableSource implements ScanTableSource, SupportsProjectionPushDown {
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 
-    private final Scan scan;
+/** The table source behind {@code 'connector' = 'lindorm'}: reads only the columns and the times that a query wants. */
+final class LindormTableSource implements ScanTableSource, SupportsProjectionPushDown, SupportsFilterPushDown {
+
+    private Scan scan;
     private DataType wanted;
 
     LindormTableSource(Scan scan, DataType wanted) {
@@ -37,6 +43,18 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
     @Override
     public void applyProjection(int[][] projectedFields, DataType producedDataType) {
         wanted = producedDataType;
+    }
+
+    @Override
+    public Result applyFilters(List<ResolvedExpression> filters) {
+        List<ResolvedExpression> accepted = new ArrayList<>();
+        List<ResolvedExpression> remaining = new ArrayList<>();
+        for (ResolvedExpression filter : filters) {
+            Optional<Scan> narrowed = TimePredicates.apply(scan, filter);
+            narrowed.ifPresent(narrower -> scan = narrower);
+            (narrowed.isPresent() ? accepted : remaining).add(filter);
+        }
+        return Result.of(accepted, remaining);
     }
 
     @Override

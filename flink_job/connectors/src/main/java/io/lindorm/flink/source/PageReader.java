@@ -6,108 +6,210 @@ import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
-import org.apache.flink.metrics.Counter;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.RowType;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
-import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
-import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 
 /**
- * Reads its splits page by page, one page of each in turn, ahead of the rows being handed on.
+ * Reads its splits in rounds, one page of each, ahead of the rows being handed on.
  *
  * <p>A split ends with a page that has no row. A page that is merely shorter than asked for says nothing:
  * Lindorm ends a read at 16 MB too, and its documents leave open whether it then cuts or refuses.
+ *
+ * <p>Where a condition lets few rows through, a page's read may pass over more rows than the server can in its time
+ * limit. Then the split is read in steps: only to a key in its middle, to half of that if need be, and on from there.
  */
-final class PageReader implements SplitReader<GenericRowData, KeyRangeSplit> {
+final class PageReader implements SplitReader<Object, KeyRangeSplit> {
+
+    private static final Logger LOG = LoggerFactory.getLogger(PageReader.class);
+
+    /** A round takes no further page when it has about so many bytes: some rounds lie in memory at a time. */
+    private static final long ROUND_BYTES = 8 << 20;
+
+    /** A split, and how far it is read in one step. */
+    private static final class Reading {
+        private KeyRangeSplit split;
+        private List<Object> stepEnd;
+
+        private Reading(KeyRangeSplit split) {
+            this.split = split;
+        }
+
+        private KeyRangeSplit step() {
+            return stepEnd == null ? split : split.until(stepEnd);
+        }
+
+        private boolean endsBefore(List<Object> tuple) {
+            return stepEnd != null && KeyRangeSplit.compare(split.key(), stepEnd, tuple) < 0;
+        }
+    }
 
     private final Scan scan;
     private final RowType wanted;
-    private final double rowsPerSecond;
-    private final Session session;
-    private final Counter pages;
-    private final Deque<KeyRangeSplit> splits = new ArrayDeque<>();
+    private final ReaderDesk desk;
+    private final ScanMetrics metrics;
+    private final TableReader table;
+    private final KeyCuts cuts;
+    private final Deque<Reading> splits = new ArrayDeque<>();
     private RowLayout layout;
     private int pageSize;
-    private long nextReadAt = System.nanoTime();
 
     /**
-     * @param rowsPerSecond this reader's share of the limit, or 0 for none
-     * @param pages counts pages read
-     * @param retries counts reads tried again
+     * @param tables opens the table, given what is to be told of each failed attempt
      */
-    PageReader(Server server, Scan scan, RowType wanted, double rowsPerSecond, Counter pages, Counter retries) {
+    PageReader(Function<Runnable, TableReader> tables, Scan scan, RowType wanted, ReaderDesk desk, ScanMetrics metrics) {
         this.scan = scan;
         this.wanted = wanted;
-        this.rowsPerSecond = rowsPerSecond;
+        this.desk = desk;
+        this.metrics = metrics;
         this.pageSize = scan.pageSize();
-        this.pages = pages;
-        this.session = new Session(server, scan, byTimeout -> {
-            retries.inc();
-            if (byTimeout) {
-                pageSize = Math.max(1, pageSize / 2);
-            }
+        this.table = tables.apply(() -> {
+            metrics.retries().inc();
+            pageSize = Math.max(1, pageSize / 2);
         });
+        this.cuts = new KeyCuts(table, scan.pageSize());
     }
 
     @Override
-    public RecordsWithSplitIds<GenericRowData> fetch() throws IOException {
-        KeyRangeSplit split = splits.peek();
+    public RecordsWithSplitIds<Object> fetch() throws IOException {
+        Round round = new Round();
         try {
-            if (split == null || !keepPace()) {
-                return Page.NONE;
+            Reading toCut = find(desk.toCut());
+            if (toCut != null) {
+                cut(toCut, round);
+                desk.forgetCut(toCut.split.splitId());
+                // At once: somebody has nothing to do.
+                return round;
             }
-            List<GenericRowData> rows = read(split);
-            if (rows == null) {
-                return Page.NONE;
+            long bytes = 0;
+            for (int left = splits.size(); left > 0 && bytes < ROUND_BYTES && find(desk.toCut()) == null; left--) {
+                long wait = TimeUnit.NANOSECONDS.toMillis(desk.pacer().nanosToWait(System.nanoTime()) + 999_999);
+                if (wait > 0 && (!round.isEmpty() || !table.waitFor(wait))) {
+                    break;
+                }
+                long read = readPage(round);
+                if (read < 0 || table.takeInterrupt()) {
+                    break;
+                }
+                bytes += read;
             }
-            splits.poll();
-            if (rows.isEmpty()) {
-                return new Page(split.splitId(), rows, true);
-            }
-            List<Object> lastKey = layout.keyOf(rows.get(rows.size() - 1));
-            splits.add(split.readTo(lastKey, split.rowsRead() + rows.size()));
-            pages.inc();
-            // A page that a timeout made small grows again, so that one bad moment does not slow the rest.
-            pageSize = Math.min(scan.pageSize(), pageSize * 2);
-            nextReadAt = rowsPerSecond == 0
-                    ? nextReadAt
-                    : Math.max(nextReadAt, System.nanoTime() - 1_000_000_000L)
-                            + (long) (rows.size() / rowsPerSecond * 1e9);
-            return new Page(split.splitId(), rows, false);
         } catch (UserError e) {
             throw e.endingTheJob();
         }
+        return round;
     }
 
-    private boolean keepPace() throws IOException {
-        return rowsPerSecond == 0 || session.waitFor((nextReadAt - System.nanoTime()) / 1_000_000);
-    }
-
-    private List<GenericRowData> read(KeyRangeSplit split) throws IOException {
+    /** Reads one page of the split whose turn it is; returns about how many bytes it has, or -1 if interrupted. */
+    private long readPage(Round round) throws IOException {
+        Reading reading = splits.element();
         if (layout == null) {
-            layout = new RowLayout(wanted, split.key());
+            layout = new RowLayout(wanted, reading.split.key());
         }
-        return session.run(connection -> {
-            // Built inside, because an attempt that timed out makes the next page smaller.
-            int limit = pageSize;
-            try (PreparedStatement statement =
-                            Session.prepare(connection, ScanQuery.page(scan, layout.columns(), split, limit));
-                    ResultSet rows = statement.executeQuery()) {
-                List<GenericRowData> page = new ArrayList<>(limit);
-                while (rows.next()) {
-                    page.add(layout.read(rows));
-                }
-                return page;
+        long start = System.nanoTime();
+        List<GenericRowData> rows;
+        try {
+            rows = table.page(reading.step(), () -> desk.pacer().pageLimit(pageSize), scan.passesOverRows(reading.split.key()));
+        } catch (TableReader.TimedOut e) {
+            if (narrow(reading)) {
+                return 0;
             }
-        });
+            rows = read(reading);
+        }
+        if (rows == null) {
+            return -1;
+        }
+        long nanos = System.nanoTime() - start;
+        metrics.page(nanos);
+        // A page that a failure made small grows again, so that one bad moment does not slow the rest.
+        pageSize = Math.min(scan.pageSize(), pageSize * 2);
+        splits.remove();
+        if (!rows.isEmpty()) {
+            desk.pacer().read(rows.size());
+            reading.split = reading.split.readTo(layout.keyOf(rows.get(rows.size() - 1)), 0);
+            splits.add(reading);
+            round.add(reading.split.splitId(), rows);
+            return (long) rows.size() * layout.sizeOf(rows.get(rows.size() / 2));
+        }
+        if (reading.stepEnd == null) {
+            round.finish(reading.split.splitId());
+        } else {
+            step(reading, nanos);
+            splits.add(reading);
+            round.add(reading.split.splitId(), new Round.Change.MovedTo(reading.split.lower()));
+        }
+        return 0;
+    }
+
+    private List<GenericRowData> read(Reading reading) throws IOException {
+        try {
+            return table.page(reading.step(), () -> desk.pacer().pageLimit(pageSize), false);
+        } catch (TableReader.TimedOut e) {
+            throw new IOException(e);
+        }
+    }
+
+    /** Halves the step in which a split is read; false where it has a page at most. */
+    private boolean narrow(Reading reading) throws IOException {
+        List<Object> middle = cuts.half(reading.step());
+        if (middle == null) {
+            return false;
+        }
+        LOG.info("Split {} of {} is read in steps, the next to {}", reading.split.splitId(), scan.table(), middle);
+        reading.stepEnd = middle;
+        return true;
+    }
+
+    /** Goes on after a step that has been read; a longer step where the last read was far from the time limit. */
+    private void step(Reading reading, long nanos) throws IOException {
+        List<Object> from = reading.split.lastKey() != null ? reading.split.lastKey() : reading.split.lower();
+        List<Object> to = reading.stepEnd;
+        reading.split = reading.split.from(to);
+        reading.stepEnd = cuts.onward(reading.split, from, to, nanos < scan.timeout().toNanos() / 4 ? 3 : 2);
+    }
+
+    /** The split of a name, where this reader has it: it may be done, or not have come yet. */
+    private Reading find(String splitId) {
+        for (Reading reading : splits) {
+            if (reading.split.splitId().equals(splitId)) {
+                return reading;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * Offers a part of a split: the second half of the only one, all that is left of one of several. The latter takes one
+     * query, and leaves no small pieces.
+     */
+    private void cut(Reading reading, Round round) throws IOException {
+        KeyRangeSplit split = reading.split;
+        boolean whole = splits.size() > 1;
+        List<Object> at = whole ? table.first(split) : cuts.half(split);
+        if (at != null) {
+            KeyRangeSplit rest = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at, split.upper());
+            round.add(split.splitId(), new Round.Change.CutOff(rest.as(KeyRangeSplit.Kind.OFFERED)));
+        }
+        if (whole) {
+            splits.remove(reading);
+            round.finish(split.splitId());
+        } else if (at == null) {
+            round.add(split.splitId(), new Round.Change.NotCut());
+        } else {
+            reading.split = split.until(at);
+            if (!reading.endsBefore(at)) {
+                reading.stepEnd = null;
+            }
+        }
     }
 
     @Override
@@ -115,52 +217,16 @@ final class PageReader implements SplitReader<GenericRowData, KeyRangeSplit> {
         if (!(change instanceof SplitsAddition)) {
             throw new UnsupportedOperationException("splits are only ever added");
         }
-        splits.addAll(change.splits());
+        change.splits().forEach(split -> splits.add(new Reading(split)));
     }
 
     @Override
     public void wakeUp() {
-        session.interrupt();
+        table.interrupt();
     }
 
     @Override
     public void close() {
-        session.close();
-    }
-
-    /** Rows of one split, or the news that it has no more. */
-    private static final class Page implements RecordsWithSplitIds<GenericRowData> {
-
-        static final Page NONE = new Page(null, List.of(), false);
-
-        private final String splitId;
-        private final Iterator<GenericRowData> rows;
-        private final boolean last;
-        private boolean begun;
-
-        Page(String splitId, List<GenericRowData> rows, boolean last) {
-            this.splitId = splitId;
-            this.rows = rows.iterator();
-            this.last = last;
-        }
-
-        @Override
-        public String nextSplit() {
-            if (begun || last || splitId == null) {
-                return null;
-            }
-            begun = true;
-            return splitId;
-        }
-
-        @Override
-        public GenericRowData nextRecordFromSplit() {
-            return rows.hasNext() ? rows.next() : null;
-        }
-
-        @Override
-        public Set<String> finishedSplits() {
-            return last ? Set.of(splitId) : Set.of();
-        }
+        table.close();
     }
 }

@@ -2,6 +2,7 @@ package io.lindorm.flink.source;
 
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryStringData;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 
@@ -38,6 +39,11 @@ final class RowLayout {
         readers = types.stream().map(LindormType::reader).toArray(LindormType.Reader[]::new);
     }
 
+    /** The layout of the key alone. */
+    static RowLayout ofKey(List<KeyColumn> key) {
+        return new RowLayout(RowType.of(), key);
+    }
+
     /** What to select. */
     List<String> columns() {
         return columns;
@@ -50,6 +56,20 @@ final class RowLayout {
             row.setField(i, readers[i].read(rows, i + 1));
         }
         return row;
+    }
+
+    /** About how many bytes a row that {@link #read} gave takes. */
+    long sizeOf(GenericRowData row) {
+        long bytes = 16L * row.getArity();
+        for (int i = 0; i < row.getArity(); i++) {
+            Object value = row.getField(i);
+            if (value instanceof BinaryStringData text) {
+                bytes += text.getSizeInBytes();
+            } else if (value instanceof byte[] binary) {
+                bytes += binary.length;
+            }
+        }
+        return bytes;
     }
 
     /** The key of a row that {@link #read} gave. */

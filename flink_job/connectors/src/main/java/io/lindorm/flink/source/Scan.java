@@ -4,6 +4,8 @@ import io.lindorm.flink.UserError;
 
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.types.logical.LogicalTypeFamily;
+import org.apache.flink.table.types.logical.RowType;
 
 import java.io.IOException;
 import java.io.Serializable;
@@ -18,8 +20,10 @@ import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * What to read and how: the table's options ({@link LindormOptions}), checked.
@@ -29,6 +33,7 @@ import java.util.regex.Pattern;
  * @param username the user
  * @param password where the password is
  * @param timeColumn the column that the time range is on, or null for no range
+ * @param timeUnit what that column counts, or null where it is a TIMESTAMP
  * @param start the first instant inside, as the column holds it: LocalDateTime in UTC, or Long
  * @param end the first instant after the range, likewise
  * @param filter a condition in Lindorm's SQL, or null
@@ -37,8 +42,10 @@ import java.util.regex.Pattern;
  * @param splits how many splits to look for where no points are given; 0 for a number that suits the
  *     parallelism
  * @param rowsPerSecond the most that all readers together read in a second, or 0 for no limit
+ * @param ratesPath a folder with a file that may lower that limit while the scan runs, or null
  * @param timeout after which a read is given up and tried again with a smaller page
  * @param retries how often one read is tried again
+ * @param tls how the connection is encrypted
  */
 record Scan(
         String url,
@@ -46,6 +53,7 @@ record Scan(
         String username,
         Password password,
         String timeColumn,
+        LindormOptions.TimeUnit timeUnit,
         Object start,
         Object end,
         String filter,
@@ -53,8 +61,10 @@ record Scan(
         List<String> splitPoints,
         int splits,
         long rowsPerSecond,
+        String ratesPath,
         Duration timeout,
-        int retries)
+        int retries,
+        Tls tls)
         implements Serializable {
 
     /** Lindorm serves at most this many rows in one read (its page on quotas and limits). */
@@ -77,11 +87,23 @@ record Scan(
     }
 
     /**
+     * How the connection is encrypted.
+     *
+     * @param mode as in Connector/J's {@code sslMode}, or null for what the URL says, or the driver's default
+     * @param trustStore the file with the certificates to trust, or null for the JVM's
+     * @param trustStoreType PKCS12 or JKS
+     * @param trustStorePassword where its password is
+     */
+    record Tls(LindormOptions.TlsMode mode, String trustStore, String trustStoreType, Password trustStorePassword)
+            implements Serializable {}
+
+    /**
      * Checks the options of a table.
      *
+     * @param columns the table's columns as they are declared in Flink
      * @throws UserError with a sentence that says what is right
      */
-    static Scan of(ReadableConfig options) {
+    static Scan of(ReadableConfig options, RowType columns) {
         Matcher url = URL.matcher(options.get(LindormOptions.URL));
         if (!url.matches()) {
             throw new UserError("the option 'url' must look like jdbc:mysql://host:33060/database (without user and"
@@ -101,39 +123,107 @@ record Scan(
             throw new UserError("'scan.page-size' must be between 1 and " + MAX_PAGE_SIZE
                     + ", the most that Lindorm serves in one read; it is " + pageSize);
         }
-        String column = options.getOptional(LindormOptions.TIMESTAMP_COLUMN).orElse(null);
-        Object start = null;
-        Object end = null;
-        if (column != null) {
-            LindormOptions.TimeUnit unit = options.getOptional(LindormOptions.TIMESTAMP_UNIT).orElse(null);
-            start = bound(options, LindormOptions.TIMESTAMP_START, unit);
-            end = bound(options, LindormOptions.TIMESTAMP_END, unit);
-            if (start != null && end != null && KeyValues.compare(start, end) >= 0) {
-                throw new UserError("'scan.timestamp.start' must be before 'scan.timestamp.end'");
-            }
-        } else if (options.getOptional(LindormOptions.TIMESTAMP_START).isPresent()
-                || options.getOptional(LindormOptions.TIMESTAMP_END).isPresent()) {
-            throw new UserError("'scan.timestamp.start' and 'scan.timestamp.end' need 'scan.timestamp.column'");
-        }
+        What what = options.getOptional(LindormOptions.QUERY).isPresent() ? ofQuery(options, columns) : ofOptions(options);
         long rate = options.getOptional(LindormOptions.ROWS_PER_SECOND).orElse(0L);
         if (rate < 0) {
             throw new UserError("'scan.rows-per-second' must be positive");
         }
         return new Scan(
                 "jdbc:mysql://" + url.group(1) + "/" + url.group(2) + parameters,
-                options.get(LindormOptions.TABLE_NAME),
+                what.table(),
                 options.get(LindormOptions.USERNAME),
                 new Password(password.orElse(null), file.orElse(null)),
-                column,
-                start,
-                end,
-                options.getOptional(LindormOptions.FILTER).filter(f -> !f.isBlank()).orElse(null),
+                what.timeColumn(),
+                what.timeUnit(),
+                what.bounds().start(),
+                what.bounds().end(),
+                what.filter(),
                 pageSize,
                 List.copyOf(options.getOptional(LindormOptions.SPLIT_POINTS).orElse(List.of())),
                 options.getOptional(LindormOptions.SPLIT_NUMBER).orElse(0),
                 rate,
+                options.getOptional(LindormOptions.RATES_PATH).orElse(null),
                 options.get(LindormOptions.TIMEOUT),
-                options.get(LindormOptions.RETRIES));
+                options.get(LindormOptions.RETRIES),
+                tls(options));
+    }
+
+    /** What is read, however it was said. */
+    private record What(
+            String table, String timeColumn, LindormOptions.TimeUnit timeUnit, TimeBounds bounds, String filter) {}
+
+    private static What ofOptions(ReadableConfig options) {
+        String table = options.getOptional(LindormOptions.TABLE_NAME)
+                .orElseThrow(() -> new UserError("give the option 'table-name', or 'scan.query'"));
+        String column = options.getOptional(LindormOptions.TIMESTAMP_COLUMN).orElse(null);
+        LindormOptions.TimeUnit unit = options.getOptional(LindormOptions.TIMESTAMP_UNIT).orElse(null);
+        Object start = bound(options, LindormOptions.TIMESTAMP_START, unit);
+        Object end = bound(options, LindormOptions.TIMESTAMP_END, unit);
+        if (column == null && (start != null || end != null)) {
+            throw new UserError("'scan.timestamp.start' and 'scan.timestamp.end' need 'scan.timestamp.column'");
+        }
+        if (start != null && end != null && KeyValues.compare(start, end) >= 0) {
+            throw new UserError("'scan.timestamp.start' must be before 'scan.timestamp.end'");
+        }
+        TimeBounds bounds = new TimeBounds(null, null);
+        bounds = start == null ? bounds : bounds.and(">=", start);
+        bounds = end == null ? bounds : bounds.and("<", end);
+        String filter = options.getOptional(LindormOptions.FILTER).filter(f -> !f.isBlank()).orElse(null);
+        return new What(table, column, unit, bounds, filter);
+    }
+
+    private static What ofQuery(ReadableConfig options, RowType columns) {
+        for (ConfigOption<?> other : List.of(
+                LindormOptions.TIMESTAMP_COLUMN,
+                LindormOptions.TIMESTAMP_START,
+                LindormOptions.TIMESTAMP_END,
+                LindormOptions.TIMESTAMP_UNIT,
+                LindormOptions.FILTER)) {
+            if (options.getOptional(other).isPresent()) {
+                throw new UserError("'scan.query' says what is read; leave out '" + other.key() + "'");
+            }
+        }
+        Set<String> timestamps = columns.getFields().stream()
+                .filter(field -> field.getType().isAnyOf(LogicalTypeFamily.TIMESTAMP))
+                .map(RowType.RowField::getName)
+                .collect(Collectors.toSet());
+        ScanStatement query = ScanStatement.parse(options.get(LindormOptions.QUERY), timestamps);
+        options.getOptional(LindormOptions.TABLE_NAME).filter(table -> !table.equals(query.table())).ifPresent(table -> {
+            throw new UserError("'table-name' is " + table + ", but 'scan.query' reads " + query.table());
+        });
+        for (String column : columns.getFieldNames()) {
+            if (query.columns() != null && !query.columns().contains(column)) {
+                throw new UserError("the column `" + column + "` is declared, but 'scan.query' does not select it");
+            }
+        }
+        return new What(query.table(), query.timeColumn(), null, query.bounds(), query.filter());
+    }
+
+    private static Tls tls(ReadableConfig options) {
+        Optional<String> store = options.getOptional(LindormOptions.TLS_TRUST_STORE);
+        if (store.isPresent() != options.getOptional(LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE).isPresent()) {
+            throw new UserError("'tls.trust-store' and 'tls.trust-store.password-file' go together");
+        }
+        return new Tls(
+                options.getOptional(LindormOptions.TLS_MODE).orElse(null),
+                store.orElse(null),
+                options.get(LindormOptions.TLS_TRUST_STORE_TYPE),
+                new Password(null, options.getOptional(LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE).orElse(null)));
+    }
+
+    /** The same scan with another time range. */
+    Scan withRange(String column, TimeBounds bounds) {
+        return new Scan(
+                url, table, username, password, column, timeUnit, bounds.start(), bounds.end(), filter, pageSize, splitPoints,
+                splits, rowsPerSecond, ratesPath, timeout, retries, tls);
+    }
+
+    /**
+     * Whether a read may pass over rows that it does not return, so that it can take long for few rows: where a
+     * condition is not one on the first key column.
+     */
+    boolean passesOverRows(List<KeyColumn> key) {
+        return filter != null || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
     }
 
     private static Object bound(

@@ -27,42 +27,33 @@ record ScanQuery(String sql, List<Object> parameters) {
         List<KeyColumn> key = split.key();
         List<String> conditions = new ArrayList<>();
         List<Object> parameters = new ArrayList<>();
-        if (split.lastKey() != null) {
-            conditions.add(bound(key, split.lastKey(), true, false, parameters));
-        } else {
-            conditions.add(bound(key, split.lower(), true, true, parameters));
-        }
-        if (split.upper() != null) {
-            conditions.add(bound(key, split.upper(), false, false, parameters));
-        }
+        addRange(split, conditions, parameters);
         addTimeRange(scan, conditions, parameters);
         if (scan.filter() != null) {
             // On lines of its own, so that a comment at its end cannot swallow what follows.
             conditions.add("(\n" + scan.filter() + "\n)");
         }
-        return select("", columns, scan, conditions, key, limit, parameters);
+        return select(timeLimit(scan), columns, scan, conditions, key, false, limit, parameters);
     }
 
     /**
-     * The first value of the first key column in the table's order. Where the time range is on that
-     * column, the first value inside the range.
+     * One key of a range.
+     *
+     * @param rowsBefore how many keys to pass over; Lindorm takes at most 10,000
+     * @param backwards whether to count from the range's end
      */
-    static ScanQuery firstKey(Scan scan, List<KeyColumn> key) {
+    static ScanQuery key(Scan scan, KeyRangeSplit range, int rowsBefore, boolean backwards) {
+        List<KeyColumn> key = range.key();
         List<String> conditions = new ArrayList<>();
         List<Object> parameters = new ArrayList<>();
-        String hint = ALLOW_FULL_SCAN;
+        addRange(range, conditions, parameters);
         if (key.get(0).name().equals(scan.timeColumn())) {
             addTimeRange(scan, conditions, parameters);
-            hint = conditions.isEmpty() ? ALLOW_FULL_SCAN : "";
         }
-        return select(hint, List.of(key.get(0).name()), scan, conditions, key, 1, parameters);
-    }
-
-    /** The first value of the first key column that is not before {@code value} in the table's order. */
-    static ScanQuery firstKeyFrom(Scan scan, List<KeyColumn> key, Object value) {
-        List<Object> parameters = new ArrayList<>();
-        List<String> conditions = List.of(bound(key, List.of(value), true, true, parameters));
-        return select("", List.of(key.get(0).name()), scan, conditions, key, 1, parameters);
+        String hint = conditions.isEmpty() ? ALLOW_FULL_SCAN : "";
+        List<String> names = key.stream().map(KeyColumn::name).toList();
+        ScanQuery query = select(hint, names, scan, conditions, key, backwards, 1, parameters);
+        return rowsBefore == 0 ? query : new ScanQuery(query.sql() + " OFFSET " + rowsBefore, parameters);
     }
 
     private static ScanQuery select(
@@ -71,17 +62,36 @@ record ScanQuery(String sql, List<Object> parameters) {
             Scan scan,
             List<String> conditions,
             List<KeyColumn> key,
+            boolean backwards,
             int limit,
             List<Object> parameters) {
         StringJoiner selected = new StringJoiner(", ");
         columns.forEach(column -> selected.add(quote(column)));
         StringJoiner order = new StringJoiner(", ");
-        key.forEach(column -> order.add(quote(column.name()) + (column.descending() ? " DESC" : "")));
+        key.forEach(column -> order.add(quote(column.name()) + (column.descending() != backwards ? " DESC" : "")));
         String where = conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
         return new ScanQuery(
                 "SELECT " + hint + selected + " FROM " + quote(scan.table()) + where
                         + " ORDER BY " + order + " LIMIT " + limit,
                 parameters);
+    }
+
+    /** A statement is ended by the server itself where the user wants it to end earlier than it does of its own. */
+    private static String timeLimit(Scan scan) {
+        return scan.timeout().compareTo(LindormOptions.DEFAULT_TIMEOUT) < 0
+                ? "/*+ _l_operation_timeout_(" + scan.timeout().toMillis() + ") */ "
+                : "";
+    }
+
+    private static void addRange(KeyRangeSplit range, List<String> conditions, List<Object> parameters) {
+        if (range.lastKey() != null) {
+            conditions.add(bound(range.key(), range.lastKey(), true, false, parameters));
+        } else if (range.lower() != null) {
+            conditions.add(bound(range.key(), range.lower(), true, true, parameters));
+        }
+        if (range.upper() != null) {
+            conditions.add(bound(range.key(), range.upper(), false, false, parameters));
+        }
     }
 
     private static void addTimeRange(Scan scan, List<String> conditions, List<Object> parameters) {

@@ -8,12 +8,10 @@ import org.slf4j.LoggerFactory;
 import java.io.IOException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
-import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Function;
 
 /**
  * One session with the server that outlives its connections: what may pass is tried again, with a pause
@@ -44,21 +42,28 @@ final class Session implements AutoCloseable {
         T on(Connection connection) throws SQLException;
     }
 
-    /** Is told of each failed attempt before the next. */
-    interface OnRetry {
-        void failed(boolean byTimeout);
-    }
+    /**
+     * A connection is not kept for longer than this: Lindorm's front ends are behind a load balancer, and Alibaba's
+     * template for a connection pool (Druid's phyTimeoutMillis) ends connections at this age.
+     */
+    private static final long LONGEST_CONNECTION_NANOS = TimeUnit.MINUTES.toNanos(30);
 
     private final Server server;
     private final Scan scan;
-    private final OnRetry onRetry;
+    private final Runnable onRetry;
     private Connection connection;
+    private long connectedAt;
     private boolean interrupted;
 
-    Session(Server server, Scan scan, OnRetry onRetry) {
+    Session(Server server, Scan scan, Runnable onRetry) {
         this.server = server;
         this.scan = scan;
         this.onRetry = onRetry;
+    }
+
+    /** As {@link #run}, but the first timeout is not tried again. */
+    <T> T runUntilTimeout(Work<T> work) throws IOException, TableReader.TimedOut {
+        return attempt(work, true);
     }
 
     /**
@@ -68,10 +73,22 @@ final class Session implements AutoCloseable {
      * @throws IOException after the last of the retries
      */
     <T> T run(Work<T> work) throws IOException {
+        try {
+            return attempt(work, false);
+        } catch (TableReader.TimedOut e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private <T> T attempt(Work<T> work, boolean untilTimeout) throws IOException, TableReader.TimedOut {
+        if (connection != null && System.nanoTime() - connectedAt > LONGEST_CONNECTION_NANOS) {
+            drop();
+        }
         for (int attempt = 0; ; attempt++) {
             try {
                 if (connection == null) {
                     connection = server.connect(scan);
+                    connectedAt = System.nanoTime();
                 }
                 return work.on(connection);
             } catch (SQLException e) {
@@ -82,6 +99,11 @@ final class Session implements AutoCloseable {
                                     + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")",
                             e);
                 }
+                if (untilTimeout && isTimeout(e)) {
+                    LOG.info("A read of {} ran into its time limit: {}", scan.table(), e.toString());
+                    onRetry.run();
+                    throw new TableReader.TimedOut(e);
+                }
                 if (attempt >= scan.retries()) {
                     throw new IOException(
                             UserError.PREFIX + "reading table `" + scan.table() + "` at " + scan.url() + " failed "
@@ -90,23 +112,12 @@ final class Session implements AutoCloseable {
                 }
                 long pause = pause(attempt);
                 LOG.warn("Reading {} failed, attempt {} in {} ms: {}", scan.table(), attempt + 2, pause, e.toString());
-                onRetry.failed(isTimeout(e));
+                onRetry.run();
                 if (!sleep(pause)) {
                     return null;
                 }
             }
         }
-    }
-
-    /** Runs a query that returns one value. */
-    <T> T value(ScanQuery query, LindormType.Reader reader, Function<Object, T> convert)
-            throws IOException {
-        return run(open -> {
-            try (PreparedStatement statement = prepare(open, query);
-                    ResultSet rows = statement.executeQuery()) {
-                return rows.next() ? convert.apply(reader.read(rows, 1)) : null;
-            }
-        });
     }
 
     static PreparedStatement prepare(Connection connection, ScanQuery query) throws SQLException {
@@ -140,6 +151,13 @@ final class Session implements AutoCloseable {
         }
         interrupted = false;
         return false;
+    }
+
+    /** Whether {@link #interrupt} has come since the last pause that it ended, or call of this. */
+    synchronized boolean takeInterrupt() {
+        boolean was = interrupted;
+        interrupted = false;
+        return was;
     }
 
     /** Waits, unless interrupted; whether the whole time passed. */

@@ -2,7 +2,6 @@ package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
 
-import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 
 import java.io.IOException;
@@ -25,48 +24,47 @@ final class SplitPlanner {
      * @throws UserError where the table is not as declared
      */
     static List<KeyRangeSplit> plan(Server server, Scan scan, RowType wanted, int splits) throws IOException {
-        try (Session session = new Session(server, scan, byTimeout -> {})) {
-            TableDescription table = session.run(open -> server.describe(open, scan.table()));
+        try (LindormTable rows = new LindormTable(server, scan, wanted, () -> {})) {
+            TableDescription table = rows.describe(server);
             check(table, scan, wanted);
             List<KeyColumn> key = table.key();
-            KeyColumn firstColumn = key.get(0);
-            LogicalType type = LindormType.flinkType(firstColumn.type());
-            LindormType.Reader reader = LindormType.reader(type);
-            Object first = session.value(
-                    ScanQuery.firstKey(scan, key), reader, value -> KeyValues.ofRow(value, type, firstColumn.name()));
-            if (first == null) {
+            List<Object> firstKey = rows.first(KeyRangeSplit.of("", key, null, null));
+            if (firstKey == null) {
                 return List.of();
             }
-            List<Object> points;
-            if (!scan.splitPoints().isEmpty()) {
-                points = given(scan, firstColumn, first);
-            } else if (firstColumn.descending()) {
-                points = List.of();
-            } else {
-                points = SplitPoints.find(
-                        first,
-                        splits,
-                        from -> session.value(
-                                ScanQuery.firstKeyFrom(scan, key, from),
-                                reader,
-                                value -> KeyValues.ofRow(value, type, firstColumn.name())));
-            }
-            List<KeyRangeSplit> result = new ArrayList<>();
-            Object lower = first;
-            for (int i = 0; i <= points.size(); i++) {
-                Object upper = i < points.size() ? points.get(i) : null;
-                result.add(new KeyRangeSplit(
-                        Integer.toString(i), key, List.of(lower), upper == null ? null : List.of(upper), null, 0));
-                lower = upper;
-            }
-            return result;
+            return cut(rows, KeyRangeSplit.of("", key, List.copyOf(firstKey.subList(0, 1)), null), scan, splits);
         }
+    }
+
+    /**
+     * Cuts a range, at the user's points where there are some.
+     *
+     * @param range what to cut; its {@code lower} is the first value of the first column
+     */
+    static List<KeyRangeSplit> cut(KeyLookups rows, KeyRangeSplit range, Scan scan, int splits) throws IOException {
+        List<KeyColumn> key = range.key();
+        List<List<Object>> cuts = scan.splitPoints().isEmpty()
+                ? new KeyCuts(rows, scan.pageSize()).plan(range, splits)
+                : given(scan, key.get(0), range.lower().get(0));
+        List<KeyRangeSplit> result = new ArrayList<>();
+        List<Object> lower = range.lower();
+        for (int i = 0; i <= cuts.size(); i++) {
+            List<Object> upper = i < cuts.size() ? cuts.get(i) : range.upper();
+            result.add(KeyRangeSplit.of(Integer.toString(i), key, lower, upper));
+            lower = upper;
+        }
+        return result;
     }
 
     private static void check(TableDescription table, Scan scan, RowType wanted) {
         if (table.key().isEmpty()) {
             throw new UserError("DESCRIBE names no primary key for table `" + scan.table() + "` at " + scan.url()
                     + "; only tables made by Lindorm SQL can be read");
+        }
+        if (table.hash() != null) {
+            throw new UserError("the primary key of table `" + scan.table() + "` begins with " + table.hash()
+                    + ": Lindorm reads such a table only by whole key values and refuses ranges of keys, so it cannot be"
+                    + " scanned. Copy it into a table without the hash, or export it with Lindorm's own tools (LTS)");
         }
         List<String> names = new ArrayList<>(wanted.getFieldNames());
         if (scan.timeColumn() != null) {
@@ -95,7 +93,7 @@ final class SplitPlanner {
     }
 
     /** The user's points, in the table's order, without those that no row lies before. */
-    private static List<Object> given(Scan scan, KeyColumn column, Object first) {
+    private static List<List<Object>> given(Scan scan, KeyColumn column, Object first) {
         Comparator<Object> order = KeyValues::compare;
         TreeSet<Object> points = new TreeSet<>(column.descending() ? order.reversed() : order);
         for (String text : scan.splitPoints()) {
@@ -106,6 +104,6 @@ final class SplitPlanner {
                         + column.name() + "`", e);
             }
         }
-        return new ArrayList<>(points.tailSet(first, false));
+        return points.tailSet(first, false).stream().map(List::of).toList();
     }
 }

@@ -2,10 +2,12 @@ package io.lindorm.flink.items;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.api.common.typeinfo.TypeInformation;
-import org.apache.flink.connector.dynamodb.sink.DynamoDbWriteRequest;
+import io.lindorm.flink.UserError;
+import io.lindorm.flink.dynamodb.FakeDynamoDb;
+
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
@@ -15,59 +17,103 @@ import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.RowType;
-import org.apache.flink.util.OutputTag;
+import org.apache.flink.util.ExceptionUtils;
 
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
 class ItemsOperatorTest {
 
-    private static final OutputTag<Outcome> OUTCOMES = new OutputTag<>("outcomes", TypeInformation.of(Outcome.class));
+    private FakeDynamoDb dynamoDb;
 
-    private static OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness(int subtasks, int subtask) throws Exception {
-        JobConfig config = Configs.config().primaryKey("k").attribute("k", "k", "String").partition("k", "S", "{k}").build();
-        RowType rowType = (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING())).getLogicalType();
-        return new OneInputStreamOperatorTestHarness<>(
-                new ItemsOperator(config, rowType, OUTCOMES, "test"), 8, subtasks, subtask);
+    @BeforeEach
+    void start() throws IOException {
+        dynamoDb = new FakeDynamoDb();
     }
 
-    private static void send(OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness, String... keys) throws Exception {
+    @AfterEach
+    void stop() {
+        dynamoDb.close();
+    }
+
+    private OneInputStreamOperatorTestHarness<RowData, Outcome> harness(int subtasks, int subtask, boolean checkpoints)
+            throws Exception {
+        JobConfig config = Configs.config().primaryKey("k", "s")
+                .attribute("k", "p", "String").attribute("s", "s", "Number")
+                .partition("p", "S", "{k}").sort("s", "N", "{s}").build();
+        RowType rowType = (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING()), DataTypes.FIELD("s", DataTypes.INT()))
+                .getLogicalType();
+        OneInputStreamOperatorTestHarness<RowData, Outcome> harness = new OneInputStreamOperatorTestHarness<>(
+                new ItemsOperator(config, rowType, dynamoDb.url(), null), 8, subtasks, subtask);
+        harness.getStreamConfig().setCheckpointingEnabled(checkpoints);
+        return harness;
+    }
+
+    private OneInputStreamOperatorTestHarness<RowData, Outcome> harness(int subtasks, int subtask) throws Exception {
+        return harness(subtasks, subtask, true);
+    }
+
+    private static void send(OneInputStreamOperatorTestHarness<RowData, Outcome> harness, String... keys) throws Exception {
         for (String key : keys) {
-            harness.processElement(new StreamRecord<>(GenericRowData.of(StringData.fromString(key))));
+            harness.processElement(new StreamRecord<>(GenericRowData.of(StringData.fromString(key), 1)));
         }
     }
 
-    private static long[] handedOver(OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness) throws Exception {
+    private static long[] handedOver(OneInputStreamOperatorTestHarness<RowData, Outcome> harness) throws Exception {
         harness.endInput();
-        Outcome last = null;
-        for (StreamRecord<Outcome> outcome : harness.getSideOutput(OUTCOMES)) {
-            last = outcome.getValue();
-        }
-        assertNotNull(last);
-        return last.counts;
+        List<Outcome> outcomes = harness.extractOutputValues();
+        return outcomes.get(outcomes.size() - 1).counts;
     }
 
     @Test
-    void countsAreExactOverARestartWithAnotherParallelism() throws Exception {
+    void rowsBecomeItemsInDynamoDbAndTheOthersAreReported() throws Exception {
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.open();
+            send(harness, "a", "", "b");
+            long[] counts = handedOver(harness);
+            assertEquals(3, counts[0]);
+            assertEquals(2, counts[1]);
+            assertEquals("EmptyKey", harness.extractOutputValues().get(0).reason);
+            assertEquals(2, dynamoDb.items().size());
+        }
+    }
+
+    @Test
+    void withoutCheckpointsNothingIsWritten() throws Exception {
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0, false)) {
+            Exception error = assertThrows(Exception.class, harness::open);
+            assertTrue(ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage().contains("needs checkpoints"));
+        }
+    }
+
+    @Test
+    void countsAndItemsAreExactOverARestartWithAnotherParallelism() throws Exception {
         List<OperatorSubtaskState> states = new ArrayList<>();
+        // DynamoDB takes nothing: all items are in the checkpoint.
+        dynamoDb.refuse(item -> true);
         for (int subtask = 0; subtask < 2; subtask++) {
-            try (OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness = harness(2, subtask)) {
+            try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(2, subtask)) {
                 harness.open();
-                send(harness, "a", "", "b");
+                send(harness, "a" + subtask, "", "b" + subtask);
                 states.add(harness.snapshot(1, 0));
                 send(harness, "after the checkpoint");
             }
         }
+        assertEquals(0, dynamoDb.items().size());
+        dynamoDb.refuse(item -> false);
         OperatorSubtaskState all = AbstractStreamOperatorTestHarness.repackageState(states.toArray(new OperatorSubtaskState[0]));
         for (int parallelism : new int[] {1, 2, 3}) {
             long[] sum = new long[2 + RejectReason.values().length];
             for (int subtask = 0; subtask < parallelism; subtask++) {
-                try (OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness = harness(parallelism, subtask)) {
+                try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(parallelism, subtask)) {
                     harness.initializeState(AbstractStreamOperatorTestHarness.repartitionOperatorState(all, 8, 2, parallelism, subtask));
                     harness.open();
-                    send(harness, "c");
+                    send(harness, "c" + parallelism + subtask);
                     long[] counts = handedOver(harness);
                     for (int i = 0; i < sum.length; i++) {
                         sum[i] += counts[i];
@@ -78,18 +124,19 @@ class ItemsOperatorTest {
             assertEquals(4 + parallelism, sum[1]);
             assertEquals(2, sum[2 + RejectReason.EmptyKey.ordinal()]);
         }
+        assertEquals(4 + 1 + 2 + 3, dynamoDb.items().size());
     }
 
     @Test
     void whatIsHandedOverIsNotCountedAgainAfterARestart() throws Exception {
         OperatorSubtaskState state;
-        try (OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness = harness(1, 0)) {
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
             harness.open();
             send(harness, "a");
             assertEquals(1, handedOver(harness)[0]);
             state = harness.snapshot(1, 0);
         }
-        try (OneInputStreamOperatorTestHarness<RowData, DynamoDbWriteRequest> harness = harness(1, 0)) {
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
             harness.initializeState(state);
             harness.open();
             assertArrayEquals(new long[2 + RejectReason.values().length], handedOver(harness));

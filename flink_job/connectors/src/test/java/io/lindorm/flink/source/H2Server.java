@@ -53,7 +53,8 @@ final class H2Server implements Server {
                         columns.entrySet().stream()
                                 .limit(keyColumns)
                                 .map(e -> new KeyColumn(e.getKey(), plain.get(e.getKey()), e.getValue().endsWith(" DESC")))
-                                .toList()));
+                                .toList(),
+                        null));
     }
 
     @Override

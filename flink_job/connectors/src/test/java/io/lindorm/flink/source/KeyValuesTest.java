@@ -17,6 +17,8 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 
 class KeyValuesTest {
 
@@ -28,16 +30,18 @@ class KeyValuesTest {
         List<Object> everything = List.of(
                 true, -5L, new BigDecimal("-123456789012345678901234567890.12"), 1.5f, -2.25d, "h\u00e9 \uD83D\uDE00" + "x".repeat(70_000),
                 LocalDateTime.of(1, 1, 1, 0, 0, 0, 1_000_000), LocalDate.of(9999, 12, 31), LocalTime.of(23, 59, 59, 999_000_000));
-        KeyRangeSplit split = new KeyRangeSplit("7", KEY, everything, null, List.of("a", 3L), 42);
-        assertEquals(split, serializer.deserialize(1, serializer.serialize(split)));
-        KeyRangeSplit fresh = new KeyRangeSplit("8", KEY, List.of("a"), List.of("b", 1L), null, 0);
-        assertEquals(fresh, serializer.deserialize(1, serializer.serialize(fresh)));
-        SplitBacklog backlog = new SplitBacklog(true, List.of(split, fresh));
+        KeyRangeSplit split = new KeyRangeSplit("7", KeyRangeSplit.Kind.OFFERED, KEY, everything, null, List.of("a", 3L), 42);
+        assertEquals(split, serializer.deserialize(2, serializer.serialize(split)));
+        KeyRangeSplit fresh = KeyRangeSplit.of("8", KEY, List.of("a"), List.of("b", 1L));
+        assertEquals(fresh, serializer.deserialize(2, serializer.serialize(fresh)));
+        SplitBacklog backlog = new SplitBacklog(true, List.of(split, fresh), Map.of("7", List.of("q", 5L)), Set.of("8", "x"));
+        KeyRangeSplit count = KeyRangeSplit.count("c", 12);
+        assertEquals(count, serializer.deserialize(2, serializer.serialize(count)));
         SplitBacklog.Serializer ofBacklog = new SplitBacklog.Serializer();
-        assertEquals(backlog, ofBacklog.deserialize(1, ofBacklog.serialize(backlog)));
-        KeyRangeSplit bytes = new KeyRangeSplit("9", KEY, List.of(new byte[] {0, -1}), null, null, 0);
+        assertEquals(backlog, ofBacklog.deserialize(2, ofBacklog.serialize(backlog)));
+        KeyRangeSplit bytes = KeyRangeSplit.of("9", KEY, List.of(new byte[] {0, -1}), null);
         assertArrayEquals(
-                new byte[] {0, -1}, (byte[]) serializer.deserialize(1, serializer.serialize(bytes)).lower().get(0));
+                new byte[] {0, -1}, (byte[]) serializer.deserialize(2, serializer.serialize(bytes)).lower().get(0));
     }
 
     @Test

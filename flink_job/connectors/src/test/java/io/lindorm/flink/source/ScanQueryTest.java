@@ -24,7 +24,7 @@ class ScanQueryTest {
             List.of(new KeyColumn("a", "VARCHAR", false), new KeyColumn("b", "BIGINT", true), new KeyColumn("c", "INT", false));
 
     private static KeyRangeSplit split(List<Object> lower, List<Object> upper, List<Object> last) {
-        return new KeyRangeSplit("0", KEY, lower, upper, last, 0);
+        return new KeyRangeSplit("0", KeyRangeSplit.Kind.OPEN, KEY, lower, upper, last, 0);
     }
 
     @Test
@@ -50,13 +50,32 @@ class ScanQueryTest {
     }
 
     @Test
-    void onlyTheLookForTheFirstKeyMayScan() {
+    void onlyTheLookForTheFirstKeyOfAllMayScan() {
         assertEquals(
-                "SELECT /*+ _l_allow_filtering_ */ `a` FROM `t` ORDER BY `a`, `b` DESC, `c` LIMIT 1",
-                ScanQuery.firstKey(Scans.of(), KEY).sql());
+                "SELECT /*+ _l_allow_filtering_ */ `a`, `b`, `c` FROM `t` ORDER BY `a`, `b` DESC, `c` LIMIT 1",
+                ScanQuery.key(Scans.of(), split(null, null, null), 0, false).sql());
         Scan onKey = Scans.of("scan.timestamp.column", "a", "scan.timestamp.start", "2023-01-01T00:00:00Z");
-        assertEquals("SELECT `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1", ScanQuery.firstKey(onKey, KEY).sql());
-        assertEquals("SELECT `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1", ScanQuery.firstKeyFrom(Scans.of(), KEY, "q").sql());
+        assertEquals(
+                "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1",
+                ScanQuery.key(onKey, split(null, null, null), 0, false).sql());
+    }
+
+    @Test
+    void keysAreLookedForInARangeWithoutTheFilter() {
+        Scan scan = Scans.of("scan.filter", "x = 1", "scan.timestamp.column", "c", "scan.timestamp.end", "2023-01-01T00:00:00Z");
+        assertEquals(
+                "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? AND `a` < ? ORDER BY `a` DESC, `b`, `c` DESC LIMIT 1",
+                ScanQuery.key(scan, split(List.of("k"), List.of("m"), null), 0, true).sql());
+        assertEquals(
+                "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1 OFFSET 2000",
+                ScanQuery.key(scan, split(List.of("k"), null, null), 2000, false).sql());
+    }
+
+    @Test
+    void aTimeLimitShorterThanTheServersIsKeptByTheServer() {
+        assertEquals(
+                "SELECT /*+ _l_operation_timeout_(30000) */ `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 5",
+                ScanQuery.page(Scans.of("scan.timeout", "30 s"), List.of("a"), split(List.of("k"), null, null), 5).sql());
     }
 
     @Test
@@ -109,7 +128,7 @@ class ScanQueryTest {
             bounds.add(null);
             List<List<Object>> read = new ArrayList<>();
             for (int i = 0; i + 1 < bounds.size(); i++) {
-                KeyRangeSplit split = new KeyRangeSplit("s", key, bounds.get(i), bounds.get(i + 1), null, 0);
+                KeyRangeSplit split = KeyRangeSplit.of("s", key, bounds.get(i), bounds.get(i + 1));
                 while (true) {
                     List<List<Object>> page = page(connection, split, shape.length());
                     if (page.isEmpty()) {

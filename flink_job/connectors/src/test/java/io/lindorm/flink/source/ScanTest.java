@@ -67,6 +67,87 @@ class ScanTest {
     }
 
     @Test
+    void aBoundBetweenTwoMillisecondsKeepsToWhatTheColumnHolds() {
+        Scan scan = Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00.0001Z", "scan.timestamp.end", "2023-01-01T00:00:01.0009Z");
+        assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0, 0, 1_000_000), scan.start());
+        assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0, 1, 1_000_000), scan.end());
+    }
+
+    private static Scan query(String sql) {
+        return Scans.of("table-name", null, "scan.query", sql);
+    }
+
+    @Test
+    void aQuerysTableColumnsAndConditionsAreTakenOver() {
+        Scan scan = query("select `device`, ts from readings where ts >= '2023-01-01' and '2023-02-01 00:00:00.001' > ts"
+                + " and (metric = 'a and b' or val > -1.5) -- the rest\n and n between 1 and 5;");
+        assertEquals("readings", scan.table());
+        assertEquals("ts", scan.timeColumn());
+        assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0), scan.start());
+        assertEquals(LocalDateTime.of(2023, 2, 1, 0, 0, 0, 1_000_000), scan.end());
+        assertEquals("(metric = 'a and b' or val > -1.5)\nAND n between 1 and 5", scan.filter());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "ts BETWEEN '2023-01-01 00:00:00' AND '2023-01-01 00:00:01' | 2023-01-01T00:00 | 2023-01-01T00:00:01.001",
+                "ts > 1672531200000 AND ts <= 1672531200005 | 2023-01-01T00:00:00.001 | 2023-01-01T00:00:00.006",
+                "ts = TIMESTAMP '2023-01-01 08:00:00' | 2023-01-01T08:00 | 2023-01-01T08:00:00.001",
+            })
+    void aQuerysTimesAreHalfOpenRanges(String condition, String start, String end) {
+        Scan scan = query("SELECT * FROM t WHERE " + condition);
+        assertEquals(LocalDateTime.parse(start), scan.start());
+        assertEquals(LocalDateTime.parse(end), scan.end());
+        assertEquals(null, scan.filter());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "ts >= '2023-01-01' OR ts < '2022-01-01'",
+                "ts >= now()",
+                "NOT ts >= '2023-01-01'",
+                "ts IS NULL",
+                "metric = 'x'",
+                "device >= '2023-01-01'",
+            })
+    void whatIsNoTimeRangeIsLeftToLindorm(String condition) {
+        Scan scan = query("SELECT * FROM t WHERE " + condition);
+        assertEquals(null, scan.timeColumn());
+        assertEquals(condition, scan.filter());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "SELECT device, ts FROM t ORDER BY ts | only WHERE may follow",
+                "SELECT device, ts FROM t WHERE ts > 1 LIMIT 5 | LIMIT cannot be taken over",
+                "SELECT device, max(ts) FROM t | neither",
+                "SELECT device FROM t | does not select it",
+                "SELECT /*+ _l_allow_filtering_ */ * FROM t | hints",
+                "DELETE FROM t | must be SELECT",
+                "SELECT * FROM t WHERE | no condition",
+                "SELECT * FROM t WHERE a = 1) | closed that was not opened",
+                "SELECT * FROM t WHERE (a = 1 | ends too early",
+                "SELECT * FROM a, b | only WHERE may follow",
+            })
+    void aQueryThatIsMoreIsRefused(String sql, String said) {
+        UserError error = assertThrows(UserError.class, () -> query(sql));
+        assertTrue(error.getMessage().contains(said), error.getMessage());
+    }
+
+    @Test
+    void aQueryReplacesTheOptions() {
+        assertThrows(UserError.class, () -> Scans.of("scan.query", "SELECT * FROM t", "scan.filter", "a = 1"));
+        assertThrows(UserError.class, () -> Scans.of("table-name", "other", "scan.query", "SELECT * FROM t"));
+        assertThrows(UserError.class, () -> Scans.of("table-name", null));
+    }
+
+    @Test
     void bothFormsOfTheUrlMeanTheSame() {
         assertEquals(Scans.of().url(), Scans.of("url", "jdbc:lindorm://localhost:33060/default").url());
         assertEquals("jdbc:mysql://h:1/d?sslMode=REQUIRED", Scans.of("url", "jdbc:lindorm://h:1/d?sslMode=REQUIRED").url());

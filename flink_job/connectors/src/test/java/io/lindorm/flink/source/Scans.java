@@ -1,12 +1,18 @@
 package io.lindorm.flink.source;
 
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.types.logical.RowType;
 
 import java.util.HashMap;
 import java.util.Map;
 
 /** Scans with defaults, for tests. */
 final class Scans {
+
+    private static final RowType COLUMNS = (RowType) DataTypes.ROW(
+                    DataTypes.FIELD("device", DataTypes.STRING()), DataTypes.FIELD("ts", DataTypes.TIMESTAMP_LTZ(3)))
+            .getLogicalType();
 
     private Scans() {}
 
@@ -21,6 +27,6 @@ final class Scans {
                 all.put(options[i], options[i + 1]);
             }
         }
-        return Scan.of(Configuration.fromMap(all));
+        return Scan.of(Configuration.fromMap(all), COLUMNS);
     }
 }

@@ -1,0 +1,170 @@
+"""`make bench`: measure, write bench/results.json, and put tables and a picture into docs/benchmarks.md.
+
+python -m bench                     # everything; `make bench`
+python -m bench --quick             # within 5 minutes on two cores; `make bench QUICK=1`
+python -m bench --only capacity     # these cases anew (repeatable); the others stay as they are in results.json
+python -m bench --report            # only docs/benchmarks.md, from results.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import capacity, controllers, direct, memory, profile, resume
+from bench.lab import Lab
+from bench.machine import describe
+from bench.report import PICTURE, picture, replace_section, section
+from bench.results import Case
+from local.bootstrap import REPOSITORY, Layout, bootstrap
+
+RESULTS = REPOSITORY / "bench" / "results.json"
+PAGE = REPOSITORY / "docs" / "benchmarks.md"
+FOLDER = REPOSITORY / ".stack" / "bench"
+PROFILE = PAGE.parent / "images" / "profile.svg"
+PARTS = ("kube", "dev-venv", "job-venv", "job-jar", "dynamodb-local", "flink", "bench")
+FAMILIES = ("direct", "profile", "memory", "capacity", "resume", "controller")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured. rows: long against a sample (0.2 s) and a job's start."""
+
+    rows: int
+    source_rows: int
+    script_rows: int
+    rounds: int
+    stock_halves: bool
+    capacity_groups: tuple[tuple[str, ...], ...]
+    capacity_scale: float
+    capacity_seconds: float
+    capacity_rounds: int
+    resume_rounds: int
+    resume_checkpoint_seconds: int
+    imports: tuple[int, ...]
+    controller_seconds: float
+    heaps: tuple[int, ...]
+    profile: bool
+
+
+FULL = Effort(
+    rows=1_000_000,
+    source_rows=3_000_000,
+    script_rows=100_000,
+    rounds=3,
+    stock_halves=True,
+    capacity_groups=(("even", "neighbours"), ("zipf", "hot", "hot.shards")),
+    capacity_scale=0.1,
+    capacity_seconds=40.0,
+    capacity_rounds=2,
+    resume_rounds=3,
+    resume_checkpoint_seconds=5,
+    imports=(200, 1_000),
+    controller_seconds=120.0,
+    heaps=(512, 256, 128, 96, 64, 48),
+    profile=True,
+)
+QUICK = Effort(
+    rows=400_000,
+    source_rows=1_000_000,
+    script_rows=30_000,
+    rounds=2,
+    stock_halves=False,
+    capacity_groups=(("even", "neighbours", "zipf", "hot", "hot.shards"),),
+    capacity_scale=0.05,
+    capacity_seconds=20.0,
+    capacity_rounds=1,
+    resume_rounds=1,
+    resume_checkpoint_seconds=1,
+    imports=(200,),
+    controller_seconds=20.0,
+    heaps=(),
+    profile=False,
+)
+
+
+def say(text: str) -> None:
+    print(f"bench {time.strftime('%H:%M:%S')}: {text}", flush=True)
+
+
+def measure(effort: Effort, only: list[str]) -> dict[str, Case]:
+    """Every case whose family (the part of its name before the point) is in `only`, or all."""
+    layout = bootstrap(PARTS, say)
+    found: dict[str, Case] = {}
+    wanted: Callable[[str], bool] = lambda family: not only or family in only  # noqa: E731
+    if any(wanted(family) for family in FAMILIES[:-1]):
+        found |= _measure_pipelines(effort, wanted, layout)
+    for imports in effort.imports if wanted("controller") else ():
+        found |= controllers.measure(FOLDER / f"controller-{imports}", imports, effort.controller_seconds, say)
+    return found
+
+
+def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: Layout) -> dict[str, Case]:
+    """All but the controller: what needs source data and Flink."""
+    found: dict[str, Case] = {}
+    slots = str(2 * max(len(group) for group in effort.capacity_groups))
+    with Lab(layout, FOLDER, effort.rows, effort.source_rows, {"taskmanager.numberOfTaskSlots": slots}) as lab:
+        say("starting Flink")
+        lab.project.start()
+        lab.stock.start()
+        if wanted("direct"):
+            found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
+        if wanted("profile") and effort.profile:
+            found |= profile.measure(lab, PROFILE, say)
+        if wanted("memory") and effort.heaps:
+            found |= memory.measure(lab, effort.heaps, effort.rounds, say)
+        if wanted("capacity"):
+            found |= capacity.measure(
+                FOLDER / "dynamodb",
+                lab.database,
+                {"project": lab.project, "stock": lab.stock},
+                effort.capacity_groups,
+                effort.capacity_scale,
+                effort.capacity_seconds,
+                effort.capacity_rounds,
+                say,
+            )
+        if wanted("resume"):
+            found |= resume.measure(lab, effort.resume_rounds, effort.resume_checkpoint_seconds, say)
+    return found
+
+
+def report(results: dict[str, Any]) -> None:
+    """Write the page's section and its picture."""
+    (PAGE.parent / PICTURE).parent.mkdir(exist_ok=True)
+    (PAGE.parent / PICTURE).write_text(picture(results))
+    PAGE.write_text(replace_section(PAGE.read_text(), section(results)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="within 5 minutes on two cores")
+    parser.add_argument("--only", action="append", default=[], choices=FAMILIES, help="these cases anew")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write docs/benchmarks.md anew")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="FILE", help="default: bench/results.json")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
+    results: dict[str, Any] = json.loads(options.results.read_text()) if options.results.exists() else {}
+    if not options.report:
+        machine = describe()
+        cases = measure(QUICK if options.quick else FULL, options.only)
+        kept = results if options.only else {}
+        quick = options.quick or bool(kept.get("quick"))
+        results = {**kept, **cases, "machine": machine, "quick": quick}
+        options.results.write_text(json.dumps(results, indent=1) + "\n")
+        say(f"wrote {options.results}")
+    if options.results == RESULTS:
+        report(results)
+        say(f"wrote {PAGE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

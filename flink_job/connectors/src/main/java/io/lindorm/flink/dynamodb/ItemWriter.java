@@ -1,0 +1,497 @@
+package io.lindorm.flink.dynamodb;
+
+import io.lindorm.flink.UserError;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
+
+/**
+ * Puts items into DynamoDB: one thread hands them in, several have a batch on its way each.
+ *
+ * <p>No item is forgotten: it is counted as written when DynamoDB has acknowledged it, and until then is part of what
+ * {@link #snapshot} gives. A put that is repeated, because the answer was lost or a checkpoint restored, writes the
+ * same item again.
+ *
+ * <p>What is refused for want of capacity comes back at its partition's turn ({@link Lanes}). Errors of the server and
+ * the network are retried, with pauses that double and jitter. What DynamoDB says is wrong ends the job.
+ */
+public final class ItemWriter implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(ItemWriter.class);
+
+    /** Batches on their way at most: 40,000 items a second at 20 ms each. */
+    static final int MAX_IN_FLIGHT = 32;
+
+    private static final int FIRST_IN_FLIGHT = 4;
+
+    /** A batch that is not full waits so long for more. */
+    private static final long LINGER_NANOS = 5_000_000L;
+
+    /** Items are taken in up to so many, and further, up to a multiple of time and bytes, where few lanes are open. */
+    private static final int ITEMS_ALWAYS = 2_000;
+
+    private static final int MAX_ITEMS = 50_000;
+    private static final long MAX_BYTES = 32L * 1024 * 1024;
+    private static final double MAX_SECONDS = 20;
+    private static final int LANES_ENOUGH = 2 * Lanes.MAX_BATCH_ITEMS;
+
+    private static final long FIRST_PAUSE_NANOS = 50_000_000L;
+    private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
+    private static final long GIVE_UP_NANOS = TimeUnit.MINUTES.toNanos(2);
+    private static final double BURST_SECONDS = 1;
+
+    private final BatchWrite dynamoDb;
+    private final Consumer<Throwable> onFailure;
+    private final List<Thread> threads = new ArrayList<>();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    /** For the sender whose turn it is to wait for a batch; the others wait for their turn. */
+    private final Condition change = lock.newCondition();
+    private final Condition turn = lock.newCondition();
+    /** For the thread that hands in. */
+    private final Condition room = lock.newCondition();
+
+    // All that follows is read and changed under the lock.
+    private final Pace given;
+    private final Lanes lanes;
+    private final Set<Item> inFlight = Collections.newSetFromMap(new IdentityHashMap<>());
+    private boolean isTurnTaken;
+    private int requests;
+    private int maxRequests = FIRST_IN_FLIGHT;
+    private long lastTake;
+    private boolean isDraining;
+    private boolean isFull;
+    private boolean isClosed;
+    private Throwable failure;
+    /** When the errors began that no answer has come between; 0 where the last request was answered. */
+    private long failingSince;
+    private long pause;
+    private long pausedUntil;
+    private boolean waitsForRate;
+
+    private long written;
+    private double consumed;
+    private long throttled;
+    private double sentUnits;
+    private long heldBackNanos;
+
+    /**
+     * @param dynamoDb taken over, and closed
+     * @param onFailure told, once, of an error after which nothing more is written
+     * @param written how many items were written before, by the writers that this one continues
+     * @param waiting the items that those had not written
+     */
+    ItemWriter(BatchWrite dynamoDb, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
+        this.dynamoDb = dynamoDb;
+        this.onFailure = onFailure;
+        this.written = written;
+        long now = System.nanoTime();
+        this.given = new Pace(BURST_SECONDS, now);
+        this.lanes = new Lanes(given, now);
+        this.pausedUntil = now;
+        this.lastTake = now;
+        waiting.forEach(lanes::add);
+    }
+
+    /** A writer to a table, as {@link #ItemWriter(BatchWrite, Consumer, long, Collection)}; {@link #start} begins. */
+    public static ItemWriter to(
+            Target target, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
+        return new ItemWriter(BatchWrite.to(target, MAX_IN_FLIGHT), onFailure, written, waiting);
+    }
+
+    /**
+     * Begins to write.
+     *
+     * @param rates the file with the rate that all writers of the job keep together, or null for no rate
+     * @throws UserError where that file cannot be understood
+     */
+    public void start(String name, Path rates, RateShares shares) {
+        RateKeeper keeper = new RateKeeper(new RatesFile(rates), shares, this);
+        start(name + " rate", keeper);
+        for (int i = 0; i < MAX_IN_FLIGHT; i++) {
+            start(name + " " + i, this::send);
+        }
+    }
+
+    private void start(String name, Runnable work) {
+        Thread thread = new Thread(work, name);
+        thread.setDaemon(true);
+        thread.start();
+        threads.add(thread);
+    }
+
+    /**
+     * Takes an item over; waits while there are enough.
+     *
+     * @throws IOException where writing has failed
+     */
+    public void write(Item item) throws IOException, InterruptedException {
+        lock.lock();
+        try {
+            throwFailure();
+            while (isFull()) {
+                room.await();
+                throwFailure();
+            }
+            lanes.add(item);
+            int ready = lanes.openItems(System.nanoTime());
+            if (ready == 1 || ready == Lanes.MAX_BATCH_ITEMS) {
+                change.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Whether no more should be taken in: with as many open lanes as fill two batches a few items are enough; with
+     * fewer, because partitions are full, more are taken in to find others, up to what is written in 20 seconds.
+     */
+    private boolean isFull() {
+        if (!isFull && lanes.size() < ITEMS_ALWAYS && lanes.bytes() < MAX_BYTES) {
+            return false;
+        }
+        long now = System.nanoTime();
+        double perSecond = lanes.recentRate(now);
+        // Room comes in steps, so that the thread that hands in is not woken for each item.
+        int step = isFull ? (int) Math.max(1, Math.min(ITEMS_ALWAYS / 4, perSecond / 10)) : 0;
+        int size = lanes.size() + step;
+        isFull = size >= ITEMS_ALWAYS
+                && (lanes.openLanes() >= LANES_ENOUGH
+                        || size >= Math.min(MAX_ITEMS, Math.max(ITEMS_ALWAYS, MAX_SECONDS * perSecond)))
+                || lanes.bytes() >= MAX_BYTES;
+        return isFull;
+    }
+
+    private void throwFailure() throws IOException {
+        if (failure != null) {
+            throw new IOException("writing to DynamoDB has failed: " + failure.getMessage(), failure);
+        }
+    }
+
+    /**
+     * Waits until all items are written.
+     *
+     * @throws IOException where writing has failed
+     */
+    public void drain() throws IOException, InterruptedException {
+        lock.lock();
+        try {
+            isDraining = true;
+            change.signal();
+            while (lanes.size() > 0 || !inFlight.isEmpty()) {
+                throwFailure();
+                room.await();
+            }
+            throwFailure();
+            isDraining = false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * What a checkpoint must hold.
+     *
+     * @param written how many items are written
+     * @param waiting those that are not, or of which it is not known
+     */
+    public record Snapshot(long written, List<Item> waiting) {}
+
+    /**
+     * Gives what a checkpoint must hold; waits for nothing. What is on its way counts as waiting: if it is written in
+     * the meantime, it is written twice.
+     */
+    public Snapshot snapshot() throws IOException {
+        lock.lock();
+        try {
+            throwFailure();
+            List<Item> waiting = lanes.items();
+            waiting.addAll(inFlight);
+            return new Snapshot(written, waiting);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** How many items DynamoDB has acknowledged. */
+    public long written() {
+        return (long) locked(() -> written);
+    }
+
+    /** What DynamoDB says was consumed, in write units, since the start. */
+    public double consumedUnits() {
+        return locked(() -> consumed);
+    }
+
+    /** How many puts DynamoDB has refused for want of capacity, each time, since the start. */
+    public long throttled() {
+        return (long) locked(() -> throttled);
+    }
+
+    private double locked(DoubleSupplier value) {
+        lock.lock();
+        try {
+            return value.getAsDouble();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Sets the rate to keep, in write units per second; infinite for none. */
+    void rate(double unitsPerSecond) {
+        lock.lock();
+        try {
+            given.rate(unitsPerSecond, System.nanoTime());
+            change.signal();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * How the rate was used.
+     *
+     * @param units write units that were sent
+     * @param heldBackNanos how long items waited for nothing but the rate
+     */
+    record Use(double units, long heldBackNanos) {}
+
+    /** How the rate was used since this was last asked. */
+    Use takeUse() {
+        lock.lock();
+        try {
+            Use use = new Use(sentUnits, heldBackNanos);
+            sentUnits = 0;
+            heldBackNanos = 0;
+            return use;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void send() {
+        try {
+            for (List<Item> batch = nextBatch(0); batch != null; batch = nextBatch(1)) {
+                put(batch);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (Throwable e) {
+            fail(e);
+        }
+    }
+
+    /**
+     * Waits for its turn and for a batch.
+     *
+     * @param done how many requests this thread has just finished
+     * @return the batch, or null when there is no more to do
+     */
+    private List<Item> nextBatch(int done) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            requests -= done;
+            change.signal();
+            while (isTurnTaken) {
+                turn.await();
+            }
+            isTurnTaken = true;
+            try {
+                while (!isClosed && failure == null) {
+                    long now = System.nanoTime();
+                    long wait = waitForBatch(now);
+                    if (wait <= 0) {
+                        List<Item> batch = lanes.take(now);
+                        if (!batch.isEmpty()) {
+                            lastTake = now;
+                            requests++;
+                            inFlight.addAll(batch);
+                            for (Item item : batch) {
+                                sentUnits += item.units();
+                            }
+                            return batch;
+                        }
+                        // All lanes turned out to rest: ask again.
+                    } else if (wait == Long.MAX_VALUE) {
+                        change.await();
+                    } else {
+                        change.awaitNanos(wait);
+                        heldBackNanos += waitsForRate ? System.nanoTime() - now : 0;
+                    }
+                }
+                return null;
+            } finally {
+                isTurnTaken = false;
+                turn.signal();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Nanoseconds until it is worth asking for a batch; 0 for now, {@link Long#MAX_VALUE} for not before a change. */
+    private long waitForBatch(long now) {
+        waitsForRate = false;
+        if (requests >= maxRequests || lanes.size() == 0) {
+            return Long.MAX_VALUE;
+        }
+        if (pausedUntil - now > 0) {
+            return pausedUntil - now;
+        }
+        int ready = lanes.openItems(now);
+        if (ready == 0) {
+            return lanes.nextWakeIn(now);
+        }
+        long linger = ready < Lanes.MAX_BATCH_ITEMS && !isDraining ? lastTake + LINGER_NANOS - now : 0;
+        long others = Math.max(linger, lanes.tableOpensIn(now));
+        long rate = given.opensIn(Lanes.MAX_BATCH_ITEMS, now);
+        waitsForRate = rate > 0 && others <= 0;
+        return Math.max(rate, others);
+    }
+
+    private void put(List<Item> batch) {
+        try {
+            settle(batch, dynamoDb.put(batch));
+        } catch (DynamoDbException e) {
+            if (batch.size() == 1 || !e.code().equals("ValidationException")) {
+                throw userError(e, batch);
+            }
+            // Something in it is wrong: only alone can an item be told from the others.
+            batch.forEach(item -> put(List.of(item)));
+        } catch (IOException e) {
+            retryLater(batch, e);
+        }
+    }
+
+    private static RuntimeException userError(DynamoDbException e, List<Item> batch) {
+        switch (e.code()) {
+            case "AccessDeniedException":
+                return new UserError("DynamoDB does not let the job write: " + e.getMessage()
+                                + ". The job's role needs dynamodb:BatchWriteItem on the table", e)
+                        .endingTheJob();
+            case "ResourceNotFoundException":
+                return new UserError("DynamoDB does not know the table: " + e.getMessage()
+                                + ". Is it there, in this region, and active?", e)
+                        .endingTheJob();
+            case "ValidationException":
+                return new UserError("DynamoDB does not take the item with the key "
+                                + new String(batch.get(0).partitionKey(), StandardCharsets.UTF_8) + " "
+                                + new String(batch.get(0).sortKey(), StandardCharsets.UTF_8) + ": " + e.getMessage(), e)
+                        .endingTheJob();
+            default:
+                return new UserError("DynamoDB refuses to write: " + e.code() + ": " + e.getMessage(), e).endingTheJob();
+        }
+    }
+
+    private void settle(List<Item> batch, Answer answer) {
+        lock.lock();
+        try {
+            long now = System.nanoTime();
+            Set<Item> refused = Collections.newSetFromMap(new IdentityHashMap<>());
+            refused.addAll(answer.refused());
+            lanes.answered(batch, refused, answer.tableIsFull(), now);
+            throttled += refused.size();
+            written += batch.size() - refused.size();
+            double units = 0;
+            for (Item item : batch) {
+                inFlight.remove(item);
+                units += refused.contains(item) ? 0 : item.units();
+            }
+            if (answer.units() > 0) {
+                // What DynamoDB counts is what counts: indexes and greater items that were there cost more.
+                given.take(answer.units() - units);
+                units = answer.units();
+            }
+            consumed += units;
+            failingSince = 0;
+            pause = 0;
+            if (refused.isEmpty() && maxRequests < MAX_IN_FLIGHT) {
+                maxRequests++;
+            }
+            answered();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void retryLater(List<Item> batch, IOException e) {
+        lock.lock();
+        try {
+            if (isClosed) {
+                return;
+            }
+            long now = System.nanoTime();
+            for (Item item : batch) {
+                inFlight.remove(item);
+                lanes.giveBack(item);
+            }
+            if (failingSince == 0) {
+                failingSince = now;
+            } else if (now - failingSince > GIVE_UP_NANOS) {
+                throw new UncheckedIOException("DynamoDB has not answered for two minutes; the last error: " + e.getMessage(), e);
+            }
+            if (pausedUntil - now <= 0) {
+                pause = Math.min(LONGEST_PAUSE_NANOS, Math.max(FIRST_PAUSE_NANOS, 2 * pause));
+                pausedUntil = now + (long) (pause * (0.5 + ThreadLocalRandom.current().nextDouble() / 2));
+                LOG.warn("DynamoDB: {}; trying again in {} ms", e.toString(), (pausedUntil - now) / 1_000_000);
+            }
+            maxRequests = FIRST_IN_FLIGHT;
+            answered();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Lets the thread that hands in go on, where it may. */
+    private void answered() {
+        if (isDraining ? lanes.size() == 0 && inFlight.isEmpty() : isFull && !isFull()) {
+            room.signal();
+        }
+    }
+
+    private void fail(Throwable e) {
+        lock.lock();
+        try {
+            if (isClosed || failure != null) {
+                return;
+            }
+            failure = e;
+            change.signal();
+            room.signal();
+        } finally {
+            lock.unlock();
+        }
+        onFailure.accept(e);
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            isClosed = true;
+            change.signal();
+        } finally {
+            lock.unlock();
+        }
+        threads.forEach(Thread::interrupt);
+        dynamoDb.close();
+    }
+}

@@ -1,0 +1,73 @@
+package io.lindorm.flink.dynamodb;
+
+/**
+ * A bucket of write units that fills at a rate. What is taken may go below zero and is then paid back first, so
+ * that an item of many units passes too, and the mean is the rate whatever the sizes.
+ *
+ * <p>Pure: time is an argument, in nanoseconds of {@link System#nanoTime}.
+ */
+final class Pace {
+
+    private static final double NANOS = 1e9;
+
+    private final double burstSeconds;
+    private double rate = Double.POSITIVE_INFINITY;
+    private double tokens;
+    private long at;
+
+    /**
+     * @param burstSeconds how much of the rate is kept for later while nobody takes it
+     * @param now when the bucket, empty, begins to fill
+     */
+    Pace(double burstSeconds, long now) {
+        this.burstSeconds = burstSeconds;
+        this.at = now;
+    }
+
+    /** Sets the rate from now on, in units per second; infinite for none. */
+    void rate(double unitsPerSecond, long now) {
+        refill(now);
+        rate = unitsPerSecond;
+        tokens = Math.min(tokens, full());
+    }
+
+    double rate() {
+        return rate;
+    }
+
+    private double full() {
+        return rate == Double.POSITIVE_INFINITY ? 0 : Math.max(1, rate * burstSeconds);
+    }
+
+    private void refill(long now) {
+        if (now > at) {
+            if (rate == Double.POSITIVE_INFINITY) {
+                tokens = 0;
+            } else {
+                tokens = Math.min(full(), tokens + (now - at) / NANOS * rate);
+            }
+            at = now;
+        }
+    }
+
+    /** Whether anything may be taken now. */
+    boolean isOpen(long now) {
+        refill(now);
+        return rate == Double.POSITIVE_INFINITY || tokens > 0;
+    }
+
+    /** Nanoseconds until so many units are there, or half of what the bucket holds where that is less. */
+    long opensIn(double units, long now) {
+        refill(now);
+        double missing = Math.min(units, full() / 2) - tokens;
+        if (rate == Double.POSITIVE_INFINITY || missing <= 0) {
+            return 0;
+        }
+        return rate <= 0 ? Long.MAX_VALUE : (long) Math.min(1e18, Math.ceil(missing / rate * NANOS));
+    }
+
+    /** Takes units; a negative number gives back. */
+    void take(double units) {
+        tokens -= units;
+    }
+}

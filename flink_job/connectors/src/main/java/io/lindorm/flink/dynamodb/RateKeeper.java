@@ -1,0 +1,71 @@
+package io.lindorm.flink.dynamodb;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.IOException;
+
+/** Tells a writer, once a second, its share of the rate that all writers keep together. */
+final class RateKeeper implements Runnable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(RateKeeper.class);
+    private static final long PERIOD_MILLIS = 1_000;
+
+    /** A writer that the rate held back for more than this part of the time could use more. */
+    private static final double HELD_BACK = 0.1;
+
+    /** One that it did not may need a little more the next second. */
+    private static final double HEADROOM = 1.05;
+
+    private final RatesFile file;
+    private final RateShares shares;
+    private final ItemWriter writer;
+    private long askedAt;
+    private double rate;
+
+    RateKeeper(RatesFile file, RateShares shares, ItemWriter writer) {
+        this.file = file;
+        this.shares = shares;
+        this.writer = writer;
+        this.askedAt = System.nanoTime();
+        this.rate = file.writeUnitsPerSecond();
+        writer.rate(rate / shares.writers());
+    }
+
+    @Override
+    public void run() {
+        try {
+            while (true) {
+                Thread.sleep(PERIOD_MILLIS);
+                ask();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    void ask() {
+        long now = System.nanoTime();
+        double seconds = (now - askedAt) / 1e9;
+        askedAt = now;
+        ItemWriter.Use use = writer.takeUse();
+        double newRate = file.writeUnitsPerSecond();
+        if (newRate != rate) {
+            LOG.info("Write units per second for all writers together: {}, before {}", newRate, rate);
+            rate = newRate;
+            writer.rate(rate / shares.writers());
+        }
+        if (rate == Double.POSITIVE_INFINITY) {
+            return;
+        }
+        double demand = use.heldBackNanos() > HELD_BACK * seconds * 1e9
+                ? Double.POSITIVE_INFINITY
+                : use.units() / seconds * HEADROOM;
+        try {
+            writer.rate(shares.ask(RateShare.request(shares.writer(), shares.writers(), rate, demand)));
+        } catch (IOException e) {
+            // The JobManager is away: the shares that all have still make up the rate.
+            LOG.info("The share of the write rate stays as it is: {}", e.toString());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package io.lindorm.flink.source;
+
+import org.apache.flink.api.connector.source.SourceEvent;
+
+import java.util.List;
+
+/**
+ * What readers and the enumerator tell each other.
+ *
+ * <p>Flink keeps the two ways apart: what the enumerator sends before its part of a checkpoint arrives
+ * before the reader's part, and what it sends after arrives after. What a reader sends has no such place
+ * in a checkpoint, so nothing may rest on it alone: a reader keeps what it has offered in its own state
+ * until the enumerator says {@link Taken}.
+ */
+final class ScanEvents {
+
+    private ScanEvents() {}
+
+    /**
+     * The first event of a reader: what its checkpoint gave it back. It reads none of it before {@link Resume}.
+     *
+     * @param open splits to read on
+     * @param offered splits that it has cut off and does not know to be taken
+     */
+    record Started(List<KeyRangeSplit> open, List<KeyRangeSplit> offered) implements SourceEvent {}
+
+    /** A reader has read these splits to their ends. */
+    record Finished(List<String> splitIds) implements SourceEvent {}
+
+    /**
+     * A reader has cut a split, which now ends where {@code rest} begins.
+     *
+     * @param cutId the split that was cut
+     * @param rest what was cut off, for any reader
+     */
+    record Offered(String cutId, KeyRangeSplit rest) implements SourceEvent {}
+
+    /** There is at most one page left in a split that a reader was to cut. */
+    record NotCut(String splitId) implements SourceEvent {}
+
+    /**
+     * The enumerator's answer to {@link Started}.
+     *
+     * @param open the same splits with the ends that they have by now
+     * @param rowsPerSecond as in {@link Rate}
+     */
+    record Resume(List<KeyRangeSplit> open, double rowsPerSecond) implements SourceEvent {}
+
+    /** The enumerator has taken an offered split; the reader may forget it. */
+    record Taken(String splitId) implements SourceEvent {}
+
+    /** A reader is to cut a split in two and offer the second part. */
+    record Cut(String splitId) implements SourceEvent {}
+
+    /** The most rows that a reader may read in a second; 0 for no limit. */
+    record Rate(double rowsPerSecond) implements SourceEvent {}
+}

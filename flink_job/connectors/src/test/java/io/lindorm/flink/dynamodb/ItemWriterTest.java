@@ -1,0 +1,307 @@
+package io.lindorm.flink.dynamodb;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.lindorm.flink.UserError;
+
+import org.apache.flink.util.ExceptionUtils;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.BooleanSupplier;
+
+@Timeout(60)
+class ItemWriterTest {
+
+    private static final RateShares ALONE = new RateShares() {
+        @Override
+        public int writer() {
+            return 0;
+        }
+
+        @Override
+        public int writers() {
+            return 1;
+        }
+
+        @Override
+        public double ask(double[] request) {
+            RateShare share = new RateShare();
+            return share.getResult(share.add(request, share.createAccumulator()));
+        }
+    };
+
+    private FakeDynamoDb dynamoDb;
+    private ItemWriter writer;
+    private final CompletableFuture<Throwable> failure = new CompletableFuture<>();
+
+    @BeforeEach
+    void start() throws IOException {
+        dynamoDb = new FakeDynamoDb();
+    }
+
+    @AfterEach
+    void stop() {
+        if (writer != null) {
+            writer.close();
+        }
+        dynamoDb.close();
+    }
+
+    private ItemWriter writer(Path rates) {
+        return writer(rates, 0, List.of());
+    }
+
+    private ItemWriter writer(Path rates, long written, List<Item> waiting) {
+        writer = ItemWriter.to(dynamoDb.target(), failure::complete, written, waiting);
+        writer.start("test", rates, ALONE);
+        return writer;
+    }
+
+    static Item item(String partition, long sort, String more, int units) {
+        String p = "{\"S\":\"" + partition + "\"}";
+        String s = "{\"N\":\"" + sort + "\"}";
+        String start = "{\"p\":" + p + ",\"s\":";
+        byte[] json = (start + s + more + "}").getBytes(StandardCharsets.UTF_8);
+        return new Item(json, 5, 5 + p.length(), start.length(), start.length() + s.length(), units);
+    }
+
+    private static Item item(String partition, long sort) {
+        return item(partition, sort, "", 1);
+    }
+
+    private static void until(BooleanSupplier isSo) throws InterruptedException {
+        while (!isSo.getAsBoolean()) {
+            Thread.sleep(2);
+        }
+    }
+
+    private void assertWritten(int items) {
+        assertEquals(items, dynamoDb.items().size());
+        assertEquals(items, writer.written());
+    }
+
+    @Test
+    void everyItemArrivesInFullBatchesAndIsCounted() throws Exception {
+        writer(null);
+        for (int i = 0; i < 5000; i++) {
+            writer.write(item("p" + i % 100, i));
+        }
+        writer.drain();
+        assertWritten(5000);
+        assertEquals(5000, dynamoDb.puts());
+        assertEquals(5000, writer.consumedUnits());
+        assertEquals(0, writer.throttled());
+        assertTrue(dynamoDb.batchSizes().size() < 5000 / 20, "batches: " + dynamoDb.batchSizes().size());
+    }
+
+    @Test
+    void aFewItemsDoNotWaitForMore() throws Exception {
+        writer(null);
+        writer.write(item("p", 1));
+        until(() -> writer.written() == 1);
+        assertWritten(1);
+    }
+
+    @Test
+    void twoItemsOfOneKeyAreNeverInOneBatch() throws Exception {
+        writer(null);
+        for (int i = 0; i < 100; i++) {
+            writer.write(item("p", 1, ",\"v\":{\"N\":\"" + i + "\"}", 1));
+        }
+        writer.drain();
+        assertEquals(100, writer.written());
+        assertEquals(1, dynamoDb.items().size());
+    }
+
+    @Test
+    void whatComesBackUnprocessedIsWrittenLaterAndCountedOnce() throws Exception {
+        Map<List<Object>, Integer> tries = new HashMap<>();
+        dynamoDb.refuse(item -> tries.merge(FakeDynamoDb.key(item), 1, Integer::sum) <= 2 && FakeDynamoDb.key(item).hashCode() % 3 == 0);
+        writer(null);
+        for (int i = 0; i < 1000; i++) {
+            writer.write(item("p" + i, i));
+        }
+        writer.drain();
+        assertWritten(1000);
+        assertEquals(1000, dynamoDb.puts());
+        assertEquals(dynamoDb.refusals(), writer.throttled());
+        assertTrue(writer.throttled() > 100);
+    }
+
+    @Test
+    void aPartitionThatIsFullHoldsUpNobodyElse() throws Exception {
+        dynamoDb.refuse(item -> item.path("p").path("S").asText().equals("hot"));
+        writer(null);
+        for (int i = 0; i < 1500; i++) {
+            writer.write(item("hot", i));
+        }
+        for (int i = 0; i < 3000; i++) {
+            writer.write(item("p" + i % 50, i));
+        }
+        until(() -> writer.written() == 3000);
+        assertTrue(dynamoDb.refusals() < 300, "refused: " + dynamoDb.refusals());
+        dynamoDb.refuse(item -> false);
+        writer.drain();
+        assertWritten(4500);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "500, InternalServerError, false", "500, InternalServerError, true", "503, ServiceUnavailable, false",
+        "400, ThrottlingException, false", "400, RequestLimitExceeded, false", "400, ExpiredTokenException, false"
+    })
+    void whatMayPassIsTriedAgain(int status, String code, boolean isDone) throws Exception {
+        FakeDynamoDb.Fault fault = new FakeDynamoDb.Fault(status, code, isDone);
+        dynamoDb.fail(fault, fault, fault);
+        writer(null);
+        for (int i = 0; i < 200; i++) {
+            writer.write(item("p" + i, i));
+        }
+        writer.drain();
+        assertWritten(200);
+    }
+
+    @Test
+    void aServerThatGoesAwayAndComesBackLosesNothing() throws Exception {
+        writer(null);
+        dynamoDb.close();
+        for (int i = 0; i < 100; i++) {
+            writer.write(item("p" + i, i));
+        }
+        assertEquals(100, writer.snapshot().waiting().size());
+        assertEquals(0, writer.written());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "AccessDeniedException, dynamodb:BatchWriteItem", "ResourceNotFoundException, does not know the table",
+        "UnrecognizedClientException, UnrecognizedClientException"
+    })
+    void whatNoRetryMendsEndsTheJobWithAReason(String code, String said) throws Exception {
+        FakeDynamoDb.Fault fault = new FakeDynamoDb.Fault(400, code, false);
+        dynamoDb.fail(fault);
+        writer(null);
+        writer.write(item("p", 1));
+        assertTold(said);
+        assertThrows(IOException.class, () -> writer.drain());
+        assertThrows(IOException.class, () -> writer.write(item("p", 2)));
+        assertThrows(IOException.class, () -> writer.snapshot());
+    }
+
+    private void assertTold(String said) throws InterruptedException, ExecutionException {
+        UserError error = ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow();
+        assertTrue(error.getMessage().contains(said), error.getMessage());
+    }
+
+    @Test
+    void anItemThatDynamoDbDoesNotTakeIsNamedAndTheRestOfItsBatchIsWritten() throws Exception {
+        writer(null);
+        for (int i = 0; i < 24; i++) {
+            writer.write(item("p" + i, i));
+        }
+        writer.write(item("bad", 7, ",\"poison\":{\"BOOL\":true}", 1));
+        assertTold("{\"S\":\"bad\"} {\"N\":\"7\"}");
+    }
+
+    @Test
+    void aCheckpointHoldsWhatIsNotAcknowledgedAndARestartWritesIt() throws Exception {
+        dynamoDb.refuse(item -> item.path("s").path("N").asInt() % 2 == 0);
+        writer(null);
+        for (int i = 0; i < 1000; i++) {
+            writer.write(item("p" + i, i));
+        }
+        until(() -> writer.written() == 500);
+        ItemWriter.Snapshot snapshot = writer.snapshot();
+        assertEquals(500, snapshot.written());
+        assertEquals(500, snapshot.waiting().size());
+        writer.close();
+        dynamoDb.refuse(item -> false);
+        writer(null, snapshot.written(), snapshot.waiting());
+        writer.drain();
+        assertWritten(1000);
+    }
+
+    @Test
+    void theGivenRateIsKeptInUnitsAndCanBeChanged(@TempDir Path folder) throws Exception {
+        Path rates = folder.resolve("rates.json");
+        Files.writeString(rates, "{\"version\": 1, \"writeUnitsPerSecond\": 600, \"rowsPerSecond\": null}");
+        dynamoDb.costs(3);
+        writer(rates);
+        feed(3);
+        assertEquals(600, unitsPerSecond(), 90);
+        Files.writeString(rates, "{\"version\": 1, \"writeUnitsPerSecond\": 1800, \"rowsPerSecond\": null}");
+        assertEquals(1800, unitsPerSecond(), 270);
+    }
+
+    /** What DynamoDB counts, over six seconds after two: a second's worth may be saved up, so this is not exact. */
+    private double unitsPerSecond() throws InterruptedException {
+        Thread.sleep(2_000);
+        double before = dynamoDb.units();
+        long start = System.nanoTime();
+        Thread.sleep(6_000);
+        return (dynamoDb.units() - before) * 1e9 / (System.nanoTime() - start);
+    }
+
+    private void feed(int units) {
+        CompletableFuture.runAsync(() -> {
+            try {
+                for (int i = 0; ; i++) {
+                    writer.write(item("p" + i, i, "", units));
+                }
+            } catch (IOException | InterruptedException e) {
+                // The test is over.
+            }
+        });
+    }
+
+    @Test
+    void unitsThatDynamoDbCountsAndTheItemDoesNotAreKeptToo(@TempDir Path folder) throws Exception {
+        Path rates = folder.resolve("rates.json");
+        Files.writeString(rates, "{\"version\": 1, \"writeUnitsPerSecond\": 1000, \"rowsPerSecond\": null}");
+        dynamoDb.costs(2);
+        writer(rates);
+        feed(1);
+        assertEquals(1000, unitsPerSecond(), 150);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"{", "{\"version\": 2, \"writeUnitsPerSecond\": 1}", "{\"version\": 1, \"writeUnitsPerSecond\": 0}"})
+    void aRatesFileThatCannotBeUnderstoodIsRefusedBeforeTheStart(String text, @TempDir Path folder) throws Exception {
+        Path rates = Files.writeString(folder.resolve("rates.json"), text);
+        assertThrows(UserError.class, () -> writer(rates));
+    }
+
+    @Test
+    void aMissingRatesFileMeansNoLimit(@TempDir Path folder) {
+        assertEquals(Double.POSITIVE_INFINITY, new RatesFile(folder.resolve("rates.json")).writeUnitsPerSecond());
+    }
+
+    @Test
+    void aRatesFileThatIsBrokenLaterChangesNothing(@TempDir Path folder) throws Exception {
+        Path rates = Files.writeString(folder.resolve("rates.json"), "{\"version\": 1, \"writeUnitsPerSecond\": 5}");
+        RatesFile file = new RatesFile(rates);
+        Files.writeString(rates, "{");
+        assertEquals(5, file.writeUnitsPerSecond());
+        Files.writeString(rates, "{\"version\": 1, \"writeUnitsPerSecond\": null}");
+        assertEquals(Double.POSITIVE_INFINITY, file.writeUnitsPerSecond());
+    }
+}

@@ -1,0 +1,256 @@
+package io.lindorm.flink.dynamodb;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+
+import java.util.ArrayDeque;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.PriorityQueue;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.IntFunction;
+
+/**
+ * Lanes against a model of DynamoDB's capacity in time that is only counted: a bucket for the table and one for each
+ * partition key, each holding a second's worth, as the gate of the embedded stack has them.
+ */
+class LanesTest {
+
+    private static final long SECOND = 1_000_000_000L;
+
+    private record Flying(long at, List<Item> batch) {}
+
+    /** One writer and a table, for so many seconds. */
+    private static final class Run {
+        private final Lanes lanes;
+        private final Pace given;
+        private final double partitionRate;
+        private final long latency = 10_000_000L;
+        private final Map<Integer, double[]> partitions = new HashMap<>();
+        private final PriorityQueue<Flying> flying = new PriorityQueue<>(Comparator.comparingLong(Flying::at));
+        private final Deque<Double> perSecond = new ArrayDeque<>();
+        private double tableRate;
+        private double tableTokens;
+        private boolean givesReasons;
+        private long tableAt;
+        private long now = 5 * SECOND;
+        private long taken;
+        private long refused;
+        private int produced;
+        /** As the writer has it. */
+        private int mostFlying = 4;
+
+        Run(double tableRate, double partitionRate) {
+            this.tableRate = tableRate;
+            this.tableTokens = tableRate;
+            this.tableAt = now;
+            this.partitionRate = partitionRate;
+            this.given = new Pace(1, now);
+            this.lanes = new Lanes(given, now);
+        }
+
+        private boolean capacity(Item item) {
+            tableTokens = Math.min(tableRate, tableTokens + (now - tableAt) / 1e9 * tableRate);
+            tableAt = now;
+            double[] own = partitions.computeIfAbsent(item.partitionHash(), key -> new double[] {partitionRate, now});
+            own[0] = Math.min(partitionRate, own[0] + (now - own[1]) / 1e9 * partitionRate);
+            own[1] = now;
+            if (tableTokens < item.units() || own[0] < item.units()) {
+                return false;
+            }
+            tableTokens -= item.units();
+            own[0] -= item.units();
+            return true;
+        }
+
+        /** Feeds what {@code items} gives, as the writer does: more where few lanes are open. */
+        void run(double seconds, int buffered, IntFunction<Item> items) {
+            long end = now + (long) (seconds * SECOND);
+            long secondEnds = now + SECOND;
+            long takenBefore = taken;
+            while (now < end) {
+                while (lanes.size() < 2000 || lanes.size() < buffered && lanes.openLanes() < 50) {
+                    lanes.add(items.apply(produced++));
+                }
+                while (!flying.isEmpty() && flying.peek().at <= now) {
+                    land(flying.poll().batch);
+                }
+                while (flying.size() < mostFlying && lanes.openItems(now) > 0
+                        && given.opensIn(25, now) == 0 && lanes.tableOpensIn(now) == 0) {
+                    List<Item> batch = lanes.take(now);
+                    if (batch.isEmpty()) {
+                        break;
+                    }
+                    flying.add(new Flying(now + latency / 2 + flying.size() * 1000L, batch));
+                }
+                now += 1_000_000;
+                if (now >= secondEnds) {
+                    perSecond.add((double) (taken - takenBefore));
+                    takenBefore = taken;
+                    secondEnds += SECOND;
+                }
+            }
+        }
+
+        private void land(List<Item> batch) {
+            Set<Item> back = Collections.newSetFromMap(new IdentityHashMap<>());
+            for (Item item : batch) {
+                if (capacity(item)) {
+                    taken++;
+                } else {
+                    back.add(item);
+                }
+            }
+            refused += back.size();
+            mostFlying += back.isEmpty() && mostFlying < ItemWriter.MAX_IN_FLIGHT ? 1 : 0;
+            lanes.answered(batch, back, givesReasons && back.size() == batch.size() && tableTokens < 1, now);
+        }
+
+        /** Puts taken in a second, over those from the given one on. */
+        double mean(int from) {
+            return perSecond.stream().skip(from).mapToDouble(Double::doubleValue).average().orElseThrow();
+        }
+
+        void forgetCounts() {
+            refused = 0;
+            taken = 0;
+        }
+
+        double refusedShare() {
+            return (double) refused / (taken + refused);
+        }
+
+        @Override
+        public String toString() {
+            return "by second " + perSecond + ", refused " + refused + " of " + (taken + refused);
+        }
+    }
+
+    private static Item item(int partition, int i) {
+        return ItemWriterTest.item("d" + partition, i, "", 1);
+    }
+
+    /** Devices one after the other, 1,000 rows each, as eight splits give them in pages of 2,000. */
+    private static Item neighbour(int i) {
+        int split = i / 2000 % 8;
+        int row = i / 16_000 * 2000 + i % 2000;
+        return item(split * 100_000 + row / 1000, i);
+    }
+
+    private static IntFunction<Item> zipf(int keys) {
+        double[] upTo = new double[keys];
+        double sum = 0;
+        for (int k = 0; k < keys; k++) {
+            sum += 1.0 / (k + 1);
+            upTo[k] = sum;
+        }
+        double total = sum;
+        Random random = new Random(7);
+        return i -> {
+            int at = java.util.Arrays.binarySearch(upTo, random.nextDouble() * total);
+            return item(at < 0 ? -at - 1 : at, i);
+        };
+    }
+
+    @Test
+    void theGivenRateUsesTheTablesCapacityAndNothingIsRefused() {
+        Run run = new Run(2000, 1e9);
+        run.given.rate(2000, run.now);
+        run.run(30, 50_000, i -> item(i, i));
+        assertEquals(2000, run.mean(1), 20, run.toString());
+        assertEquals(0, run.refused);
+    }
+
+    @Test
+    void withoutARateTheTablesCapacityIsFoundAndUsed() {
+        Run run = new Run(2000, 1e9);
+        run.run(60, 50_000, i -> item(i, i));
+        assertTrue(run.mean(3) > 0.95 * 2000, run.toString());
+        assertTrue(run.refusedShare() < 0.02, run.toString());
+    }
+
+    @Test
+    void theReasonThatDynamoDbGivesIsUsed() {
+        Run run = new Run(2000, 1e9);
+        run.givesReasons = true;
+        run.run(60, 50_000, i -> item(i % 8, i));
+        assertTrue(run.mean(3) > 0.95 * 2000, run.toString());
+        assertTrue(run.refusedShare() < 0.02, run.toString());
+    }
+
+    @Test
+    void capacityThatComesBackIsUsedWithinSeconds() {
+        Run run = new Run(4000, 1e9);
+        run.run(10, 50_000, i -> item(i, i));
+        run.tableRate = 400;
+        run.run(20, 50_000, i -> item(i, i));
+        double slow = run.mean(20);
+        run.tableRate = 4000;
+        run.run(10, 50_000, i -> item(i, i));
+        assertTrue(slow > 0.9 * 400, run.toString());
+        assertTrue(run.mean(38) > 0.9 * 4000, run.toString());
+        assertTrue(run.refusedShare() < 0.03, run.toString());
+    }
+
+    @Test
+    void neighboursThatShareAKeyUseTheWholeTable() {
+        Run run = new Run(2000, 100);
+        run.given.rate(2000, run.now);
+        run.run(90, 40_000, LanesTest::neighbour);
+        assertTrue(run.mean(5) > 0.95 * 2000, run.toString());
+        assertTrue(run.refusedShare() < 0.02, run.toString());
+    }
+
+    @Test
+    void zipfKeysUseWhatThePartitionsAllow() {
+        Run run = new Run(2000, 100);
+        run.given.rate(2000, run.now);
+        run.run(90, 40_000, zipf(1000));
+        // The most frequent of 1,000 keys has 13.4 % of the items, and its partition takes 100 a second.
+        assertTrue(run.mean(5) > 0.9 * Math.min(2000, 100 / 0.134), run.toString());
+        assertTrue(run.refusedShare() < 0.02, run.toString());
+    }
+
+    @Test
+    void aHotKeyIsWrittenAsFastAsItsPartitionTakesIt() {
+        Run run = new Run(2000, 100);
+        run.run(10, 4_000, i -> item(0, i));
+        run.forgetCounts();
+        run.run(60, 4_000, i -> item(0, i));
+        assertEquals(100, run.mean(11), 3, run.toString());
+        assertTrue(run.refusedShare() < 0.02, run.toString());
+    }
+
+    @Test
+    void itemsOfManyUnitsCountWithAllOfThem() {
+        Run run = new Run(1e9, 1e9);
+        run.given.rate(100, run.now);
+        run.run(60, 4_000, i -> ItemWriterTest.item("d" + i, i, "", 7));
+        assertEquals(100.0 / 7, run.mean(1), 0.3, run.toString());
+    }
+
+    @Test
+    void aBatchTakesOneItemOfEachPartitionInTurn() {
+        Lanes lanes = new Lanes(new Pace(1, 0), 0);
+        for (int partition = 0; partition < 5; partition++) {
+            for (int i = 0; i < 10; i++) {
+                lanes.add(item(partition, i));
+            }
+        }
+        List<Item> batch = lanes.take(1);
+        assertEquals(25, batch.size());
+        for (int i = 0; i < 5; i++) {
+            assertEquals(5, batch.stream().skip(i * 5L).limit(5).map(Item::partitionHash).distinct().count());
+        }
+        assertEquals(25, lanes.size());
+        assertEquals(25, lanes.items().size());
+    }
+}

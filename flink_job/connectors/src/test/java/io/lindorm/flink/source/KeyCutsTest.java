@@ -1,0 +1,155 @@
+package io.lindorm.flink.source;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import java.time.LocalDateTime;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.TreeSet;
+import java.util.function.IntFunction;
+
+class KeyCutsTest {
+
+    private static final int PAGE = 20;
+
+    private static TreeSet<List<Object>> table(List<KeyColumn> key, int rows, IntFunction<List<Object>> row) {
+        TreeSet<List<Object>> table = new TreeSet<>((a, b) -> KeyRangeSplit.compare(key, a, b));
+        for (int i = 0; i < rows; i++) {
+            table.add(row.apply(i));
+        }
+        return table;
+    }
+
+    private static KeyRangeSplit whole(List<KeyColumn> key, TreeSet<List<Object>> rows) {
+        return KeyRangeSplit.of("0", key, rows.first().subList(0, 1), null);
+    }
+
+    /** Plans, checks what must always hold, and returns the rows of each part. */
+    private static List<Integer> plan(List<KeyColumn> key, TreeSet<List<Object>> rows, int parts, boolean backwards) throws Exception {
+        MemoryTable table = new MemoryTable(key, rows, backwards);
+        List<List<Object>> cuts = new KeyCuts(table, PAGE).plan(whole(key, rows), parts);
+        assertTrue(table.lookups < KeyCuts.PLAN_LOOKUPS + 150, table.lookups + " lookups");
+        assertTrue(cuts.size() < 2 * parts, cuts.size() + " cuts for " + parts + " parts");
+        List<Integer> sizes = new ArrayList<>();
+        KeyRangeSplit rest = whole(key, rows);
+        for (List<Object> cut : cuts) {
+            sizes.add(table.left(rest.until(cut)).size());
+            rest = rest.from(cut);
+        }
+        sizes.add(table.left(rest).size());
+        assertEquals(rows.size(), sizes.stream().mapToInt(size -> size).sum());
+        assertTrue(sizes.stream().allMatch(size -> size > 0), sizes.toString());
+        return sizes;
+    }
+
+    @RepeatedTest(150)
+    void cutsOfAnyTableAreInOrderAndLeaveNoPartEmpty(RepetitionInfo repetition) throws Exception {
+        Random random = new Random(repetition.getCurrentRepetition());
+        List<KeyColumn> key = RandomKeys.columns(random);
+        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
+        plan(key, rows, 1 + random.nextInt(40), random.nextInt(3) > 0);
+    }
+
+    @RepeatedTest(150)
+    void aHalfOfAnyRangeLeavesAPageBeforeIt(RepetitionInfo repetition) throws Exception {
+        Random random = new Random(repetition.getCurrentRepetition());
+        List<KeyColumn> key = RandomKeys.columns(random);
+        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
+        MemoryTable table = new MemoryTable(key, rows, random.nextInt(3) > 0);
+        KeyRangeSplit range = whole(key, rows);
+        if (random.nextBoolean()) {
+            range = range.readTo(rows.stream().skip(random.nextInt(rows.size())).findFirst().orElseThrow(), 0);
+        }
+        List<Object> half = new KeyCuts(table, PAGE).half(range);
+        if (table.left(range).size() <= PAGE) {
+            assertEquals(null, half);
+            return;
+        }
+        assertNotNull(half);
+        assertTrue(table.left(range.until(half)).size() >= PAGE);
+        assertTrue(!table.left(range.from(half)).isEmpty());
+        assertEquals(table.left(range).size(), table.left(range.until(half)).size() + table.left(range.from(half)).size());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void oneFirstKeyIsCutInTheSecondColumn(boolean backwards) throws Exception {
+        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("ts", "TIMESTAMP", true));
+        TreeSet<List<Object>> rows =
+                table(key, 10_000, i -> List.of("only", LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(7L * i)));
+        List<Integer> sizes = plan(key, rows, 32, backwards);
+        assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 2 * 10_000 / 32, sizes.toString());
+    }
+
+    @Test
+    void fewFirstKeysAreCutInTheSecondColumnEach() throws Exception {
+        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", true), new KeyColumn("n", "BIGINT", false));
+        TreeSet<List<Object>> rows = table(key, 9_000, i -> List.of("dev-" + i % 3, 1_000_000_000_000L + i));
+        List<Integer> sizes = plan(key, rows, 30, true);
+        assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 900, sizes.toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"device-%06d", "%06d", "%x", "\u8bbe\u5907%d"})
+    void textOfDifferentMakeIsCutIntoManyParts(String form) throws Exception {
+        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false));
+        TreeSet<List<Object>> rows = table(key, 5_000, i -> List.of(String.format(form, i * 3571L)));
+        List<Integer> sizes = plan(key, rows, 32, true);
+        assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 1_250, sizes.toString());
+    }
+
+    @Test
+    void aBillionRowsCostAFewHundredLookups() throws Exception {
+        List<KeyColumn> key = List.of(new KeyColumn("n", "BIGINT", false));
+        int[] lookups = {0};
+        // No table: the keys are all numbers from 0 to a billion.
+        KeyLookups numbers = new KeyLookups() {
+            @Override
+            public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
+                lookups[0]++;
+                long first = range.lastKey() != null ? (Long) range.lastKey().get(0) + 1 : (Long) range.lower().get(0);
+                long end = range.upper() == null ? 1_000_000_000L : (Long) range.upper().get(0);
+                return first + rowsBefore < end ? List.of(first + rowsBefore) : null;
+            }
+
+            @Override
+            public List<Object> last(KeyRangeSplit range) {
+                lookups[0]++;
+                return List.of((range.upper() == null ? 1_000_000_000L : (Long) range.upper().get(0)) - 1);
+            }
+        };
+        assertEquals(319, new KeyCuts(numbers, 2_000).plan(KeyRangeSplit.of("0", key, List.of(0L), null), 320).size());
+        assertTrue(lookups[0] < 330, lookups[0] + " lookups");
+    }
+
+    @RepeatedTest(20)
+    void halvesOfAZipfTableConvergeWhateverTheServerCanDo(RepetitionInfo repetition) throws Exception {
+        Random random = new Random(repetition.getCurrentRepetition());
+        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
+        TreeSet<List<Object>> rows = table(
+                key, 8_000, i -> List.of("dev-" + (int) Math.exp(random.nextDouble() * Math.log(500)), (long) random.nextInt(1 << 20)));
+        MemoryTable table = new MemoryTable(key, rows, repetition.getCurrentRepetition() % 2 == 0);
+        KeyCuts cuts = new KeyCuts(table, PAGE);
+        List<KeyRangeSplit> ranges = new ArrayList<>(List.of(whole(key, rows)));
+        // Cut the largest again and again, as idle readers do.
+        for (int i = 0; i < 60; i++) {
+            ranges.sort((a, b) -> table.left(b).size() - table.left(a).size());
+            KeyRangeSplit largest = ranges.remove(0);
+            List<Object> half = cuts.half(largest);
+            ranges.add(largest.until(half));
+            ranges.add(largest.from(half));
+        }
+        int largest = ranges.stream().mapToInt(range -> table.left(range).size()).max().orElseThrow();
+        assertTrue(largest < 8_000 / 16, largest + " of " + rows.size());
+        assertTrue(table.lookups < 60 * 30, table.lookups + " lookups");
+    }
+}

@@ -1,0 +1,21 @@
+"""The arithmetic of scale on paper."""
+
+from bench.scale import HEAD, table
+from controller.plan import Prices
+
+
+def test_the_reference_size_takes_the_hours_and_dollars_that_the_design_says() -> None:
+    reference = dict(zip(HEAD, table(40_000, Prices.load())[0], strict=True))
+
+    assert reference["source"] == "100 GB, 1.25 billion rows"
+    assert reference["hours"] == "8.7"
+    assert reference["cores busy"] == "1.0"
+    assert reference["DynamoDB, on demand"] == "$781"
+    assert reference["DynamoDB, provisioned"] == "$226"
+
+
+def test_ten_times_the_rate_takes_a_tenth_of_the_time_and_costs_the_same_units() -> None:
+    slow, fast = table(40_000, Prices.load())[2:]
+
+    assert (slow[2], fast[2]) == ("868.1", "86.8")
+    assert slow[6:8] == fast[6:8]

@@ -1,0 +1,274 @@
+"""The roles' policies, as deployed, judged by IAM's rules: what controller and job call is allowed, nothing more is.
+
+The list of what they call is controller/permissions.py; it is tested against what they really called elsewhere. IAM's
+rules, and which action knows which resources and condition keys, come from @cloud-copilot/iam-simulate. Not tried
+against the real IAM.
+"""
+
+import fnmatch
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from controller.names import UID_LABEL
+from controller.permissions import ARNS, CONTROLLER_AWS, JOB_AWS, AwsAction
+from tests.infra.conftest import ACCOUNT, INFRA, REGION, Deployed, deploy
+
+ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/0123ABCD"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+# EMR's logging side car takes the job's role too, and it never runs here (EMR on EKS guide, "Using monitoring
+# configuration": these four).
+LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:DescribeLogGroups"}
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/lindorm-import/imports/jobs:*"
+ROLES = {"ControllerRole": CONTROLLER_AWS, "JobRole": JOB_AWS}
+
+
+@dataclass(frozen=True)
+class Request:
+    action: str
+    resource: str
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def stacks() -> Iterator[dict[str, Deployed]]:
+    """With a table key; for a family of tables; with as little as possible."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        common = {"S3BucketName": "my-import-bucket", "OidcIssuer": ISSUER}
+        yield {
+            "keyed": deploy("imports", "import.yaml", DynamoDBTableName="readings", TableKeyArn=KEY, **common),
+            "family": deploy(
+                "family", "import.yaml", DynamoDBTableName="sensors-*", Namespace="f", CreateS3Bucket="false", **common
+            ),
+            "plain": deploy("plain", "import.yaml", Namespace="p", CreateS3Bucket="false", **common),
+        }
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: dict[str, Deployed]) -> Deployed:
+    return stacks["keyed"]
+
+
+Judge = Callable[[str, list[Request]], list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def judge(stack: Deployed, checks: Path) -> Judge:
+    """What IAM says to each request of a role."""
+
+    def ask(role: str, requests: list[Request]) -> list[dict[str, Any]]:
+        question = {
+            "account": ACCOUNT,
+            "principal": f"arn:aws:iam::{ACCOUNT}:role/{stack.resources[role]}",
+            "policies": [{"name": str(i), "policy": p} for i, p in enumerate(stack.policies[role])],
+            # KMS asks the key's own policy first; this one, the default, leaves it to IAM.
+            "keyPolicy": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                        "Action": "kms:*",
+                        "Resource": "*",
+                    }
+                ],
+            },
+            "requests": [r.__dict__ for r in requests],
+        }
+        script = INFRA.parent / "tests" / "infra" / "iam" / "simulate.mjs"
+        answered = subprocess.run(
+            ["node", script, checks], input=json.dumps(question), capture_output=True, text=True, timeout=120
+        )
+        assert answered.returncode == 0, answered.stderr
+        answers: list[dict[str, Any]] = json.loads(answered.stdout)
+        assert len(answers) == len(requests)
+        return answers
+
+    return ask
+
+
+def ours(stack: Deployed) -> dict[str, str]:
+    return {
+        "partition": "aws",
+        "region": REGION,
+        "account": ACCOUNT,
+        "table": "readings",
+        "bucket": "my-import-bucket",
+        "prefix": "lindorm-import/default/readings/",
+        "virtual_cluster": stack.outputs["VirtualClusterId"],
+        "kms_key": KEY,
+        "role": stack.resources["JobRole"],
+    }
+
+
+def others(stack: Deployed) -> dict[str, str]:
+    """The same, of somebody else in the same account."""
+    return ours(stack) | {
+        "table": "payroll",
+        "bucket": "payroll-backups",
+        "prefix": "backups/",
+        "virtual_cluster": "othersvirtualcluster",
+        "kms_key": KEY.replace("1234abcd", "9999abcd"),
+        "role": "payroll",
+    }
+
+
+# What each condition of controller/permissions.py looks like in a request: with it, and without it.
+MET: dict[str | None, dict[str, Any]] = {
+    None: {},
+    "ours": {f"aws:ResourceTag/{UID_LABEL}": "u-1"},
+    "marked": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
+    "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
+    "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
+}
+UNMET: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "marked": {},
+    "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
+    "dynamodb-only": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
+}
+
+
+def requested(action: AwsAction, names: dict[str, str], context: dict[str, Any]) -> Request:
+    resource = ARNS[action.resource].format(**names)
+    resource = resource if resource == "*" else resource.replace("*", "x")  # a request names one thing
+    return Request(action.action, resource, context)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_call_of_the_list_is_allowed(stack: Deployed, judge: Judge, role: str) -> None:
+    requests = [requested(a, ours(stack), MET[a.condition]) for a in ROLES[role]]
+    for request, answer in zip(requests, judge(role, requests), strict=True):
+        assert answer.get("result") == "Allowed", (request, answer)
+        # A key that AWS does not know for the action would be a condition that never holds.
+        assert answer["ignored"] == [], (request, answer)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_call_is_allowed_without_its_condition(stack: Deployed, judge: Judge, role: str) -> None:
+    requests = [requested(a, ours(stack), UNMET[a.condition]) for a in ROLES[role] if a.condition]
+    assert requests
+    for request, answer in zip(requests, judge(role, requests), strict=True):
+        assert answer.get("result") == "ImplicitlyDenied", (request, answer)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_call_is_allowed_on_what_is_not_ours(stack: Deployed, judge: Judge, role: str) -> None:
+    scoped = [
+        a for a in ROLES[role] if ARNS[a.resource].format(**ours(stack)) != ARNS[a.resource].format(**others(stack))
+    ]
+    assert len(scoped) > len(ROLES[role]) / 2
+    requests = [requested(a, others(stack), MET[a.condition]) for a in scoped]
+    for request, answer in zip(requests, judge(role, requests), strict=True):
+        assert answer.get("result") == "ImplicitlyDenied", (request, answer)
+
+
+def granted(stack: Deployed, role: str) -> list[tuple[str, str]]:
+    """(Sid, action) of all that a role's policies allow."""
+    found = []
+    for document in stack.policies[role]:
+        for statement in document["Statement"]:
+            assert statement["Effect"] == "Allow"
+            assert "NotAction" not in statement
+            assert "NotResource" not in statement
+            actions = statement["Action"]
+            found += [(statement["Sid"], a) for a in ([actions] if isinstance(actions, str) else actions)]
+    return found
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_action_is_granted_that_is_not_on_the_list(stack: Deployed, role: str) -> None:
+    actions = [action for _, action in granted(stack, role)]
+    assert sorted(actions) == sorted({a.action for a in ROLES[role]} | (LOGGING if role == "JobRole" else set()))
+    assert not any("*" in action for action in actions)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_statement_has_its_own_name(stack: Deployed, role: str) -> None:
+    sids = [s["Sid"] for document in stack.policies[role] for s in document["Statement"]]
+    assert len(sids) == len(set(sids))
+    assert all(sid.isalnum() for sid in sids)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_resource_is_possible_so_none_is_there_only_because_the_list_is_wide(stack: Deployed, role: str) -> None:
+    """Each resource of a policy is one of the list's, filled in: no statement covers more than the list says."""
+    known = {
+        ARNS[a.resource].format(**(ours(stack) | {"prefix": "lindorm-import/", "role": stack.resources[either]}))
+        for a in ROLES[role]
+        for either in ROLES
+    }
+    known |= {LOGS, "*"} if role == "JobRole" else set()
+    written = {
+        resource
+        for document in stack.policies[role]
+        for statement in document["Statement"]
+        for resource in ([statement["Resource"]] if isinstance(statement["Resource"], str) else statement["Resource"])
+    }
+    assert written == known
+
+
+def test_a_name_with_an_asterisk_covers_a_family_of_tables(stacks: dict[str, Deployed]) -> None:
+    written = {s["Resource"] for s in stacks["family"].policies["JobRole"][0]["Statement"] if s["Sid"] == "WriteItems"}
+    assert written == {f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/sensors-*"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_without_a_table_key_no_key_is_granted(stacks: dict[str, Deployed], role: str) -> None:
+    assert not any(action.startswith("kms:") for _, action in granted(stacks["plain"], role))
+
+
+def trusts(document: dict[str, Any], service_account: str) -> bool:
+    """Whether IRSA lets this service account take the role."""
+    for statement in document["Statement"]:
+        if statement["Action"] != "sts:AssumeRoleWithWebIdentity":
+            continue
+        assert statement["Principal"]["Federated"] == f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"
+        assert statement["Condition"]["StringEquals"][f"{ISSUER}:aud"] == "sts.amazonaws.com"
+        patterns = [tests[f"{ISSUER}:sub"] for tests in statement["Condition"].values() if f"{ISSUER}:sub" in tests]
+        assert len(patterns) == 1
+        return fnmatch.fnmatchcase(service_account, patterns[0])
+    return False
+
+
+def test_only_the_controller_s_service_account_takes_the_controller_s_role(stack: Deployed) -> None:
+    trust = stack.trust["ControllerRole"]
+    assert trusts(trust, "system:serviceaccount:lindorm-import:lindorm-import")
+    assert not trusts(trust, "system:serviceaccount:lindorm-import:default")
+    assert not trusts(trust, "system:serviceaccount:default:lindorm-import")
+    pod_identity = next(s for s in trust["Statement"] if "Service" in s["Principal"])
+    assert pod_identity["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert set(pod_identity["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+    assert pod_identity["Condition"]["StringEquals"] == {
+        "aws:SourceAccount": ACCOUNT,
+        "aws:RequestTag/eks-cluster-name": "lindorm-import",
+        "aws:RequestTag/kubernetes-namespace": "lindorm-import",
+        "aws:RequestTag/kubernetes-service-account": "lindorm-import",
+    }
+
+
+def base36(text: str) -> str:
+    """How EMR writes a role's name at the end of a service account's (AWS CLI, emr-containers)."""
+    number, digits = int.from_bytes(text.encode(), "big"), ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits
+
+
+@pytest.mark.parametrize("pod", ["jobmanager", "taskmanager"])
+def test_the_pods_that_emr_s_operator_makes_take_the_job_s_role_and_no_others_do(stack: Deployed, pod: str) -> None:
+    trust = stack.trust["JobRole"]
+    account = f"emr-containers-sa-flink-{pod}-{ACCOUNT}-{base36(stack.resources['JobRole'])}"
+    assert trusts(trust, f"system:serviceaccount:lindorm-import:{account}")
+    assert not trusts(trust, f"system:serviceaccount:elsewhere:{account}")
+    assert not trusts(trust, "system:serviceaccount:lindorm-import:lindorm-import")
+    assert not any("Service" in s["Principal"] for s in trust["Statement"])
