@@ -40,6 +40,8 @@ CALLS_A_MINUTE = {
     "get configmaps": 6,
     "dynamodb:DescribeTable": 6,
     "cloudwatch:GetMetricData": 1,
+    "cloudwatch:PutMetricData": 1,
+    "cloudwatch:GetDashboard": 1,
 }
 
 
