@@ -27,8 +27,8 @@ class Column:
 class Table:
     """A table's definition. `key` maps each key column, in key order, to whether it descends.
 
-    hashed: the function that the key begins with, as in PRIMARY KEY (hash32(p1), p1, p2); "" for none. Rows are not kept
-    in the hash's order here, since nothing that would show it is allowed.
+    hashed: the function that the key begins with, as in PRIMARY KEY (hash32(p1), p1, p2); "" for none. Rows are not
+    kept in the hash's order here, since nothing that would show it is allowed.
     """
 
     database: str

@@ -129,7 +129,6 @@ MET: dict[str | None, dict[str, Any]] = {
     "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "LindormImport"},
     "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
-    "own-metrics": {"cloudwatch:namespace": "LindormImport"},
 }
 UNMET: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -137,7 +136,6 @@ UNMET: dict[str, dict[str, Any]] = {
     "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
     "dynamodb-only": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
-    "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
 }
 
 
