@@ -92,7 +92,8 @@ test-fast: ## The tests that need no server (under a minute)
 
 .PHONY: test
 test: setup lint test-java ## Everything
-	@py=$(PY)
+	@$(SYSTEM_PYTHON) -m local.bootstrap --only tools
+	py=$(PY)
 	"$$py" -m pytest
 
 .PHONY: bench

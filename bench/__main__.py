@@ -21,14 +21,13 @@ from typing import Any
 from bench import capacity, controllers, direct, memory, profile, resume
 from bench.lab import Lab
 from bench.machine import describe
-from bench.report import PICTURE, picture, replace_section, section
+from bench.report import PICTURE, PROFILE, picture, replace_section, section
 from bench.results import Case
 from local.bootstrap import REPOSITORY, Layout, bootstrap
 
 RESULTS = REPOSITORY / "bench" / "results.json"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 FOLDER = REPOSITORY / ".stack" / "bench"
-PROFILE = PAGE.parent / "images" / "profile.svg"
 PARTS = ("kube", "dev-venv", "job-venv", "job-jar", "dynamodb-local", "flink", "bench")
 FAMILIES = ("direct", "profile", "memory", "capacity", "resume", "controller")
 
@@ -117,7 +116,7 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
         if wanted("direct"):
             found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
         if wanted("profile") and effort.profile:
-            found |= profile.measure(lab, PROFILE, say)
+            found |= profile.measure(lab, PAGE.parent / PROFILE, say)
         if wanted("memory") and effort.heaps:
             found |= memory.measure(lab, effort.heaps, effort.rounds, say)
         if wanted("capacity"):

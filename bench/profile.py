@@ -36,7 +36,8 @@ _SMALLEST = 0.002  # share of all samples below which a frame is not drawn
 
 
 def measure(lab: Lab, picture: Path, say: Callable[[str], None]) -> dict[str, Case]:
-    """Record one run of the direct path on the (warm) cluster of the project, draw it, and sum it up."""
+    """Record one run of the direct path, after one that warms up, draw it, and sum it up."""
+    lab.project_direct()
     pid = str(lab.project.task_manager_pid)
     recording = lab.folder / "profile.jfr"
     _jcmd(pid, "JFR.start", "name=bench", "settings=profile")

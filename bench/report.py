@@ -13,6 +13,7 @@ Results = dict[str, Any]
 
 BEGIN, END = "<!-- bench: begin (written by `make bench`) -->", "<!-- bench: end -->"
 PICTURE = "images/benchmarks.svg"
+PROFILE = "images/profile.svg"
 
 # (case, figure, what it says, target or None, whether less is better)
 _TARGETS: tuple[tuple[str, str, str, float, bool], ...] = (
@@ -161,6 +162,7 @@ def section(results: Results) -> str:
         _capacity(results),
         _others(results),
         _scale(results),
+        f"![Flame graph of the TaskManager on the direct path]({PROFILE})" if "profile" in results else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -13,10 +13,10 @@ from controller.observed import Column, SourceSeen, TableKey, Trouble
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 
-# Lindorm's types (facts: lindorm, section 3) and what each becomes unless the spec says otherwise; then what else
-# it may become. Docs: docs/types.md.
+# Lindorm's types and what each becomes unless the spec says otherwise; then what else it may become. docs/types.md has
+# the same table for people, the connector's Conversion does the work; tests compare both with this one.
 _INTEGER: tuple[AttributeType, ...] = ("Number", "String")
-_CHOICES: dict[str, tuple[AttributeType, ...]] = {
+CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "BOOLEAN": ("Boolean", "String", "Number"),
     "TINYINT": _INTEGER,
     "SMALLINT": _INTEGER,
@@ -27,13 +27,13 @@ _CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "DECIMAL": _INTEGER,
     "FLOAT": _INTEGER,
     "DOUBLE": _INTEGER,
-    "CHAR": ("String",),
-    "VARCHAR": ("String", "Json", "JsonDocument"),
+    "CHAR": ("String", "Number", "Binary", "Json", "JsonDocument"),
+    "VARCHAR": ("String", "Number", "Binary", "Json", "JsonDocument"),
     "BINARY": ("Binary", "String"),
     "VARBINARY": ("Binary", "String"),
-    "TIMESTAMP": ("Iso8601", "EpochMillis", "EpochSeconds"),
-    "DATE": ("Iso8601",),
-    "TIME": ("Iso8601",),
+    "TIMESTAMP": ("Iso8601", "EpochMillis", "EpochSeconds", "String"),
+    "DATE": ("Iso8601", "EpochMillis", "EpochSeconds", "String"),
+    "TIME": ("Iso8601", "String"),
     "JSON": ("Json", "JsonDocument", "String"),
 }
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "BIGINT UNSIGNED"}
@@ -126,7 +126,7 @@ def _check_columns(spec: ImportSpec, types: dict[str, str]) -> Trouble | None:
                 f"Lindorm table {table} has no column {column}. Its columns are: {known}. Names are case-sensitive.",
             )
     for name, type_ in types.items():
-        if base_type(type_) not in _CHOICES and name in (spec.source.columns or types):
+        if base_type(type_) not in CHOICES and name in (spec.source.columns or types):
             return Trouble(
                 "UnsupportedType",
                 f"column {name} of Lindorm table {table} has type {type_}, which cannot be imported. "
@@ -158,10 +158,12 @@ def _attributes(spec: ImportSpec, columns: list[Column]) -> list[MappedAttribute
     out: list[MappedAttribute] = []
     for column in columns:
         change = changes.get(column.name)
-        choices = _CHOICES[base_type(column.type)]
+        choices = CHOICES[base_type(column.type)]
         as_ = change.type_ if change and change.type_ else choices[0]
         epoch = (
-            base_type(column.type) in _INTEGERS and as_ == "Iso8601" and column.name == spec.source.time_range.column
+            base_type(column.type) in _INTEGERS - {"BIGINT UNSIGNED"}
+            and as_ == "Iso8601"
+            and column.name == spec.source.time_range.column
         )
         if as_ not in choices and not epoch:
             return Trouble(
@@ -263,6 +265,17 @@ def _check_key(
                 "KeyNotUnique",
                 f"key column {attribute.column} as EpochSeconds loses its milliseconds: rows of one second would "
                 "overwrite each other. Use EpochMillis or Iso8601",
+                spec=True,
+            )
+        if (
+            attribute.column in key_names
+            and attribute.as_ == "Number"
+            and base_type(types[attribute.column]) in ("CHAR", "VARCHAR")
+        ):
+            return Trouble(
+                "KeyNotUnique",
+                f"key column {attribute.column} is text, and as Number 1 and 1.0 would be one key: rows that differ "
+                "only there would overwrite each other. Leave it a String",
                 spec=True,
             )
     names = {a.name: a.column for a in attributes}

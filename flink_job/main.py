@@ -112,8 +112,8 @@ def create_table(name: str, config: Dict[str, Any], options: Dict[str, str]) -> 
     return f"CREATE TEMPORARY TABLE {name} (\n  {columns_sql(config)}\n) WITH (\n  {given}\n)"
 
 
-def source_table(config: Dict[str, Any], username: str, password_file: str) -> str:
-    """Return the DDL of the table that is read."""
+def source_table(config: Dict[str, Any], username: str, password_file: str, rates_file: Optional[str] = None) -> str:
+    """Return the DDL of the table that is read; `rates_file` as for items_table."""
     source = config["source"]
     options = {
         "connector": "lindorm",
@@ -134,6 +134,8 @@ def source_table(config: Dict[str, Any], username: str, password_file: str) -> s
         options["scan.filter"] = source["filter"]
     if source.get("maxRowsPerSecond"):
         options["scan.rows-per-second"] = str(source["maxRowsPerSecond"])
+    if rates_file:
+        options["scan.rates.path"] = rates_file
     if source.get("splitPoints"):
         options["scan.split.points"] = option_list(source["splitPoints"])
     return create_table("rows_of_lindorm", config, options)
@@ -185,7 +187,7 @@ def submit(
     table_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     for key, value in job_settings(config).items():
         table_env.get_config().set(key, value)
-    table_env.execute_sql(source_table(config, username, password_file))
+    table_env.execute_sql(source_table(config, username, password_file, rates_file))
     table_env.execute_sql(items_table(config, endpoint, rates_file))
     statements = table_env.create_statement_set()
     statements.add_insert_sql(insert(config))

@@ -124,6 +124,7 @@ class JobStatus(StatusModel):
     retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
     retry_after: datetime | None = Field(None, description="No new submission before this time.")
     broken_since: datetime | None = Field(None, description="Since when the JobManager cannot start.")
+    finished_since: datetime | None = Field(None, description="Since when Flink says that the job has finished.")
 
 
 class TableSettings(StatusModel):

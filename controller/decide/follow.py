@@ -143,7 +143,10 @@ def _over_cost(p: Pass) -> str | None:
     limit, spent = p.spec.budget.cost, p.status.spending
     if limit is None or spent is None or Decimal(spent.cost_usd) <= limit:
         return None
-    return f"the table's write capacity has cost ${spent.cost_usd} so far, budget.maxCostUSD is {limit}"
+    return (
+        f"the import has cost ${spent.cost_usd} so far (${spent.table_usd} for DynamoDB, the rest for its pods), "
+        f"budget.maxCostUSD is {limit}"
+    )
 
 
 def _without_result(p: Pass) -> float:
@@ -151,7 +154,8 @@ def _without_result(p: Pass) -> float:
     p.conditions.set("JobRunning", "False", "ResultMissing", "the job has finished; waiting for its result in S3")
     if isinstance(p.seen.result, Trouble):
         p.hold("StagingReady", p.seen.result)
-    if p.since("JobRunning") > p.settings.result_timeout:
+    since = p.status.job.finished_since if p.status.job else None
+    if since and p.now - since > p.settings.result_timeout:
         return p.fail(
             "ResultMissing",
             f"the job says FINISHED but left no {p.run.prefix}result/result.json: without it nothing proves that "
@@ -185,6 +189,7 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
                 "last_checkpoint_time": job.checkpoint_time or before.last_checkpoint_time,
                 "failure": _failure(p, deployment) or before.failure,
                 "broken_since": _broken_since(p, deployment, before.broken_since),
+                "finished_since": (before.finished_since or p.now) if deployment.finished else None,
             }
         )
     )

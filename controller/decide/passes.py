@@ -135,10 +135,6 @@ class Pass:
         self.conditions.drop("Reconciling")
         self.conditions.drop("Stalled")
 
-    def since(self, type_: ConditionType) -> timedelta:
-        condition = self.conditions.get(type_)
-        return self.now - condition.last_transition_time if condition else timedelta()
-
     def fail(self, reason: str, message: str) -> float:
         self.end("Failed", reason, message)
         self.conditions.set("Ready", "False", reason, message)

@@ -7,8 +7,8 @@ from decimal import Decimal
 from controller.api.spec import Job, parse_duration
 from controller.plan.prices import Prices
 
-# Rows a second that one slot moved, source to DynamoDB client, on two cores (facts: parts.md, stock pipeline,
-# 36,000 rows/s on 2 cores); a conservative floor until `make bench` measures this job.
+# Rows a second that the plan expects of one slot: a floor. docs/benchmarks.md has several times that for this job, but
+# against a server that answers at once and without TLS, and a slot has half a vCPU by default.
 ROWS_PER_SLOT = 9_000
 
 # What an r5.2xlarge (8 vCPU, 64 GiB) leaves to pods: EKS reserves 90 millicores there, and about 4 GiB go to the

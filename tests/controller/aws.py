@@ -5,6 +5,7 @@ The controller's own clients run unchanged, with botocore's checks of every para
 """
 
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,6 +61,7 @@ class Aws:
     cloudwatch: CloudWatch = field(default_factory=CloudWatch)
     emr: EmrContainers = field(default_factory=EmrContainers)
     iam: Iam = field(default_factory=Iam)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         self.activate()
@@ -82,7 +84,8 @@ class Aws:
         assert operation is not None, f"aws_services.py does not know {call}"
         try:
             self.before(call)
-            parsed: Document = operation(**call.params)
+            with self.lock:
+                parsed: Document = operation(**call.params)
         except Refused as refused:
             error = {"Code": refused.code, "Message": refused.message}
             return _Answer(refused.status, {}), {"Error": error, "ResponseMetadata": _metadata(refused.status)}

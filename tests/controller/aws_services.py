@@ -234,7 +234,7 @@ class Scaling:
         ]
         return {"ScalableTargets": found}
 
-    def describe_scaling_policies(self, ResourceId: str, **_: Any) -> Document:  # noqa: N803
+    def describe_scaling_policies(self, ResourceId: str, PolicyNames: list[str], **_: Any) -> Document:  # noqa: N803
         found = [
             {
                 "PolicyName": name,
@@ -242,6 +242,7 @@ class Scaling:
                 "TargetTrackingScalingPolicyConfiguration": {"TargetValue": value},
             }
             for name, value in self.policies.get(ResourceId, {}).items()
+            if name in PolicyNames
         ]
         return {"ScalingPolicies": found}
 

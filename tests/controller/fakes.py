@@ -33,6 +33,7 @@ FINALIZER = "lindorm.io/finalizer"
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
+    "brokenSince", "finishedSince",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 
@@ -133,6 +134,10 @@ class World:
 
     def tick(self, seconds: float = 1) -> None:
         """Time passes: AWS, Flink and Kubernetes do their part."""
+        with self.api.lock, self.aws.lock:
+            self._tick(seconds)
+
+    def _tick(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
         self.aws.dynamodb.pass_time(seconds)
         self.aws.s3.now = self.now

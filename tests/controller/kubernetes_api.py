@@ -8,6 +8,7 @@ a finalizer keeps an object, generation moves with the spec only, and a write th
 
 import itertools
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +73,7 @@ class KubernetesApi:
     objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     terminating: set[str] = field(default_factory=set)
+    lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def kube(self) -> Kube:
@@ -160,10 +162,11 @@ class KubernetesApi:
         call = _call(method, url)
         try:
             self.before(call)
-            status, document = self._serve(call, headers, body)
+            with self.lock:
+                status, document = self._serve(call, headers, body)
+                data = json.dumps(document).encode()
         except Refusal as refusal:
             return refusal.status, json.dumps(refusal.body()).encode()
-        data = json.dumps(document).encode()
         self.after(call)
         return status, data
 

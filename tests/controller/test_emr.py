@@ -124,3 +124,13 @@ def test_a_job_manager_that_heals_starts_a_new_count() -> None:
     healed = step(first, well, later=timedelta(minutes=5)).status
     again = step(healed, Observed(deployment=BROKEN, table=TABLE), later=timedelta(minutes=12))
     assert condition(again, "Failed") is None
+
+
+def test_a_result_has_its_time_to_appear_however_long_the_job_was_not_running_before() -> None:
+    away = replace(RUNNING, job_state="RECONCILING", job_manager="DEPLOYING")
+    status = step(running(), Observed(deployment=away, table=TABLE), later=timedelta(minutes=1)).status
+    over = Observed(deployment=replace(RUNNING, job_state="FINISHED"), table=TABLE)
+    first = step(status, over, later=timedelta(hours=1))
+    assert condition(first, "Failed") is None
+    late = step(first.status, over, later=timedelta(hours=1, minutes=6))
+    assert told(late, "Failed") == ("True", "ResultMissing")

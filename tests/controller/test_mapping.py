@@ -121,6 +121,12 @@ def test_a_conversion_that_would_change_the_value_is_refused() -> None:
     assert refused(**{"target.attributes": [{"column": "val", "as": "Binary"}]}).reason == "UnsupportedConversion"
 
 
+def test_text_as_a_number_cannot_be_the_key() -> None:
+    trouble = refused(**{"target.attributes": [{"column": "device", "as": "Number"}]})
+    assert trouble.reason == "KeyNotUnique"
+    assert "1.0" in trouble.message
+
+
 def test_a_type_that_cannot_be_imported_is_refused_by_name() -> None:
     source = replace(SOURCE, columns=(*SOURCE.columns, Column("shape", "GEOMETRY")))
     assert "shape" in refused(source).message

@@ -10,10 +10,12 @@ from tests.e2e.test_import import eventually, named, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
-# Slow enough to be in the middle for a while, with a checkpoint every two seconds.
+# 50 seconds: slow enough to be caught in the middle on a busy machine too, with a checkpoint every two seconds. Once
+# interrupted, an import gets a higher rate, so that it need not last that long.
+FAST = {"source.maxRowsPerSecond": 100_000}
 PACED = {
     "source.table": "many",
-    "source.maxRowsPerSecond": 1000,
+    "source.maxRowsPerSecond": 400,
     "job.checkpoint": {"interval": "2s", "minPause": "1s"},
 }
 ROWS = 20_000
@@ -52,7 +54,7 @@ def test_a_suspended_import_stops_its_job_and_goes_on_from_its_checkpoint(world:
     assert condition(asleep, "Reconciling") is None
     read = asleep["status"]["progress"]["rowsRead"]
     assert 0 < read < ROWS
-    resumed = named(world, "asleep", **PACED)
+    resumed = named(world, "asleep", **{**PACED, **FAST})
     world.apply({**resumed, "spec": {**resumed["spec"], "suspend": False}})
     first = until(world, "asleep", lambda d: condition(d, "JobRunning") == "True")
     assert first["status"]["progress"]["rowsRead"] >= read, "counts never go back"
@@ -66,7 +68,9 @@ def test_an_import_whose_job_manager_is_killed_goes_on_from_its_checkpoint(world
     victim = world.stack.flink_process("default", running["status"]["run"]["deployment"], "jobmanager")
     assert victim is not None
     victim.signal(9)
-    found = assert_complete(world, "headless", named(world, "headless", **PACED))
+    hurried = named(world, "headless", **{**PACED, **FAST})
+    world.apply(hurried)
+    found = assert_complete(world, "headless", hurried)
     assert found["status"]["job"]["attempts"] == 1, "Flink's high availability brings it back, not a new submission"
     world.delete("headless")
 
@@ -75,10 +79,8 @@ def test_other_rates_and_another_cap_reach_the_running_import(world: World) -> N
     running = started(world, "faster", **{"target.capacity.writeUnits": 3000})
     deployment = running["status"]["run"]["deployment"]
     mounted = world.stack.folder / "flink" / "default" / deployment / "mounts" / "rates" / "rates.json"
-    assert json.loads(mounted.read_text())["rowsPerSecond"] == 1000
-    changed = named(
-        world, "faster", **{**PACED, "source.maxRowsPerSecond": 100_000, "target.capacity.writeUnits": 3500}
-    )
+    assert json.loads(mounted.read_text())["rowsPerSecond"] == 400
+    changed = named(world, "faster", **{**PACED, **FAST, "target.capacity.writeUnits": 3500})
     world.apply(changed)
     eventually(
         lambda: (

@@ -202,6 +202,7 @@ def test_the_job_gets_the_file_of_the_rates(tmp_path: Path, monkeypatch):
     assert main.main(arguments) == 0
     assert seen[0][-1] == str(tmp_path / "rates" / "rates.json")
     assert options(main.items_table(CONFIG, None, seen[0][-1]))["rates.path"] == seen[0][-1]
+    assert options(main.source_table(CONFIG, "u", "p", seen[0][-1]))["scan.rates.path"] == seen[0][-1]
 
 
 def test_a_sentence_is_found_in_a_java_exception(tmp_path: Path, monkeypatch, capsys):

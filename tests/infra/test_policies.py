@@ -127,12 +127,14 @@ MET: dict[str | None, dict[str, Any]] = {
     "ours": {f"aws:ResourceTag/{UID_LABEL}": "u-1"},
     "marked": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
     "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
+    "own-metrics": {"cloudwatch:namespace": "LindormImport"},
     "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
 }
 UNMET: dict[str, dict[str, Any]] = {
     "ours": {},
     "marked": {},
     "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
+    "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
     "dynamodb-only": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
 }
 

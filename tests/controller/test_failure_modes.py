@@ -1,0 +1,54 @@
+"""docs/failure-modes.md: every row names tests that exist, and its figures are those of the tests."""
+
+import ast
+import re
+from pathlib import Path
+
+from tests.controller.test_many import CALLS_A_MINUTE
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "failure-modes.md").read_text()
+_NAME = re.compile(r"`((?:test_|Test)\w+)`")
+
+
+def existing() -> set[str]:
+    names: set[str] = set()
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.parse(file.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                names.add(node.name)
+            if isinstance(node, ast.Assign):
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names
+
+
+def rows() -> list[list[str]]:
+    """The cells of every row of the tables of faults."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line[:1] == "|"]
+    return [row for row in cells if len(row) == 4 and row[0] != "What happens" and set(row[0]) != {"-"}]
+
+
+def test_every_row_names_tests_and_each_of_them_exists() -> None:
+    known = existing()
+    assert len(rows()) > 30
+    for row in rows():
+        named = _NAME.findall(row[-1])
+        assert named, f"no test proves: {row[0]}"
+        assert set(named) <= known, f"no such test: {set(named) - known}"
+
+
+def test_every_row_says_what_is_seen_and_what_to_do() -> None:
+    for row in rows():
+        assert all(row), row
+
+
+def test_every_fault_that_a_test_puts_into_a_whole_life_has_a_row() -> None:
+    """A new fault test without a row would be a fault that nobody can look up."""
+    tree = ast.parse((ROOT / "tests" / "controller" / "test_faults.py").read_text())
+    tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    assert tests - set(_NAME.findall(PAGE)) == set()
+
+
+def test_the_calls_a_minute_are_those_that_the_test_allows() -> None:
+    told = {call: int(count) for call, count in re.findall(r"^\| `([^`]+)` \| (\d+) \|$", PAGE, re.MULTILINE)}
+    assert told == CALLS_A_MINUTE
