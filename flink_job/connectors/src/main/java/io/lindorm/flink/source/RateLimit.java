@@ -12,7 +12,7 @@ import java.nio.file.Path;
  * The most rows that all readers together may read in a second: the table's own option, and what a file says that may
  * change while the scan runs; the smaller of the two.
  *
- * <p>The file is {@code rates.json}, with {@code rowsPerSecond} a number or null; docs/contracts.md has it whole.
+ * <p>The file is JSON with {@code rowsPerSecond} a number or null; docs/contracts.md has it whole.
  */
 final class RateLimit {
 
@@ -24,11 +24,11 @@ final class RateLimit {
 
     /**
      * @param option the table's option, 0 for none
-     * @param path the folder of the file, or null for none
+     * @param path the file, or null for none
      */
     RateLimit(long option, String path) {
         this.option = option;
-        this.file = path == null ? null : Path.of(path, "rates.json");
+        this.file = path == null ? null : Path.of(path);
         this.rowsPerSecond = option;
     }
 

@@ -42,7 +42,7 @@ import java.util.stream.Collectors;
  * @param splits how many splits to look for where no points are given; 0 for a number that suits the
  *     parallelism
  * @param rowsPerSecond the most that all readers together read in a second, or 0 for no limit
- * @param ratesPath a folder with a file that may lower that limit while the scan runs, or null
+ * @param ratesPath a file that may lower that limit while the scan runs, or null
  * @param timeout after which a read is given up and tried again with a smaller page
  * @param retries how often one read is tried again
  * @param tls how the connection is encrypted
