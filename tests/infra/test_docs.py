@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def test_the_site_builds_and_every_link_in_it_leads_somewhere(checks: Path, tmp_
 
 def test_a_broken_link_fails_the_build(checks: Path, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
+    shutil.copy(docs.DOCS / "hooks.py", tmp_path / "docs")
     configuration = (REPOSITORY / "mkdocs.yml").read_text()
     (tmp_path / "mkdocs.yml").write_text(re.sub(r"^nav:.*", "", configuration, flags=re.DOTALL | re.MULTILINE))
     (tmp_path / "docs" / "index.md").write_text("[gone](gone.md)")
