@@ -88,7 +88,7 @@ test-java: ## The tests of the Java module
 .PHONY: test-fast
 test-fast: ## The tests that need no server (under a minute)
 	@py=$(PY)
-	"$$py" -m pytest -m "not stack"
+	"$$py" -m pytest -m "not stack and not slow"
 
 .PHONY: test
 test: setup lint test-java ## Everything

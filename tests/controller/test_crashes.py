@@ -44,6 +44,7 @@ def wrong(life: str, at: int, mode: str) -> str | None:
     return f"created more than once: {many}" if many else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("life", LIVES)
 def test_a_crash_at_any_mutation_leads_to_the_same_end_with_each_thing_created_once(life: str, mode: str) -> None:

@@ -111,6 +111,7 @@ def no_events(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.slow
 def test_imports_whose_aws_calls_hang_or_fail_hold_up_none_of_the_others() -> None:
     """More hang than fit into a pool of 32 threads."""
     world = CrowdWorld()

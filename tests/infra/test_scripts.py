@@ -18,6 +18,8 @@ from moto.server import ThreadedMotoServer
 from local.bootstrap import bootstrap
 from tests.infra.conftest import INFRA, REGION
 
+pytestmark = pytest.mark.slow
+
 NEEDED = ["S3BucketName=my-import-bucket", "ApiAccessCidr=203.0.113.7/32"]
 IMPORTS = "lindormimports.lindorm.io"
 JOBS = "flinkdeployments.flink.apache.org"

@@ -26,6 +26,7 @@ def test_cfn_lint_has_nothing_to_say_in_any_region() -> None:
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stdout + checked.stderr
 
 
+@pytest.mark.slow
 def test_checkov_finds_nothing_but_what_is_excused_with_a_reason(checks: Path) -> None:
     command = [
         checks / "bin" / "checkov",

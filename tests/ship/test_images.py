@@ -16,6 +16,8 @@ from local.chart import packages
 from tests.ship.conftest import MAVEN
 from tests.ship.dockerfile import Stage, parse
 
+pytestmark = pytest.mark.slow
+
 DRIVER = REPOSITORY / "flink_job" / "main.py"
 LICENCES = (REPOSITORY / "LICENSES.md").read_text()
 
