@@ -61,7 +61,12 @@ public final class FakeDynamoDb implements AutoCloseable {
     private long refusals;
 
     public FakeDynamoDb() throws IOException {
-        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 200);
+        this(0);
+    }
+
+    /** An empty one at a port that another one had. */
+    FakeDynamoDb(int port) throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 200);
         server.createContext("/", this::handle);
         server.setExecutor(threads);
         server.start();
@@ -73,7 +78,11 @@ public final class FakeDynamoDb implements AutoCloseable {
     }
 
     public String url() {
-        return "http://127.0.0.1:" + server.getAddress().getPort();
+        return "http://127.0.0.1:" + port();
+    }
+
+    int port() {
+        return server.getAddress().getPort();
     }
 
     /** Which items come back unprocessed, asked for each one each time. */

@@ -189,6 +189,9 @@ class ItemWriterTest {
         }
         assertEquals(100, writer.snapshot().waiting().size());
         assertEquals(0, writer.written());
+        dynamoDb = new FakeDynamoDb(dynamoDb.port());
+        writer.drain();
+        assertWritten(100);
     }
 
     @ParameterizedTest
