@@ -5,8 +5,23 @@ from pymysql.cursors import Cursor
 
 from controller.adapters.errors import lindorm_errors
 from controller.adapters.lindorm_rows import COUNT_TIMEOUT_MS, look_at_rows, quoted
-from controller.api.spec import ImportSpec
+from controller.api.spec import ImportSpec, Source
 from controller.observed import Column, KeyColumn, SourceSeen
+
+
+def connect(source: Source, username: str, password: str) -> "pymysql.Connection[Cursor]":
+    """A connection that asks for nothing Lindorm does not know. Raises PyMySQL's errors (see errors.lindorm_errors)."""
+    return pymysql.connect(
+        host=source.host,
+        port=source.port,
+        user=username,
+        password=password,
+        database=source.database,
+        connect_timeout=5,
+        read_timeout=40,
+        charset="utf8mb4",
+        autocommit=None,
+    )
 
 
 def look_at_source(spec: ImportSpec, username: str, password: str, count: bool) -> SourceSeen:
@@ -17,17 +32,7 @@ def look_at_source(spec: ImportSpec, username: str, password: str, count: bool) 
     source = spec.source
     where = f"Lindorm at {source.host}:{source.port}, table {source.table},"
     with lindorm_errors(where):
-        connection = pymysql.connect(
-            host=source.host,
-            port=source.port,
-            user=username,
-            password=password,
-            database=source.database,
-            connect_timeout=5,
-            read_timeout=40,
-            charset="utf8mb4",
-            autocommit=None,
-        )
+        connection = connect(source, username, password)
     try:
         with connection.cursor() as cursor, lindorm_errors(where):
             # TIMESTAMP is shown and compared in the session's zone, UTC+8 unless told otherwise (facts: section 3).

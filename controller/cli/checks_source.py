@@ -4,10 +4,8 @@ import os
 import socket
 from typing import Any
 
-import pymysql
-
 from controller.adapters.errors import lindorm_errors
-from controller.adapters.lindorm import look_at_source
+from controller.adapters.lindorm import connect, look_at_source
 from controller.api.spec import ImportSpec
 from controller.cli.checks import Check, ok, trouble
 from controller.mapping import Mapping, map_table
@@ -60,17 +58,7 @@ def _session(spec: ImportSpec, username: str, password: str) -> list[Check]:
     where = f"Lindorm at {source.host}:{source.port}"
     try:
         with lindorm_errors(where):
-            connection = pymysql.connect(
-                host=source.host,
-                port=source.port,
-                user=username,
-                password=password,
-                database=source.database,
-                connect_timeout=5,
-                read_timeout=20,
-                charset="utf8mb4",
-                autocommit=None,
-            )
+            connection = connect(source, username, password)
     except TroubleError as error:
         return [trouble("lindorm login", error)]
     try:
