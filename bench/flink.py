@@ -65,15 +65,16 @@ class Cluster:
         self._write_folders()
         self._job_manager = self._start("jobmanager.sh", "jobmanager")
         self.start_task_manager()
-        self._driver = subprocess.Popen(
-            [str(self._layout.job_python), str(REPOSITORY / "bench" / "driver.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "driver.log").open("wb"),
-            text=True,
-            env={**self._process_environment("driver"), "PYTHONPATH": str(REPOSITORY / "flink_job")},
-            start_new_session=True,
-        )
+        with (self.folder / "driver.log").open("wb") as log:
+            self._driver = subprocess.Popen(
+                [str(self._layout.job_python), str(REPOSITORY / "bench" / "driver.py")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**self._process_environment("driver"), "PYTHONPATH": str(REPOSITORY / "flink_job")},
+                start_new_session=True,
+            )
 
     def start_task_manager(self) -> None:
         """Start a TaskManager and wait until the JobManager has it. Errors: BenchError."""
@@ -100,9 +101,8 @@ class Cluster:
             self._task_manager.signal()
 
     def stop(self) -> None:
-        if self._driver and self._driver.stdin:
-            self._driver.stdin.close()
-            self._driver.wait()
+        if self._driver:
+            self._driver.communicate()  # it ends with its input
         for process in (self._task_manager, self._job_manager):
             if process:
                 process.end(patience=2)

@@ -185,6 +185,4 @@ class Floor:
         return Slope(rows, time.monotonic() - started, tree_seconds(pids) - cpu)
 
     def stop(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()  # it ends with its input

@@ -1,7 +1,9 @@
 """The real API server, DynamoDB Local behind its gate and moto, without Flink: a thread ends every job at once."""
 
+import gc
 import json
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
         flink.stopped.set()
         flink.join()
+    with warnings.catch_warnings():  # what dead controllers left open is not a fault of the next tests
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
