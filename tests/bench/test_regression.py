@@ -15,7 +15,7 @@ from bench.__main__ import PARTS
 from bench.lab import Lab
 from local.bootstrap import bootstrap
 
-# Pipes of processes that were killed on purpose end with the garbage: not a fault of what is tested here.
+# A text pipe is left to the garbage here, and its warning ended the next module's first test. Which one is not found.
 pytestmark = [pytest.mark.stack, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 ROWS = 150_000

@@ -24,7 +24,7 @@ from tests.faults.conftest import audited, kubeconfig
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.timeout(400),
-    # A controller that dies closes nothing: its connections end with the garbage.
+    # Connections are left to the garbage; those of lives that die, it seems, but closing them was not enough.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 MODES = ["after", "reply lost"]
