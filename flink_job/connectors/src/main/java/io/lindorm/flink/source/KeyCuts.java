@@ -19,6 +19,11 @@ final class KeyCuts {
     /** Lindorm passes over at most 10,000 rows (its page on quotas), five of the largest pages. */
     private static final int SMALL_PAGES = 4;
 
+    /** Into how many parts a split is cut that is being read, and point queries that this may cost, about. */
+    private static final int PIECES = 8;
+
+    private static final int PIECES_LOOKUPS = 3 * PIECES;
+
     /** How often a cut that leaves nearly nothing behind it is moved back. */
     private static final int CORRECTIONS = 8;
 
@@ -41,7 +46,11 @@ final class KeyCuts {
      * @return tuples in the table's order, all after the range's first key, each the beginning of a key in the range
      */
     List<List<Object>> plan(KeyRangeSplit range, int parts) throws IOException {
-        budget = PLAN_LOOKUPS;
+        return plan(range, parts, PLAN_LOOKUPS);
+    }
+
+    private List<List<Object>> plan(KeyRangeSplit range, int parts, int lookupsAllowed) throws IOException {
+        budget = lookupsAllowed;
         List<List<Object>> cuts = new ArrayList<>();
         if (parts > 1) {
             plan(range, parts, cuts);
@@ -89,6 +98,24 @@ final class KeyCuts {
                 rest = rest.from(end);
             }
         }
+    }
+
+    /**
+     * Tuples that cut what is left of a range into some parts, the first of them with a page or more.
+     *
+     * <p>Nobody knows how many rows lie where: several parts for few more queries than two would take bring more to cut
+     * again, and find a place where most of the rows are in fewer steps.
+     *
+     * @return the tuples in the table's order; none where at most a page is left
+     */
+    List<List<Object>> pieces(KeyRangeSplit range) throws IOException {
+        List<Object> later = lookups.nth(range, SMALL_PAGES * pageSize);
+        if (later == null) {
+            List<Object> middle = half(range);
+            return middle == null ? List.of() : List.of(middle);
+        }
+        List<List<Object>> cuts = plan(range.from(later), PIECES, PIECES_LOOKUPS);
+        return cuts.isEmpty() ? List.of(later) : cuts;
     }
 
     /**

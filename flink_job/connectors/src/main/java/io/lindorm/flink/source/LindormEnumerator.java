@@ -12,6 +12,7 @@ import org.slf4j.LoggerFactory;
 
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -49,6 +50,15 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     /** How often the rates file is looked at; Kubernetes itself takes about a minute to renew it. */
     private static final long RATES_PERIOD_MS = 5_000;
 
+    /** How often the rate is divided anew by what readers need. */
+    private static final long SHARING_PERIOD_NANOS = 1_000_000_000L;
+
+    /** A reader gets so many times what it has used, so that it can show that it could use more. */
+    private static final double ROOM_TO_GROW = 1.25;
+
+    /** And at least this much of an equal share, so that it is not starved by one bad second. */
+    private static final double LEAST_SHARE = 0.1;
+
     /** A split that some reader has. */
     private static final class Held {
         private long since;
@@ -77,7 +87,13 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     /** Readers that have been told that there is no more: they may have ended, and get nothing again. */
     private final Set<Integer> told = new HashSet<>();
 
+    /** The share of the rate that each reader has been told. */
     private final Map<Integer, Double> rates = new HashMap<>();
+
+    /** What readers have said they need of it; who has said nothing could use all. */
+    private final Map<Integer, Double> needs = new HashMap<>();
+
+    private long sharedAt;
 
     /**
      * @param planner cuts the table into splits
@@ -104,11 +120,12 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         if (context.metricGroup() != null) {
             context.metricGroup().setUnassignedSplitsGauge(() -> (long) pending.size());
         }
+        if (rateLimit.mayChange()) {
+            // At once, before there is anything to read.
+            context.callAsync(rateLimit::read, this::takeRate, 0, RATES_PERIOD_MS);
+        }
         if (!planned) {
             context.callAsync(planner, this::takePlan);
-        }
-        if (rateLimit.mayChange()) {
-            context.callAsync(rateLimit::read, this::takeRate, RATES_PERIOD_MS, RATES_PERIOD_MS);
         }
     }
 
@@ -144,8 +161,17 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         } else if (event instanceof ScanEvents.Offered offered) {
             asked.remove(subtask);
             held.get(subtask).get(offered.cutId()).since = clock.getAsLong();
-            take(offered.cutId(), offered.rest());
-            context.sendEventToSourceReader(subtask, new ScanEvents.Taken(offered.rest().splitId()));
+            ends.put(offered.cutId(), offered.parts().get(0).lower());
+            for (KeyRangeSplit part : offered.parts()) {
+                take(part);
+                context.sendEventToSourceReader(subtask, new ScanEvents.Taken(part.splitId()));
+            }
+        } else if (event instanceof ScanEvents.Need need) {
+            needs.put(subtask, need.rowsPerSecond());
+            if (clock.getAsLong() - sharedAt >= SHARING_PERIOD_NANOS) {
+                sharePace();
+            }
+            return;
         } else if (event instanceof ScanEvents.NotCut notCut) {
             asked.remove(subtask);
             held.get(subtask).get(notCut.splitId()).tooSmallToCut = true;
@@ -167,21 +193,19 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         for (KeyRangeSplit rest : started.offered()) {
             if (!taken.contains(rest.splitId())) {
                 // Of the split that it was cut from the reader itself remembers the end.
-                take(null, rest);
+                take(rest);
             }
         }
-        double share = share();
+        needs.remove(subtask);
+        double share = shares().getOrDefault(subtask, rateLimit.rowsPerSecond() / context.currentParallelism());
         rates.put(subtask, share);
         context.sendEventToSourceReader(subtask, new ScanEvents.Resume(open, share));
     }
 
     /** Takes a part that a reader has cut off. */
-    private void take(String cutId, KeyRangeSplit rest) {
-        taken.add(rest.splitId());
-        pending.add(rest.as(KeyRangeSplit.Kind.OPEN));
-        if (cutId != null) {
-            ends.put(cutId, rest.lower());
-        }
+    private void take(KeyRangeSplit part) {
+        taken.add(part.splitId());
+        pending.add(part.as(KeyRangeSplit.Kind.OPEN));
     }
 
     /** A split as a checkpoint remembers it, with the end that it has by now. */
@@ -270,19 +294,36 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
 
     /** Tells each reader its share of the rate, where that has changed. */
     private void sharePace() {
-        double share = share();
-        for (int subtask : held.keySet()) {
-            if (!told.contains(subtask) && rates.getOrDefault(subtask, -1.0) != share) {
-                rates.put(subtask, share);
+        sharedAt = clock.getAsLong();
+        shares().forEach((subtask, share) -> {
+            if (!told.contains(subtask) && !share.equals(rates.put(subtask, share))) {
                 context.sendEventToSourceReader(subtask, new ScanEvents.Rate(share));
             }
-        }
+        });
     }
 
-    /** An equal part of the rate for each reader that has something to read. */
-    private double share() {
-        long reading = held.values().stream().filter(splits -> !splits.isEmpty()).count();
-        return rateLimit.rowsPerSecond() / (reading > 0 ? reading : context.currentParallelism());
+    /**
+     * The rate divided among the readers that have something to read: equally, but none gets more than it has use for
+     * as long as another is held up. So all of them together come to the rate, slow ones among them or not.
+     */
+    private Map<Integer, Double> shares() {
+        Map<Integer, Double> shares = new HashMap<>();
+        List<Integer> reading = new ArrayList<>(held.keySet());
+        reading.removeIf(subtask -> held.get(subtask).isEmpty());
+        double left = rateLimit.rowsPerSecond();
+        double least = left / Math.max(1, reading.size()) * LEAST_SHARE;
+        reading.sort(Comparator.comparing(this::need));
+        for (int i = 0; i < reading.size(); i++) {
+            double equal = left / (reading.size() - i);
+            double share = Math.min(equal, Math.max(least, need(reading.get(i)) * ROOM_TO_GROW));
+            shares.put(reading.get(i), share);
+            left -= share;
+        }
+        return shares;
+    }
+
+    private double need(int subtask) {
+        return needs.getOrDefault(subtask, Double.POSITIVE_INFINITY);
     }
 
     @Override

@@ -64,13 +64,14 @@ final class LindormSourceReader
                 rowsRead++;
                 output.collect(position.layout.project(row));
             } else if (element instanceof Round.Change.CutOff cut) {
-                KeyRangeSplit rest = cut.rest();
-                position.split = position.split.until(rest.lower());
-                offered.put(rest.splitId(), rest);
-                context.sendSourceEventToCoordinator(new ScanEvents.Offered(position.split.splitId(), rest));
+                position.split = position.split.until(cut.parts().get(0).lower());
+                cut.parts().forEach(part -> offered.put(part.splitId(), part));
+                context.sendSourceEventToCoordinator(new ScanEvents.Offered(position.split.splitId(), cut.parts()));
             } else if (element instanceof Round.Change.MovedTo move) {
                 position.split = position.split.from(move.lower());
                 position.lastRow = null;
+            } else if (element instanceof Round.Change.Need need) {
+                context.sendSourceEventToCoordinator(new ScanEvents.Need(need.rowsPerSecond()));
             } else {
                 context.sendSourceEventToCoordinator(new ScanEvents.NotCut(position.split.splitId()));
             }
@@ -96,7 +97,7 @@ final class LindormSourceReader
     static LindormSourceReader of(
             SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, RowType wanted) {
         return new LindormSourceReader(
-                context, tables, scan, wanted, new ReaderDesk(), new Emitter(context), ScanMetrics.in(context.metricGroup()));
+                context, tables, scan, wanted, new ReaderDesk(System::nanoTime), new Emitter(context), ScanMetrics.in(context.metricGroup()));
     }
 
     private LindormSourceReader(
@@ -120,7 +121,7 @@ final class LindormSourceReader
         metrics.group().gauge("splitsOpen", this::getNumberOfCurrentlyAssignedSplits);
         metrics.group().gauge(
                 "pacingLagMillis",
-                () -> getNumberOfCurrentlyAssignedSplits() == 0 ? 0L : desk.pacer().lagMillis(System.nanoTime()));
+                () -> getNumberOfCurrentlyAssignedSplits() == 0 ? 0L : desk.pacer().lagMillis());
     }
 
     @Override
@@ -167,7 +168,7 @@ final class LindormSourceReader
     }
 
     private void setRate(double rowsPerSecond) {
-        desk.pacer().setRate(rowsPerSecond, System.nanoTime());
+        desk.pacer().setRate(rowsPerSecond);
     }
 
     @Override

@@ -14,6 +14,7 @@ import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.UUID;
@@ -93,7 +94,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
             }
             long bytes = 0;
             for (int left = splits.size(); left > 0 && bytes < ROUND_BYTES && find(desk.toCut()) == null; left--) {
-                long wait = TimeUnit.NANOSECONDS.toMillis(desk.pacer().nanosToWait(System.nanoTime()) + 999_999);
+                long wait = TimeUnit.NANOSECONDS.toMillis(desk.pacer().nanosToWait() + 999_999);
                 if (wait > 0 && (!round.isEmpty() || !table.waitFor(wait))) {
                     break;
                 }
@@ -102,6 +103,12 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
                     break;
                 }
                 bytes += read;
+                Double need = splits.isEmpty() ? null : desk.pacer().takeNeed();
+                if (need != null) {
+                    // At once: others may have use for what this reader has not.
+                    round.add(splits.element().split.splitId(), new Round.Change.Need(need));
+                    break;
+                }
             }
         } catch (UserError e) {
             throw e.endingTheJob();
@@ -188,28 +195,38 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     }
 
     /**
-     * Offers a part of a split: the second half of the only one, all that is left of one of several. The latter takes one
-     * query, and leaves no small pieces.
+     * Offers parts of a split: some of the only one, all that is left of one of several. The latter takes one query, and
+     * leaves no small pieces.
      */
     private void cut(Reading reading, Round round) throws IOException {
         KeyRangeSplit split = reading.split;
         boolean whole = splits.size() > 1;
-        List<Object> at = whole ? table.first(split) : cuts.half(split);
-        if (at != null) {
-            KeyRangeSplit rest = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at, split.upper());
-            round.add(split.splitId(), new Round.Change.CutOff(rest.as(KeyRangeSplit.Kind.OFFERED)));
+        List<List<Object>> at = whole ? rest(split) : cuts.pieces(split);
+        if (!at.isEmpty()) {
+            List<KeyRangeSplit> parts = new ArrayList<>();
+            for (int i = 0; i < at.size(); i++) {
+                List<Object> end = i + 1 < at.size() ? at.get(i + 1) : split.upper();
+                KeyRangeSplit part = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at.get(i), end);
+                parts.add(part.as(KeyRangeSplit.Kind.OFFERED));
+            }
+            round.add(split.splitId(), new Round.Change.CutOff(parts));
         }
         if (whole) {
             splits.remove(reading);
             round.finish(split.splitId());
-        } else if (at == null) {
+        } else if (at.isEmpty()) {
             round.add(split.splitId(), new Round.Change.NotCut());
         } else {
-            reading.split = split.until(at);
-            if (!reading.endsBefore(at)) {
+            reading.split = split.until(at.get(0));
+            if (!reading.endsBefore(at.get(0))) {
                 reading.stepEnd = null;
             }
         }
+    }
+
+    private List<List<Object>> rest(KeyRangeSplit split) throws IOException {
+        List<Object> first = table.first(split);
+        return first == null ? List.of() : List.of(first);
     }
 
     @Override

@@ -9,8 +9,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
- * The most rows that all readers together may read in a second: the table's own option, and what a file says that may
- * change while the scan runs; the smaller of the two.
+ * The most rows that all readers together may read in a second: what a file says, which may change while the scan runs,
+ * and the table's own option where there is no file.
  *
  * <p>The file is JSON with {@code rowsPerSecond} a number or null; docs/contracts.md has it whole.
  */
@@ -46,7 +46,7 @@ final class RateLimit {
     }
 
     /**
-     * The limit as of now; 0 for none. A missing file sets none.
+     * The limit as of now; 0 for none.
      *
      * @throws IOException where the file is there and cannot be understood
      */
@@ -59,11 +59,11 @@ final class RateLimit {
         }
         JsonNode rate = JSON.readTree(text).path("rowsPerSecond");
         if (rate.isMissingNode() || rate.isNull()) {
-            return option;
+            return 0;
         }
         if (!rate.isNumber() || rate.asDouble() <= 0) {
             throw new IOException("'rowsPerSecond' in " + file + " must be a positive number or null; it is " + rate);
         }
-        return option == 0 ? rate.asDouble() : Math.min(option, rate.asDouble());
+        return rate.asDouble();
     }
 }

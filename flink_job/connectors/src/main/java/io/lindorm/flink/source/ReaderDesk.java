@@ -1,6 +1,7 @@
 package io.lindorm.flink.source;
 
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.LongSupplier;
 
 /**
  * What Flink's thread and the reading thread of one reader share. It outlives the page readers: Flink drops one that
@@ -8,8 +9,15 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class ReaderDesk {
 
-    private final Pacer pacer = new Pacer();
+    private final Pacer pacer;
     private final AtomicReference<String> toCut = new AtomicReference<>();
+
+    /**
+     * @param clock nanoseconds from any beginning
+     */
+    ReaderDesk(LongSupplier clock) {
+        this.pacer = new Pacer(clock);
+    }
 
     Pacer pacer() {
         return pacer;

@@ -22,11 +22,14 @@ final class Round implements RecordsWithSplitIds<Object> {
     /** What happened to a split besides being read. */
     sealed interface Change {
 
-        /** The split now ends where {@code rest} begins. */
-        record CutOff(KeyRangeSplit rest) implements Change {}
+        /** The split now ends where the first of the parts cut off begins. */
+        record CutOff(List<KeyRangeSplit> parts) implements Change {}
 
         /** The split was to be cut, but at most a page of it is left. */
         record NotCut() implements Change {}
+
+        /** What the reader of the split could read in a second, or infinity: see {@link Pacer#takeNeed}. */
+        record Need(double rowsPerSecond) implements Change {}
 
         /** No row that is wanted lies before this tuple, beyond those handed on. */
         record MovedTo(List<Object> lower) implements Change {}

@@ -28,12 +28,12 @@ final class ScanEvents {
     record Finished(List<String> splitIds) implements SourceEvent {}
 
     /**
-     * A reader has cut a split, which now ends where {@code rest} begins.
+     * A reader has cut a split, which now ends where the first of the parts begins.
      *
      * @param cutId the split that was cut
-     * @param rest what was cut off, for any reader
+     * @param parts what was cut off, for any reader, in the table's order
      */
-    record Offered(String cutId, KeyRangeSplit rest) implements SourceEvent {}
+    record Offered(String cutId, List<KeyRangeSplit> parts) implements SourceEvent {}
 
     /** There is at most one page left in a split that a reader was to cut. */
     record NotCut(String splitId) implements SourceEvent {}
@@ -46,10 +46,13 @@ final class ScanEvents {
      */
     record Resume(List<KeyRangeSplit> open, double rowsPerSecond) implements SourceEvent {}
 
+    /** What a reader reads in a second without being held up by its share of the rate; infinity where it is held up. */
+    record Need(double rowsPerSecond) implements SourceEvent {}
+
     /** The enumerator has taken an offered split; the reader may forget it. */
     record Taken(String splitId) implements SourceEvent {}
 
-    /** A reader is to cut a split in two and offer the second part. */
+    /** A reader is to cut a split and offer what it cuts off. */
     record Cut(String splitId) implements SourceEvent {}
 
     /** The most rows that a reader may read in a second; 0 for no limit. */

@@ -12,12 +12,11 @@ import java.util.function.IntSupplier;
 import java.util.function.Predicate;
 
 /** A table in memory whose rows are their keys in Flink's own form, for tests of what is built on {@link TableReader}. */
-final class MemoryTable implements TableReader {
+class MemoryTable implements TableReader {
 
     private final List<KeyColumn> key;
     private final NavigableSet<List<Object>> rows;
     private final boolean backwards;
-    private final int latencyMs;
     private final Consumer<Boolean> onQuery;
 
     /** Which rows a page returns; lookups see all. */
@@ -30,20 +29,17 @@ final class MemoryTable implements TableReader {
     int timeouts;
 
     MemoryTable(List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards) {
-        this(key, rows, backwards, 0, page -> {});
+        this(key, rows, backwards, page -> {});
     }
 
     /**
      * @param backwards whether the last key can be asked for
-     * @param latencyMs how long each query takes
-     * @param onQuery is told of each query, and whether it is for a page
+     * @param onQuery is told of each query, and whether it is for a page; takes the time that it takes
      */
-    MemoryTable(
-            List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards, int latencyMs, Consumer<Boolean> onQuery) {
+    MemoryTable(List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards, Consumer<Boolean> onQuery) {
         this.key = key;
         this.rows = rows;
         this.backwards = backwards;
-        this.latencyMs = latencyMs;
         this.onQuery = onQuery;
     }
 
@@ -66,7 +62,7 @@ final class MemoryTable implements TableReader {
     @Override
     public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
         lookups++;
-        takeTime(false);
+        onQuery.accept(false);
         return left(range).stream().skip(rowsBefore).findFirst().orElse(null);
     }
 
@@ -76,7 +72,7 @@ final class MemoryTable implements TableReader {
             throw new UnsupportedOperationException();
         }
         lookups++;
-        takeTime(false);
+        onQuery.accept(false);
         NavigableSet<List<Object>> left = left(range);
         return left.isEmpty() ? null : left.last();
     }
@@ -84,7 +80,7 @@ final class MemoryTable implements TableReader {
     @Override
     public List<GenericRowData> page(KeyRangeSplit range, IntSupplier limit, boolean oneTimeoutEnough)
             throws IOException, TimedOut {
-        takeTime(true);
+        onQuery.accept(true);
         List<GenericRowData> page = new ArrayList<>();
         int passed = 0;
         for (List<Object> row : left(range)) {
@@ -103,16 +99,6 @@ final class MemoryTable implements TableReader {
             }
         }
         return page;
-    }
-
-    private void takeTime(boolean forPage) {
-        onQuery.accept(forPage);
-        try {
-            Thread.sleep(latencyMs);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
-        }
     }
 
     /** A key as a row of Flink's. */

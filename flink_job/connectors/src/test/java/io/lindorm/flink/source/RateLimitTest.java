@@ -16,35 +16,40 @@ class RateLimitTest {
     private static final long SECOND = 1_000_000_000L;
 
     @Test
-    void theSmallerOfOptionAndFileHolds(@TempDir Path folder) throws Exception {
+    void theFileTakesThePlaceOfTheOption(@TempDir Path folder) throws Exception {
         Path file = folder.resolve("rates.json");
-        assertEquals(500, new RateLimit(500, file.toString()).read(), "a missing file sets no limit");
+        assertEquals(500, new RateLimit(500, file.toString()).read(), "without the file");
         Files.writeString(file, "{\"version\": 1, \"writeUnitsPerSecond\": null, \"rowsPerSecond\": 200}");
         assertEquals(200, new RateLimit(500, file.toString()).read());
-        assertEquals(100, new RateLimit(100, file.toString()).read());
+        assertEquals(200, new RateLimit(100, file.toString()).read(), "what the user has raised since");
         assertEquals(200, new RateLimit(0, file.toString()).read());
         Files.writeString(file, "{\"version\": 1, \"rowsPerSecond\": null}");
-        assertEquals(0, new RateLimit(0, file.toString()).read());
+        assertEquals(0, new RateLimit(500, file.toString()).read(), "the user wants no limit any more");
         Files.writeString(file, "{\"rowsPerSecond\": \"many\"}");
         assertThrows(IOException.class, () -> new RateLimit(0, file.toString()).read());
     }
 
     @Test
     void aPacerKeepsToItsRateAndMakesUpForASecondAtMost() {
-        Pacer pacer = new Pacer();
-        assertEquals(0, pacer.nanosToWait(5 * SECOND));
+        long[] now = {5 * SECOND};
+        Pacer pacer = new Pacer(() -> now[0]);
+        assertEquals(0, pacer.nanosToWait());
         assertEquals(2_000, pacer.pageLimit(2_000));
-        pacer.setRate(100, 10 * SECOND);
+        now[0] = 10 * SECOND;
+        pacer.setRate(100);
         assertEquals(100, pacer.pageLimit(2_000));
-        assertEquals(0, pacer.nanosToWait(10 * SECOND));
+        assertEquals(0, pacer.nanosToWait());
         pacer.read(100);
-        long wait = pacer.nanosToWait(10 * SECOND);
+        long wait = pacer.nanosToWait();
         assertTrue(wait > 0.99 * SECOND && wait < 1.01 * SECOND, wait + " ns");
-        assertEquals(0, pacer.nanosToWait(11 * SECOND + 1));
-        assertEquals(1_000, pacer.lagMillis(12 * SECOND));
+        now[0] = 11 * SECOND + 1;
+        assertEquals(0, pacer.nanosToWait());
+        now[0] = 12 * SECOND;
+        assertEquals(1_000, pacer.lagMillis());
         // After ten idle seconds, one second's rows may come at once, and not ten.
-        assertEquals(0, pacer.nanosToWait(21 * SECOND));
+        now[0] = 21 * SECOND;
+        assertEquals(0, pacer.nanosToWait());
         pacer.read(200);
-        assertTrue(pacer.nanosToWait(21 * SECOND) > 0.9 * SECOND);
+        assertTrue(pacer.nanosToWait() > 0.9 * SECOND);
     }
 }

@@ -167,7 +167,7 @@ final class ScanSimulation {
             if (!task.toEnumerator.isEmpty()) {
                 enumerator.handleSourceEvent(task.subtask, task.toEnumerator.poll());
             }
-        } else if (what < 97 || random.nextInt(3) > 0) {
+        } else if (what < 97 || random.nextBoolean()) {
             checkpoint();
         } else if (failures < failuresWanted) {
             failures++;
@@ -358,8 +358,8 @@ final class ScanSimulation {
 
             @Override
             public void sendSourceEventToCoordinator(SourceEvent event) {
-                if (event instanceof ScanEvents.Offered) {
-                    cuts++;
+                if (event instanceof ScanEvents.Offered offered) {
+                    cuts += offered.parts().size();
                 }
                 task.toEnumerator.add(event);
             }

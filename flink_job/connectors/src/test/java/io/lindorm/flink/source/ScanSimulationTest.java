@@ -64,6 +64,6 @@ class ScanSimulationTest {
 
     @AfterAll
     static void theSimulationWasOne() {
-        assertTrue(failures > 100 && cuts > 100, failures + " failures, " + cuts + " cuts");
+        assertTrue(failures > 250 && cuts > 250, failures + " failures, " + cuts + " cuts");
     }
 }

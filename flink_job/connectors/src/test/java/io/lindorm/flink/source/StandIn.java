@@ -27,9 +27,11 @@ final class StandIn implements AutoCloseable {
 
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final Process process;
-    private final int port;
-    private final int control;
+    private final Path folder;
+    private final Path tls;
+    private Process process;
+    private int port;
+    private int control;
     private final HttpClient http = HttpClient.newHttpClient();
 
     /** Starts it, with its tables in a folder. */
@@ -44,21 +46,34 @@ final class StandIn implements AutoCloseable {
      * @param tls where the certificates are, of localhost and of its authority (ca.crt), or will be; null for no TLS
      */
     StandIn(Path folder, Path tls) throws Exception {
+        this.folder = folder;
+        this.tls = tls;
+        start();
+    }
+
+    /** Kills the process and starts another, on the same port and with the same tables. */
+    void restart() throws Exception {
+        process.destroyForcibly().waitFor();
+        start();
+    }
+
+    private void start() throws Exception {
         Path root = Path.of("").toAbsolutePath();
         while (!Files.isDirectory(root.resolve("local/lindorm"))) {
             root = root.getParent();
         }
         Path ready = folder.resolve("ready.json");
+        Files.deleteIfExists(ready);
         List<String> command = new ArrayList<>(List.of(
                 python(root), "-m", "local.lindorm", "--data", folder.toString(), "--user", USER, "--password", PASSWORD,
-                "--ready-file", ready.toString()));
+                "--ready-file", ready.toString(), "--port", Integer.toString(port)));
         if (tls != null) {
             command.addAll(List.of("--tls", tls.toString()));
         }
         process = new ProcessBuilder(command)
                 .directory(root.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(folder.resolve("log").toFile())
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()))
                 .start();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (!Files.exists(ready)) {
