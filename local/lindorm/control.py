@@ -39,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")  # Java's client keeps a connection of HTTP/1.0 too, unless it is told
         self.end_headers()
         self.wfile.write(body)
 
