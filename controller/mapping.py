@@ -90,6 +90,14 @@ def columns_of(template: str) -> tuple[str, ...]:
 
 def map_table(spec: ImportSpec, source: SourceSeen) -> Mapping | Trouble:
     """The items' shape, or why this table cannot be imported by this spec."""
+    if source.key_hash:
+        return Trouble(
+            "HashedKey",
+            f"the primary key of Lindorm table {spec.source.table} begins with {source.key_hash}: Lindorm reads such a "
+            "table only by whole key values, never by ranges of keys, so it cannot be imported. Copy it into a table "
+            "without the hash, or export it with Lindorm's own tools (LTS)",
+            spec=True,
+        )
     types = {c.name: c.type for c in source.columns}
     key_names = [k.name for k in source.primary_key]
     trouble = _check_columns(spec, types)

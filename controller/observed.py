@@ -60,13 +60,15 @@ class KeyColumn:
 class SourceSeen:
     """The Lindorm table. rows: in the range, None where Lindorm could neither count nor estimate them in time;
     rows_error_percent: half the width of the 95 % interval of an estimate, None for a count; sample: some rows of the
-    range (column -> value), empty for an empty range."""
+    range (column -> value), empty for an empty range; key_hash: the function that the primary key begins with, as
+    hash32(device), None for none."""
 
     columns: tuple[Column, ...]
     primary_key: tuple[KeyColumn, ...]
     rows: int | None = None
     rows_error_percent: int | None = None
     sample: tuple[Mapping[str, Any], ...] = ()
+    key_hash: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Lindorm's metadata over its MySQL protocol. The controller reads no rows but a small sample."""
 
+import re
 import ssl
 
 import pymysql
@@ -9,6 +10,9 @@ from controller.adapters.errors import lindorm_errors
 from controller.adapters.lindorm_rows import COUNT_TIMEOUT_MS, look_at_rows, quoted
 from controller.api.spec import ImportSpec, Source
 from controller.observed import Column, KeyColumn, Login, SourceSeen, Trouble, TroubleError
+
+_HASHED_KEY = re.compile(r"PRIMARY\s+KEY\s*\(\s*(hash\d+\s*\([^)]*\))", re.IGNORECASE)
+_UNSUPPORTED = {1064, 1235, 9001}  # what a server says to a statement that it does not have
 
 
 def connect(source: Source, login: Login) -> "pymysql.Connection[Cursor]":
@@ -69,6 +73,9 @@ def look_at_source(spec: ImportSpec, login: Login, count: bool) -> SourceSeen:
             # TIMESTAMP is shown and compared in the session's zone, UTC+8 unless told otherwise (facts: section 3).
             cursor.execute("SET time_zone = '+00:00'")
             columns, key = _describe(cursor, source.table)
+            key_hash = _key_hash(cursor, source.table)
+            if key_hash:
+                return SourceSeen(columns, key, key_hash=key_hash)  # mapping.py tells the user
             if not count:
                 return SourceSeen(columns, key)
             if not key or spec.source.time_range.column not in {c.name for c in columns}:
@@ -77,6 +84,22 @@ def look_at_source(spec: ImportSpec, login: Login, count: bool) -> SourceSeen:
             return SourceSeen(columns, key, seen.rows, seen.error_percent, seen.sample)
     finally:
         connection.close()
+
+
+def _key_hash(cursor: Cursor, table: str) -> str | None:
+    """The hash function that the primary key begins with, as PRIMARY KEY (hash32(a), a, b): DESCRIBE does not show it.
+
+    None for none, and where Lindorm is older than the statement: then it refuses the first read of a range itself.
+    """
+    try:
+        cursor.execute(f"SHOW CREATE TABLE {quoted(table)}")
+    except pymysql.err.MySQLError as error:
+        if error.args[0] in _UNSUPPORTED:
+            return None
+        raise
+    row = cursor.fetchone()
+    found = _HASHED_KEY.search(str(row[-1])) if row else None
+    return found[1] if found else None
 
 
 def _describe(cursor: Cursor, table: str) -> tuple[tuple[Column, ...], tuple[KeyColumn, ...]]:

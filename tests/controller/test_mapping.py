@@ -35,6 +35,13 @@ def test_the_default_key_is_lindorms_first_and_second_key_column() -> None:
     assert mapping.sort.table_key == TableKey("ts", "S")
 
 
+def test_a_hashed_primary_key_is_refused_because_lindorm_reads_it_by_whole_key_values_only() -> None:
+    trouble = refused(replace(SOURCE, key_hash="hash32(device)"))
+    assert (trouble.reason, trouble.spec) == ("HashedKey", True)
+    assert "hash32(device)" in trouble.message
+    assert "LTS" in trouble.message
+
+
 def test_every_column_becomes_an_attribute_of_its_types_default() -> None:
     assert [(a.name, a.as_) for a in mapped().attributes] == [
         ("device", "String"),

@@ -1,4 +1,4 @@
-"""The controller's connection to Lindorm with and without TLS, against the stand-in with an authority of its own."""
+"""The controller's look at Lindorm: with and without TLS, and at a table that cannot be read. Against the stand-in."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from controller.adapters.errors import lindorm_errors
-from controller.adapters.lindorm import connect
+from controller.adapters.lindorm import connect, look_at_source
 from controller.api.spec import Source
-from controller.observed import Login, TroubleError
+from controller.mapping import map_table
+from controller.observed import Login, SourceSeen, Trouble, TroubleError
 from local.lindorm.controls import Controls
 from local.lindorm.server import Server
 from local.lindorm.store import Store
 from local.lindorm.tls import tls_context
 from tests.controller.factories import spec
+from tests.controller.fakes import World
 
 pytestmark = pytest.mark.slow
 
@@ -104,3 +106,36 @@ def test_a_server_without_tls_serves_only_who_does_not_require_it(tmp_path: Path
         told = refusal(plain, "Required")
         assert told.reason == "LindormWithoutTls"
         assert "source.tls" in told.message
+
+
+@pytest.fixture(scope="module")
+def hashed(server: Server) -> SourceSeen:
+    with closing(connect(source(server, "Disabled"), Login("reader", "secret"))) as open_, open_.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE hashed (device VARCHAR, ts TIMESTAMP, val DOUBLE, PRIMARY KEY (hash32(device), device, ts))"
+        )
+        cursor.execute("CREATE TABLE plain (device VARCHAR, ts TIMESTAMP, val DOUBLE, PRIMARY KEY (device, ts))")
+    return look_at(server, "hashed")
+
+
+def look_at(server: Server, table: str) -> SourceSeen:
+    url = f"jdbc:mysql://localhost:{server.server_address[1]}/default"
+    return look_at_source(spec(**{"source.url": url, "source.table": table}), Login("reader", "secret"), count=True)
+
+
+def test_a_hashed_primary_key_is_seen_before_anything_is_read_by_it(server: Server, hashed: SourceSeen) -> None:
+    assert hashed.key_hash == "hash32(device)"
+    told = map_table(spec(), hashed)
+    assert isinstance(told, Trouble)
+    assert told.reason == "HashedKey"
+    assert look_at(server, "plain").key_hash is None
+
+
+def test_the_condition_of_an_import_of_a_hashed_table_says_what_to_do(hashed: SourceSeen) -> None:
+    world = World(source=lambda: hashed)
+    world.apply()
+    world.drive(lambda outcome: outcome.trouble is not None)
+    condition = world.condition("SourceReady")
+    assert (condition["status"], condition["reason"]) == ("False", "HashedKey")
+    assert "hash32(device)" in condition["message"]
+    assert "without the hash" in condition["message"]
