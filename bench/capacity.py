@@ -190,7 +190,7 @@ def _run(
     for target, shape in targets.items():
         gate.create(target)
         jobs[target] = (
-            _project_job(cluster, database, shape, target, gate.url, round(TABLE_UNITS * scale))
+            project_job(cluster, database, shape, target, gate.url, round(TABLE_UNITS * scale))
             if kind == "project"
             else pipelines.stock(cluster, database, shape.table, gate.url, target)
         )
@@ -227,7 +227,8 @@ def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], 
     }
 
 
-def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
+def project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
+    """Submit the job that writes a shape with two writers and so many units a second; its id."""
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
     return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"}, units)
