@@ -91,8 +91,8 @@ def _look_before_start(
     run, kube, region = status.run, clients.kube, spec.target.region
 
     def source() -> SourceSeen:
-        username, password = kube.credentials(identity.namespace, spec.source.credentials.secret_name)
-        return clients.look_at_source(spec, username, password, status.plan is None)
+        login = kube.credentials(identity.namespace, spec.source.credentials.secret_name)
+        return clients.look_at_source(spec, login, status.plan is None)
 
     def virtual_cluster() -> VirtualClusterSeen | None:
         id_ = spec.job.virtual_cluster_id
