@@ -15,6 +15,7 @@ from controller.adapters.iam import look_at_permissions
 from controller.adapters.kube import Kube
 from controller.adapters.lindorm import look_at_source
 from controller.api.spec import ImportSpec
+from controller.fence import check_request
 from controller.observed import JobSeen, Login, PermissionsSeen, SourceSeen
 from controller.preflight import Question
 
@@ -55,7 +56,9 @@ class Clients:
 
     @cached_property
     def _session(self) -> boto3.Session:
-        return boto3.Session()
+        session = boto3.Session()
+        session.events.register("before-send", check_request)
+        return session
 
     def _client(self, service: str, region: str) -> Any:
         with self._lock:

@@ -1,7 +1,8 @@
 """One pass over one import: read, observe, decide, write the status, act. No kopf, no loop, no memory but last_action.
 
-The status is written before anything is done (write-ahead log). When it cannot be written because the import has
-changed meanwhile, nothing is done and the pass is repeated from what is there now.
+The status is written before anything is done (write-ahead log), with the time until which it is done (fence.py). When
+it cannot be written because the import has changed meanwhile, nothing is done and the pass is repeated from what is
+there now.
 """
 
 import logging
@@ -22,6 +23,7 @@ from controller.build import Identity
 from controller.clients import Clients
 from controller.decide import Decision, Settings, decide, decide_deletion
 from controller.decide.deletion import ABANDON
+from controller.fence import Fence, check
 from controller.metrics import Metrics
 from controller.observe import observe, observe_deletion
 from controller.observed import Trouble, TroubleError
@@ -64,6 +66,10 @@ class Reconciler:
     settings: Settings
     now: Callable[[], datetime] = _utc_now
     metrics: Metrics = field(default_factory=Metrics)
+    fence: Fence = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fence", Fence(self.now))
 
     def run_pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None = None) -> Outcome:
         """One pass. Every failure outside comes back as Outcome.trouble; only bugs raise."""
@@ -106,8 +112,17 @@ class Reconciler:
             spec = ImportSpec.model_validate(resource["spec"])
         except ValidationError as error:
             return self._invalid(resource, identity, before, error, deleting)
-        decision = self._decide(identity, spec, before, last_action, deleting)
-        self._write(resource, before, decision.status)
+        known = before.model_copy(update={"acting": self.fence.others(before.acting, self.settings.request_life)})
+        decision = self._decide(identity, spec, known, last_action, deleting)
+        if all(isinstance(action, REPORTS) for action in decision.actions):
+            self._write(resource, before, decision.status)
+            return self._act(identity, spec, before, decision)
+        with self.fence.acts() as acting:
+            self._write(resource, before, decision.status.model_copy(update={"acting": (*known.acting, acting)}))
+            return self._act(identity, spec, before, decision)
+
+    def _act(self, identity: Identity, spec: ImportSpec, before: ImportStatus, decision: Decision) -> Outcome:
+        """What was decided, when the status says so."""
         told = _logger(identity, decision.status)
         events = _events(before.conditions, decision.status.conditions, decision.trouble)
         for event in events:
@@ -117,6 +132,7 @@ class Reconciler:
         for action in decision.actions:
             name = type(action).__name__
             try:
+                check()
                 told.info("does %s", name, extra={"action": name})
                 act(action, identity.namespace, spec.target.region, self.clients)
             except TroubleError as error:

@@ -15,6 +15,13 @@ Kind = Literal["Bucket", "Table"]
 Origin = Literal["Created", "Adopted"]
 
 
+class Acting(StatusModel):
+    """A pass that acts on the import outside (controller/fence.py)."""
+
+    by: str = Field(description="The controller's process, and the number of the pass.")
+    until: datetime = Field(description="It sends no request after this time.")
+
+
 class Run(StatusModel):
     """The one run of this import. Names derive from the import's UID (names.py)."""
 
@@ -189,6 +196,9 @@ class ImportStatus(StatusModel):
     resources: tuple[Resource, ...] = ()
     results: Results | None = None
     dashboard: Dashboard | None = None
+    acting: tuple[Acting, ...] = Field(
+        (), description="Passes that may still be acting; nothing is final before their time is over."
+    )
 
     def resource(self, kind: Kind) -> Resource | None:
         """The entry of that kind; an import uses one bucket and one table."""

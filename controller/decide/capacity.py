@@ -58,7 +58,8 @@ def release(p: Pass) -> bool:
         p.actions.extend(actions)
         if actions:
             return False
-    _note(p, entry.model_copy(update={"released": True}))
+    if not p.others_for():  # who may still change it is waited for, and it is looked at again
+        _note(p, entry.model_copy(update={"released": True}))
     return True
 
 

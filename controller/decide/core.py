@@ -103,7 +103,7 @@ def _after_the_end(p: Pass) -> float | None:
         spend(p, at_rest=True)
     if capacity.release(p):
         p.conditions.set("TableReady", "True", "Released", "the table has what it is left with")
-        return _expire(p)
+        return p.others_for() or _expire(p)
     if failed:
         message = f"the import has ended, but its table does not have its settings back: {failed.message}"
         p.conditions.set("TableReady", "False", failed.reason, message)

@@ -2,9 +2,13 @@
 
 Already gone is success. Nothing is removed that does not carry this import's UID. What cannot be removed is named
 in the conditions; the annotation lindorm.io/abandon: "true" lets the import go and leaves the rest.
+
+The import goes only when everything is seen to be gone and no other pass can make it again. That it may go is written
+into the status first: another controller's pass that began before then fails at its status, and one that begins
+after it does nothing.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller import names
 from controller.actions import (
@@ -24,6 +28,7 @@ from controller.observed import Observed, Trouble
 
 TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
 ABANDON = "lindorm.io/abandon"
+_GONE = "Deleted"
 
 
 def staged_prefixes(spec: ImportSpec, identity: Identity) -> tuple[str, ...]:
@@ -39,16 +44,18 @@ def decide_deletion(
 ) -> Decision:
     """The next step of an import that is being deleted; release=True when the finalizer may go."""
     p = Pass(identity, spec, before, seen, now, settings)
-    if before.run is None:
-        return Decision(before, release=True)  # nothing was ever created: names stand in the status before
+    if before.run is None or before.summary == _GONE:
+        return Decision(before, release=True)  # nothing was ever created: names stand before; or all is gone
     try:
-        requeue, release, trouble = _remove(p), False, None
+        requeue, trouble = _remove(p), None
+        if requeue is None:
+            requeue = 0.0 if p.actions else _wait_for_others(p)
         release = requeue is None
     except Held as held:
         requeue, release, trouble = held.requeue, False, held.trouble
     if seen.last_action and p.actions:
         p.report("Reconciling", seen.last_action)
-    p.update(summary="Deleting")
+    p.update(summary=_GONE if release else "Deleting")
     return Decision(p.finished_status(), tuple(p.actions), requeue, trouble, release)
 
 
@@ -66,6 +73,19 @@ def _remove(p: Pass) -> float | None:
         p.actions.append(DeleteConfigMap(names.rates(p.identity.name, p.identity.uid)))
     monitoring.remove(p)
     return _remove_table(p) or _remove_staging(p)
+
+
+def _wait_for_others(p: Pass) -> float | None:
+    left = p.others_for()
+    if not left:
+        return None
+    until = p.now + timedelta(seconds=left)
+    message = (
+        f"everything is removed; waiting until {until:%H:%M:%S} UTC, when nothing can come any more of a controller "
+        f"that was at work on this import and did not come back (annotation {ABANDON}=true: do not wait)"
+    )
+    p.working("Deleting", "OtherController", message)
+    return left
 
 
 def _remove_table(p: Pass) -> float | None:

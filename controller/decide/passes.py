@@ -18,13 +18,16 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Settings:
     """How this controller is set up. poll: seconds between looks at a running job; image: the job's, where the
-    spec names none; start_timeout: how long a JobManager may be broken before the import fails; prices: the plan's."""
+    spec names none; start_timeout: how long a JobManager may be broken before the import fails; prices: the plan's;
+    request_life: how long after a pass's last moment AWS may still take a request of it (S3: 15 minutes after its
+    signature; and a minute between the clocks)."""
 
     poll: float = 10.0
     image: str | None = None
     start_timeout: timedelta = timedelta(minutes=10)
     result_timeout: timedelta = timedelta(minutes=5)
     prices: Prices = field(default_factory=Prices.load)
+    request_life: timedelta = timedelta(minutes=16)
 
 
 class Decision(NamedTuple):
@@ -76,6 +79,11 @@ class Pass:
     def run(self) -> Run:
         assert self.status.run is not None, "allocated in the first pass"
         return self.status.run
+
+    def others_for(self) -> float:
+        """Seconds until no other pass, of another controller or a dead one, can change anything; 0: none can."""
+        left = (a.until + self.settings.request_life - self.now for a in self.before.acting)
+        return max(0.0, *(seconds.total_seconds() for seconds in left), 0.0)
 
     def update(self, **fields: object) -> None:
         self.status = self.status.model_copy(update=fields)

@@ -1,6 +1,7 @@
 """The controller's AWS in memory: botocore's events hand each call to aws_services.py, before anything is sent.
 
-The controller's own clients run unchanged, with botocore's checks of every parameter. Each call passes `before` and
+The controller's own clients run unchanged, with botocore's checks of every parameter, and a request that comes too
+late after its signature is refused. Each call passes `before` and
 `after`, which count, refuse, or end the controller's process.
 """
 
@@ -8,6 +9,7 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -83,7 +85,11 @@ class Aws:
         operation = getattr(services[call.service], xform_name(call.operation), None)
         assert operation is not None, f"aws_services.py does not know {call}"
         try:
+            signed = self.s3.now
             self.before(call)
+            # IAM User Guide, "Signing AWS API requests"; S3 API reference, "Authenticating requests".
+            if self.s3.now - signed > timedelta(minutes=15 if call.service == "s3" else 5):
+                raise Refused("RequestExpired", "Signature expired", 403)
             with self.lock:
                 parsed: Document = operation(**call.params)
         except Refused as refused:
@@ -110,6 +116,7 @@ def controllers_clients() -> Clients:
         context["params"] = params
 
     def answer(model: Any, context: Document, **_: Any) -> Any:
+        session.events.emit(f"before-send.{model.service_model.service_name}.{model.name}", request=None)
         return _current[0].answer(AwsCall(model.service_model.service_name, model.name, context["params"]))
 
     session.events.register("provide-client-params", remember)

@@ -34,6 +34,7 @@ _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "brokenSince", "finishedSince",
+    "acting",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 
@@ -154,6 +155,7 @@ class World:
             outcome = self.reconciler.run_pass("default", name, uid, self.memories.get(name))
         except Crash:
             self.memories.pop(name, None)
+            self.reconciler = replace(self.reconciler)  # a new process
             return None
         self.memories[name] = outcome.last_action
         found = self.api.get(PLURAL, name)
