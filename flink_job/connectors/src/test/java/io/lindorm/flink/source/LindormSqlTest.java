@@ -24,10 +24,15 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.TimeZone;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /** The connector as a user of Flink SQL meets it, against a strict server. */
 @Timeout(120)
@@ -159,21 +164,6 @@ class LindormSqlTest {
         assertEquals(0, lindorm.get("/state").get("settings").get("drop_next").asInt());
     }
 
-    @Test
-    void aSparseMatchIsReadInStepsThatKeepToTheTimeLimit() throws Exception {
-        // 6,000 rows at 10,000 a second take longer than a statement may; ten of them match.
-        lindorm.post("/settings", "{\"scan_rows_per_second\": 10000, \"statement_timeout_ms\": 150}");
-        TableEnvironment env = tables(
-                true, READINGS, "table-name", "readings", "scan.page-size", "200", "scan.split.number", "1", "scan.timestamp.column", "ts",
-                "scan.timestamp.start", "2023-01-10T00:00:00Z", "scan.timestamp.end", "2023-01-10T02:00:00Z");
-        int found = rows(env, "SELECT device, ts FROM t").size();
-        lindorm.post("/reset", "{}");
-        TableEnvironment plain = tables(true, READINGS, "table-name", "readings");
-        int expected = rows(plain, "SELECT device FROM t WHERE ts >= TIMESTAMP '2023-01-10 09:00:00' AND ts < TIMESTAMP '2023-01-10 11:00:00'").size();
-        assertEquals(expected, found);
-        assertTrue(found > 0 && found < ROWS / 100, found + " rows");
-    }
-
     private static String fails(String... options) {
         TableEnvironment env = tables(true, "a STRING, b INT", options);
         Exception error = assertThrows(Exception.class, () -> rows(env, "SELECT * FROM t"));
@@ -202,5 +192,90 @@ class LindormSqlTest {
     void aHashedKeyIsNamedAsWhatCannotBeScanned() {
         String said = fails("table-name", "hashed");
         assertTrue(said.contains("begins with hash32(a)"), said);
+    }
+
+    /** Every SQL block of the README, run as it stands but for the server's address and the file of the password. */
+    @Test
+    void theReadmesStatementsWork(@TempDir Path files) throws Exception {
+        Path password = Files.writeString(files.resolve("password"), StandIn.PASSWORD + "\n");
+        TableEnvironment env = TableEnvironment.create(EnvironmentSettings.inStreamingMode());
+        String readme = Files.readString(Path.of("README.md"));
+        Matcher blocks = Pattern.compile("```sql\n(.*?)```", Pattern.DOTALL).matcher(readme);
+        int queries = 0;
+        while (blocks.find()) {
+            String block = blocks.group(1)
+                    .replaceAll("'url' = '[^']*'", "'url' = '" + lindorm.url() + "'")
+                    .replace("/etc/lindorm/password", password.toString());
+            for (String statement : block.split(";\\s*(\n|$)")) {
+                if (statement.startsWith("SELECT")) {
+                    assertTrue(!rows(env, statement).isEmpty(), statement);
+                    queries++;
+                } else {
+                    env.executeSql(statement);
+                }
+            }
+        }
+        assertTrue(queries > 0 && env.listTables().length >= 2, "the README has lost its examples");
+        assertTrue(!rows(env, "SELECT * FROM temperatures").isEmpty());
+    }
+
+    @Test
+    void theReadmesTableHasEveryOptionAndNoOther() throws Exception {
+        Set<String> documented = new TreeSet<>();
+        for (String line : Files.readAllLines(Path.of("README.md"))) {
+            if (line.startsWith("| `") && line.split("\\|").length == 4) {
+                Matcher names = Pattern.compile("`([a-z.-]+)`").matcher(line.split("\\|")[1]);
+                while (names.find()) {
+                    documented.add(names.group(1));
+                }
+            }
+        }
+        LindormTableFactory factory = new LindormTableFactory();
+        Set<String> options = new TreeSet<>();
+        factory.requiredOptions().forEach(option -> options.add(option.key()));
+        factory.optionalOptions().forEach(option -> options.add(option.key()));
+        assertEquals(options, documented);
+    }
+
+    @Test
+    void allOptionsThatGoTogetherDo(@TempDir Path files) throws Exception {
+        Path rates = Files.writeString(files.resolve("rates.json"), "{\"rowsPerSecond\": 100000}");
+        TableEnvironment env = tables(
+                true, READINGS, "table-name", "readings", "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00Z",
+                "scan.timestamp.end", "2023-02-01T00:00:00Z", "scan.filter", "metric <> 'temp'", "scan.page-size", "500",
+                "scan.split.points", "device-000001;device-000003", "scan.split.number", "3", "scan.rows-per-second", "50000",
+                "scan.rates.path", rates.toString(), "scan.timeout", "30 s", "scan.retries", "2", "tls.mode", "PREFERRED");
+        int found = rows(env, "SELECT device FROM t").size();
+        TableEnvironment plain = tables(true, READINGS, "table-name", "readings");
+        assertEquals(
+                rows(plain, "SELECT device FROM t WHERE metric <> 'temp' AND ts >= TIMESTAMP '2023-01-01 09:00:00' AND ts < TIMESTAMP '2023-02-01 09:00:00'")
+                        .size(),
+                found);
+        assertTrue(found > 0);
+        String served = lindorm.get("/served").toString();
+        assertTrue(served.contains("_l_operation_timeout_(30000)"), "the server keeps the time limit");
+    }
+
+    @Test
+    void afterTheLastRetryTheTaskFailsAndSaysWhy() throws Exception {
+        lindorm.post("/settings", "{\"resource_limit_next\": 1000}");
+        TableEnvironment env = tables(true, READINGS, "table-name", "readings", "scan.retries", "1");
+        Exception error = assertThrows(Exception.class, () -> rows(env, "SELECT device FROM t"));
+        assertTrue(ExceptionUtils.stringifyException(error).contains("failed 2 times; the last error: "), ExceptionUtils.stringifyException(error));
+    }
+
+    @Test
+    void namesThatAreReservedWordsAndTextThatIsNoUtf8AndTheEndsOfTimeAreRead() throws Exception {
+        lindorm.execute(
+                "CREATE TABLE `order` (`select` VARCHAR, `timestamp` TIMESTAMP, `size` DOUBLE, `group` VARCHAR, PRIMARY KEY (`select`, `timestamp`))",
+                "UPSERT INTO `order` VALUES ('a', '0001-01-01 00:00:00', 1.7976931348623157e308, 'x')",
+                "UPSERT INTO `order` VALUES ('b', '9999-12-31 23:59:59.999', NULL, NULL)",
+                "UPSERT INTO `order` VALUES ('', '2023-01-01 00:00:00', -0.0, '')");
+        TableEnvironment env = tables(
+                true, "`select` STRING, `timestamp` TIMESTAMP_LTZ(3), `size` DOUBLE, `group` STRING", "table-name", "order");
+        List<String> found = rows(env, "SELECT `select`, `timestamp`, `size`, `group` FROM t").stream().map(Row::toString).sorted().toList();
+        assertEquals(3, found.size());
+        assertTrue(found.toString().contains("0001-01-01T00:00:00Z, 1.7976931348623157E308, x"), found.toString());
+        assertTrue(found.toString().contains("9999-12-31T23:59:59.999Z, null, null"), found.toString());
     }
 }
