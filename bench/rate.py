@@ -35,9 +35,9 @@ def measure(
         for part in PARTS:
             pipelines.write_rate(cluster, target, round(table_units * part))
             time.sleep(_SETTLE)
-            minutes = [units / (table_units * part) for units in _minutes(_samples(gate, target, seconds))]
-            worst += [min(minutes), max(minutes)]
-            say(f"rate, {table_units * part:g} units a second: {min(minutes):.1%} to {max(minutes):.1%} in any minute")
+            parts = [units / (table_units * part) for units in minutes(_samples(gate, target, seconds))]
+            worst += [min(parts), max(parts)]
+            say(f"rate, {table_units * part:g} units a second: {min(parts):.1%} to {max(parts):.1%} in any minute")
         if (state := cluster.job(job)["state"]) != "RUNNING":
             raise BenchError(f"the job that writes {target} is {state}, too early to be looked at")
         cluster.abandon([job])
@@ -54,7 +54,7 @@ def _samples(gate: capacity.Gate, target: str, seconds: int) -> list[tuple[float
     return found
 
 
-def _minutes(samples: Sequence[tuple[float, float]]) -> list[float]:
+def minutes(samples: Sequence[tuple[float, float]]) -> list[float]:
     """Units a second in each minute."""
     pairs = zip(samples, samples[MINUTE:], strict=False)
     return [(after - before) / (later - at) for (at, before), (later, after) in pairs]

@@ -7,6 +7,7 @@ import pytest
 from bench.capacity import SHAPES, ZIPF_EXPONENT, ZIPF_KEYS, figures_of, zipf_keys, zipf_shares
 from bench.cpu import Sample, Slope, steady
 from bench.profile import PARTS, flame_graph, samples, shares
+from bench.rate import minutes
 from bench.results import case, of_slope, ratio, rounded
 
 
@@ -115,3 +116,14 @@ def test_a_flame_graph_names_each_frame_and_its_share() -> None:
     assert "org.apache.flink.Task.run 100.0%" in drawn
     assert "java.util.HashMap.put 50.0%" in drawn
     assert "a &lt;title&gt;" in drawn
+
+
+def test_every_minute_of_a_rate_is_looked_at() -> None:
+    # A unit a second, but for a burst of 30 in the 70th second.
+    samples = [(float(second), float(second + (30 if second >= 70 else 0))) for second in range(131)]
+
+    found = minutes(samples)
+
+    assert len(found) == 71
+    assert min(found) == 1.0
+    assert max(found) == 1.5

@@ -8,6 +8,7 @@ import org.slf4j.LoggerFactory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -15,7 +16,6 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -45,11 +45,12 @@ public final class ItemWriter implements AutoCloseable {
 
     private static final long FIRST_PAUSE_NANOS = 50_000_000L;
     private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
-    private static final long GIVE_UP_NANOS = TimeUnit.MINUTES.toNanos(2);
+    private static final Duration GIVE_UP = Duration.ofMinutes(2);
     private static final double BURST_SECONDS = 1;
 
     private final BatchWrite dynamoDb;
     private final Consumer<Throwable> onFailure;
+    private final Duration giveUp;
     private final List<Thread> threads = new ArrayList<>();
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -88,10 +89,13 @@ public final class ItemWriter implements AutoCloseable {
      * @param onFailure told, once, of an error after which nothing more is written
      * @param written how many items were written before, by the writers that this one continues
      * @param waiting the items that those had not written
+     * @param giveUp how long there may be no answer
      */
-    ItemWriter(BatchWrite dynamoDb, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
+    ItemWriter(
+            BatchWrite dynamoDb, Consumer<Throwable> onFailure, long written, Collection<Item> waiting, Duration giveUp) {
         this.dynamoDb = dynamoDb;
         this.onFailure = onFailure;
+        this.giveUp = giveUp;
         this.written = written;
         long now = System.nanoTime();
         this.given = new Pace(BURST_SECONDS, now);
@@ -102,10 +106,10 @@ public final class ItemWriter implements AutoCloseable {
         waiting.forEach(lanes::add);
     }
 
-    /** A writer to a table, as {@link #ItemWriter(BatchWrite, Consumer, long, Collection)}; {@link #start} begins. */
+    /** A writer to a table, which gives up after two minutes without an answer; {@link #start} begins. */
     public static ItemWriter to(
             Target target, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
-        return new ItemWriter(BatchWrite.to(target, MAX_IN_FLIGHT), onFailure, written, waiting);
+        return new ItemWriter(BatchWrite.to(target, MAX_IN_FLIGHT), onFailure, written, waiting, GIVE_UP);
     }
 
     /**
@@ -397,8 +401,9 @@ public final class ItemWriter implements AutoCloseable {
             }
             if (failingSince == 0) {
                 failingSince = now;
-            } else if (now - failingSince > GIVE_UP_NANOS) {
-                throw new UncheckedIOException("DynamoDB has not answered for two minutes; the last error: " + e.getMessage(), e);
+            } else if (now - failingSince > giveUp.toNanos()) {
+                throw new UncheckedIOException("DynamoDB has not answered for " + giveUp.toSeconds()
+                        + " s; the last error: " + e.getMessage(), e);
             }
             if (pausedUntil - now <= 0) {
                 pause = Math.min(LONGEST_PAUSE_NANOS, Math.max(FIRST_PAUSE_NANOS, 2 * pause));
