@@ -104,7 +104,9 @@ class KeyCutsTest {
         List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false));
         TreeSet<List<Object>> rows = table(key, 5_000, i -> List.of(String.format(form, i * 3571L)));
         List<Integer> sizes = plan(key, rows, 32, true);
-        assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 1_250, sizes.toString());
+        // The space is cut evenly, and numbers of different lengths do not fill it so: half of these begin with 1. No query
+        // that is cheap tells how many rows lie where, so such a part is cut again when it is read.
+        assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 1_060, sizes.toString());
     }
 
     @Test
