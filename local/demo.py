@@ -98,7 +98,11 @@ class World:
 
     def create_secret(self, name: str = "lindorm", password: str | None = None) -> None:
         env = self.stack.environment
-        data = {"username": env["LINDORM_USERNAME"], "password": password or env["LINDORM_PASSWORD"]}
+        data = {
+            "username": env["LINDORM_USERNAME"],
+            "password": password or env["LINDORM_PASSWORD"],
+            "ca.crt": Path(env["LINDORM_CA_FILE"]).read_text(),
+        }
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data=data)
         try:
             self.core.create_namespaced_secret(self.namespace, body)

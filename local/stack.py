@@ -186,6 +186,7 @@ class Stack:
                 "LINDORM_URL": f"jdbc:mysql://127.0.0.1:{self._ports['lindorm']}/default",
                 "LINDORM_USERNAME": LINDORM_USER,
                 "LINDORM_PASSWORD": LINDORM_PASSWORD,
+                "LINDORM_CA_FILE": str(self.folder / "lindorm-tls" / "ca.crt"),
             }
 
     def _write_env(self) -> None:
@@ -413,6 +414,7 @@ class Stack:
             *("--data", str(self.folder / "lindorm")),
             *("--user", LINDORM_USER),
             *("--password", LINDORM_PASSWORD),
+            *("--tls", str(self.folder / "lindorm-tls")),
         ]
         self._start_with_ready_file("lindorm", "local.lindorm", arguments)
 

@@ -55,8 +55,9 @@ def secrets_in(world: World, name: str) -> list[str]:
     return [place for place, text in places.items() if password in text]
 
 
-def test_an_import_brings_every_row_of_the_range_and_cleans_up(world: World) -> None:
-    document = named(world, "plain")
+def test_an_import_over_verified_tls_brings_every_row_of_the_range_and_cleans_up(world: World) -> None:
+    url = world.stack.environment["LINDORM_URL"].replace("127.0.0.1", "localhost")  # what the certificate names
+    document = named(world, "plain", **{"source.url": url, "source.tls": {"mode": "VerifyIdentity"}})
     world.apply(document)
     found = world.wait_ended("plain")
     assert condition(found, "Complete") == "True", told(found)
