@@ -157,6 +157,8 @@ class AnswerServer:
             raise BenchError(f"the server that only answers did not start:\n{self._process.tail()}")
 
     def stop(self) -> None:
+        if self._connection:
+            self._connection.close()
         if self._process:
             self._process.end()
 

@@ -185,7 +185,8 @@ def _permissions(
         return None
     question = Question(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
     region = spec.target.region
-    return clients.look_at_permissions(clients.iam(region), clients.sts(region), clients.kube, question)
+    iam, sts = clients.iam(region), clients.sts(region)
+    return clients.look_at_permissions(iam, sts, clients.kube, question, clients.asked)
 
 
 def _throttling(

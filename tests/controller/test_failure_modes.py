@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.controller.test_many import CALLS_A_MINUTE
+from tests.controller.test_many import CALLS_A_MINUTE, CALLS_TO_START
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "failure-modes.md").read_text()
@@ -52,3 +52,8 @@ def test_every_fault_that_a_test_puts_into_a_whole_life_has_a_row() -> None:
 def test_the_calls_a_minute_are_those_that_the_test_allows() -> None:
     told = {call: int(count) for call, count in re.findall(r"^\| `([^`]+)` \| (\d+) \|$", PAGE, re.MULTILINE)}
     assert told == CALLS_A_MINUTE
+
+
+def test_the_calls_until_the_submission_are_those_that_the_test_allows() -> None:
+    told = {call: int(count) for call, count in re.findall(r"^\| `([^`]+)` \| (\d+) times \|$", PAGE, re.MULTILINE)}
+    assert told == CALLS_TO_START
