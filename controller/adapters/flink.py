@@ -31,7 +31,7 @@ def _get(session: requests.Session, url: str, **params: str) -> Any:
 def _look(session: requests.Session, job: str) -> JobSeen:
     details = _get(session, job)
     counts = _counts(session, job, details["vertices"])
-    checkpoints = _get(session, f"{job}/checkpoints")
+    checkpoints = _checkpoints(session, job)
     latest = (checkpoints.get("latest") or {}).get("completed") or {}
     failure, hopeless = _failure(_get(session, f"{job}/exceptions", maxExceptions="1"))
     at = latest.get("latest_ack_timestamp")
@@ -45,8 +45,18 @@ def _look(session: requests.Session, job: str) -> JobSeen:
         checkpoint=latest.get("external_path"),
         checkpoint_time=datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0) if at else None,
         failure=failure,
+        failed=details["state"] == "FAILED",
         hopeless=hopeless,
     )
+
+
+def _checkpoints(session: requests.Session, job: str) -> Any:
+    """None of a job that has none at all, such as the one that Flink shows for a main that failed."""
+    answer = session.get(f"{job}/checkpoints", timeout=_TIMEOUT)
+    if answer.status_code == 404:
+        return {}
+    answer.raise_for_status()
+    return answer.json()
 
 
 def _restarts(metrics: list[dict[str, Any]]) -> int:

@@ -34,7 +34,7 @@ FINALIZER = "lindorm.io/finalizer"
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
-    "brokenSince", "finishedSince",
+    "brokenSince", "finishedSince", "waitingSince",
     "acting",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip

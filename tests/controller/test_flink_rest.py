@@ -22,16 +22,17 @@ class Flink:
     """One job with two vertices, the second of which is the items operator's."""
 
     def __init__(self) -> None:
+        self.state = "RUNNING"
         self.sums: dict[str, float] = dict(SUMS)
         self.exceptions = NO_FAILURE
-        self.checkpoints: dict[str, Any] = {"latest": {"completed": None}}
+        self.checkpoints: dict[str, Any] | None = {"latest": {"completed": None}}
         self.restarts = [{"id": "numRestarts", "value": "2"}]
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         job = f"/jobs/{JOB}"
         asked = query.get("get", [""])[0].split(",")
         return {
-            job: {"vertices": [{"id": "v1"}, {"id": "v2"}]},
+            job: {"state": self.state, "vertices": [{"id": "v1"}, {"id": "v2"}]},
             f"{job}/checkpoints": self.checkpoints,
             f"{job}/exceptions": self.exceptions,
             f"{job}/metrics": self.restarts,
@@ -103,6 +104,17 @@ def test_the_jobs_own_words_are_final(base: str, flink: Flink) -> None:
 def test_any_other_failure_is_told_by_its_root_cause_and_may_be_retried(base: str, flink: Flink) -> None:
     flink.failed("java.lang.RuntimeException: outer\n\tat a\nCaused by: A: middle\nCaused by: B: disk full\n\tat b")
     assert (seen(base).failure, seen(base).hopeless) == ("B: disk full", False)
+
+
+def test_a_main_that_failed_is_told_although_its_job_has_no_checkpoints(base: str, flink: Flink) -> None:
+    """FLINK-37370: the operator goes on saying RECONCILING, for Flink answers 404 when it asks for checkpoints."""
+    flink.state, flink.checkpoints = "FAILED", None
+    flink.failed("org.apache.flink.client.program.ProgramInvocationException: no such column\n\tat a")
+    found = seen(base)
+    assert found.failed
+    assert found.failure == "org.apache.flink.client.program.ProgramInvocationException: no such column"
+    flink.state = "RUNNING"
+    assert not seen(base).failed
 
 
 @pytest.mark.parametrize("value", [None, "not a list"])

@@ -39,7 +39,7 @@ CALLS_A_MINUTE = {
     "get lindormimports": 6,
     "update lindormimports/status": 6,
     "get flinkdeployments": 6,
-    "get configmaps": 6,
+    "get configmaps": 12,
     "dynamodb:DescribeTable": 6,
     "cloudwatch:GetMetricData": 1,
     "cloudwatch:PutMetricData": 1,

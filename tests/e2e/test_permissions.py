@@ -29,7 +29,7 @@ _OPERATIONS = {
     ("DELETE", "uploadId"): "AbortMultipartUpload",
 }
 
-# What the stand-ins give no cause for. Hadoop's S3A aborts an upload of which S3 refused a part, or that it cannot finish
+# What the stand-ins give no cause for. Hadoop's S3A aborts an upload of which S3 refused a part or that it cannot end
 # (hadoop-aws, S3ABlockOutputStream); without the permission the parts would stay and cost money.
 ONLY_IN_TROUBLE = ("s3:AbortMultipartUpload",)
 
