@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import capacity, controllers, direct, memory, profile, resume
+from bench import capacity, clients, controllers, direct, memory, profile, rate, resume
 from bench.lab import Lab
 from bench.machine import describe
 from bench.report import PICTURE, PROFILE, picture, replace_section, section
@@ -29,7 +29,7 @@ RESULTS = REPOSITORY / "bench" / "results.json"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 FOLDER = REPOSITORY / ".stack" / "bench"
 PARTS = ("kube", "dev-venv", "job-venv", "job-jar", "dynamodb-local", "flink", "bench")
-FAMILIES = ("direct", "profile", "memory", "capacity", "resume", "controller")
+FAMILIES = ("direct", "client", "profile", "memory", "capacity", "rate", "resume", "controller")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Effort:
     controller_seconds: float
     heaps: tuple[int, ...]
     profile: bool
+    client_items: int
+    rate_seconds: int
 
 
 FULL = Effort(
@@ -59,7 +61,7 @@ FULL = Effort(
     script_rows=100_000,
     rounds=3,
     stock_halves=True,
-    capacity_groups=(("even", "neighbours"), ("zipf", "hot", "hot.shards")),
+    capacity_groups=(("even", "neighbours"), ("zipf", "zipf.steep", "hot", "hot.shards")),
     capacity_scale=0.1,
     capacity_seconds=40.0,
     capacity_rounds=2,
@@ -69,6 +71,8 @@ FULL = Effort(
     controller_seconds=120.0,
     heaps=(512, 256, 128, 96, 64, 48),
     profile=True,
+    client_items=1_000_000,
+    rate_seconds=90,
 )
 QUICK = Effort(
     rows=400_000,
@@ -86,6 +90,8 @@ QUICK = Effort(
     controller_seconds=20.0,
     heaps=(),
     profile=False,
+    client_items=0,
+    rate_seconds=0,
 )
 
 
@@ -115,6 +121,8 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
         lab.stock.start()
         if wanted("direct"):
             found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
+        if wanted("client") and effort.client_items:
+            found |= clients.measure(lab, effort.client_items, effort.rounds, say)
         if wanted("profile") and effort.profile:
             found |= profile.measure(lab, PAGE.parent / PROFILE, say)
         if wanted("memory") and effort.heaps:
@@ -129,6 +137,10 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
                 effort.capacity_seconds,
                 effort.capacity_rounds,
                 say,
+            )
+        if wanted("rate") and effort.rate_seconds:
+            found |= rate.measure(
+                FOLDER / "dynamodb", lab.database, lab.project, effort.capacity_scale, effort.rate_seconds, say
             )
         if wanted("resume"):
             found |= resume.measure(lab, effort.resume_rounds, effort.resume_checkpoint_seconds, say)

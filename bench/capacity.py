@@ -33,8 +33,8 @@ TABLE_UNITS = 4_000
 PARTITION_UNITS = 1_000
 ZIPF_KEYS = 1_000
 ZIPF_EXPONENT = 1.3
+STEEP_EXPONENT = 2.0
 SHARDS = 16
-_RAMP = 12.0  # seconds from the last job's first item until all count as steady
 _PATIENCE = 120.0
 _MORE_ROWS = 4  # times what the table takes meanwhile: the first job of a group waits for the start of the last
 
@@ -42,7 +42,8 @@ _MORE_ROWS = 4  # times what the table takes meanwhile: the first job of a group
 @dataclass(frozen=True)
 class Shape:
     """A table to import. device, second: SQL of `seq`; allowed: the share of the table's units that the partitions'
-    limits allow, with keys coming in this order."""
+    limits allow in the long run, with keys coming in this order; exponent: of Zipf's law, for the keys; ramp: seconds
+    from the last job's first item until all count as steady."""
 
     name: str
     device: str
@@ -50,15 +51,17 @@ class Shape:
     key: tuple[str, ...]
     allowed: float
     shards: int | None = None
+    exponent: float | None = None
+    ramp: float = 12.0
 
     @property
     def table(self) -> str:
         return "capacity_" + self.name.replace(".", "_")
 
 
-def zipf_shares() -> list[float]:
+def zipf_shares(exponent: float) -> list[float]:
     """Each key's share of the rows, the hottest first."""
-    weights = [1 / rank**ZIPF_EXPONENT for rank in range(1, ZIPF_KEYS + 1)]
+    weights = [1 / rank**exponent for rank in range(1, ZIPF_KEYS + 1)]
     return [weight / sum(weights) for weight in weights]
 
 
@@ -69,7 +72,24 @@ SHAPES = (
     # 1,000 rows a device, in key order: neighbours in Lindorm that hit one partition.
     Shape("neighbours", "CONCAT('dev-', LPAD(seq DIV 1000, 8, '0'))", "MOD(seq, 1000)", ("device", "ts"), 1.0),
     # In the order of time, as a table whose key begins with it: each key comes with its share, all the time.
-    Shape("zipf", "CONCAT('dev-', LPAD(number, 8, '0'))", "seq", ("ts", "device"), _ONE_PARTITION / zipf_shares()[0]),
+    Shape(
+        "zipf",
+        "CONCAT('dev-', LPAD(number, 8, '0'))",
+        "seq",
+        ("ts", "device"),
+        _ONE_PARTITION / zipf_shares(ZIPF_EXPONENT)[0],
+        exponent=ZIPF_EXPONENT,
+    ),
+    # So steep that the writers' rooms are full of the first key's rows when it counts, as in a long import.
+    Shape(
+        "zipf.steep",
+        "CONCAT('dev-', LPAD(number, 8, '0'))",
+        "seq",
+        ("ts", "device"),
+        _ONE_PARTITION / zipf_shares(STEEP_EXPONENT)[0],
+        exponent=STEEP_EXPONENT,
+        ramp=75.0,
+    ),
     Shape("hot", "'dev-00000000'", "seq", ("device", "ts"), _ONE_PARTITION),
     Shape("hot.shards", "'dev-00000000'", "seq", ("device", "ts"), 1.0, SHARDS),
 )
@@ -78,15 +98,15 @@ SHAPES = (
 def fill(database: MariaDB, shape: Shape, rows: int) -> None:
     """Make the table of a shape."""
     key = ", ".join(shape.key)
-    if shape.name == "zipf":
-        database.create_with(shape.table, zipf_keys(rows), shape.device, shape.second, key)
+    if shape.exponent:
+        database.create_with(shape.table, zipf_keys(rows, shape.exponent), shape.device, shape.second, key)
     else:
         database.create(shape.table, rows, shape.device, shape.second, key)
 
 
-def zipf_keys(rows: int) -> list[int]:
+def zipf_keys(rows: int, exponent: float) -> list[int]:
     """A key for each row, the same every time."""
-    sums = list(itertools.accumulate(zipf_shares()))
+    sums = list(itertools.accumulate(zipf_shares(exponent)))
     chance = random.Random(8)  # noqa: S311 - not a secret
     return [min(bisect.bisect(sums, chance.random()), ZIPF_KEYS - 1) for _ in range(rows)]
 
@@ -154,10 +174,11 @@ def measure(
 
     clusters: `project`, `stock` or both, running, with at least two slots for each shape of a group.
     """
-    rows = int(TABLE_UNITS * scale * (seconds + _RAMP) * _MORE_ROWS)
     by_name = {shape.name: shape for shape in SHAPES}
-    for shape in SHAPES:
-        fill(database, shape, rows)
+    for group in groups:
+        ramp = max(by_name[name].ramp for name in group)
+        for name in group:
+            fill(database, by_name[name], int(TABLE_UNITS * scale * (seconds + ramp) * _MORE_ROWS))
     measured: dict[str, list[dict[str, float]]] = {}
     with Gate(folder, scale) as gate:
         for number, group, kind in itertools.product(range(rounds), groups, clusters):
@@ -190,13 +211,13 @@ def _run(
     for target, shape in targets.items():
         gate.create(target)
         jobs[target] = (
-            _project_job(cluster, database, shape, target, gate.url, round(TABLE_UNITS * scale))
+            project_job(cluster, database, shape, target, gate.url, round(TABLE_UNITS * scale))
             if kind == "project"
             else pipelines.stock(cluster, database, shape.table, gate.url, target)
         )
     if not wait_until(lambda: all(gate.counts(target) for target in targets), _PATIENCE):
         raise BenchError(f"some of {', '.join(targets)} get no items: see {cluster.folder / 'log'}")
-    time.sleep(_RAMP)
+    time.sleep(max(shape.ramp for shape in shapes))
     before, started = {target: gate.counts(target) for target in targets}, time.monotonic()
     time.sleep(seconds)
     after, elapsed = {target: gate.counts(target) for target in targets}, time.monotonic() - started
@@ -227,7 +248,8 @@ def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], 
     }
 
 
-def _project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
+def project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
+    """Submit the job that writes a shape with two writers and so many units a second; its id."""
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
     return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"}, units)

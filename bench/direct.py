@@ -13,8 +13,8 @@ _POSTERS = 4  # connections of the bare poster: enough to keep two cores busy
 
 def measure(lab: Lab, rounds: int, script_rows: int, stock_halves: bool, say: Callable[[str], None]) -> dict[str, Case]:
     """One round that warms up, then `rounds` of everything in turn. stock_halves: stock source and sink alone, too."""
-    source_floor = Floor(lab.layout, "KeysetLoop", lab.database.url(*_KEYSET), MANY_READINGS, "2000")
-    sink_floor = Floor(lab.layout, "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
+    source_floor = Floor(lab.layout.bench / "lib", "KeysetLoop", lab.database.url(*_KEYSET), MANY_READINGS, "2000")
+    sink_floor = Floor(lab.layout.bench / "lib", "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
     runs: dict[str, Callable[[], Slope]] = {
         "direct.project": lab.project_direct,
         "direct.stock": lab.stock_direct,

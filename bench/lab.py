@@ -159,8 +159,8 @@ class Lab:
 class Floor:
     """A small Java program that does a round whenever it is told to (io.lindorm.bench.Rounds)."""
 
-    def __init__(self, layout: Layout, main: str, *arguments: str) -> None:
-        classpath = f"{layout.bench / 'lib'}/*"
+    def __init__(self, jars: Path, main: str, *arguments: str) -> None:
+        classpath = f"{jars}/*"
         java = [java_tool("java"), "-Xmx512m", "-cp", classpath, f"io.lindorm.bench.{main}"]
         self._process = subprocess.Popen(
             [*java, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -99,13 +99,18 @@ def project(
     file = cluster.folder / f"job-{config['target']['table']}.json"
     file.write_text(json.dumps(config))
     secrets = credentials(cluster.folder / "credentials")
-    rates = cluster.folder / f"rates-{config['target']['table']}"
-    rates.mkdir(exist_ok=True)
-    (rates / "rates.json").write_text(
-        json.dumps({"version": 1, "writeUnitsPerSecond": write_units, "rowsPerSecond": None})
-    )
+    rates = write_rate(cluster, config["target"]["table"], write_units)
     arguments = ["--config", str(file), "--credentials", str(secrets), "--rates", str(rates)]
     return cluster.submit_main(arguments, {**AWS, "AWS_ENDPOINT_URL_DYNAMODB": endpoint}, configuration or {})
+
+
+def write_rate(cluster: Cluster, table: str, write_units: int | None) -> Path:
+    """The folder with the rates file of the job that writes a table; written anew, as the controller does."""
+    folder = cluster.folder / f"rates-{table}"
+    folder.mkdir(exist_ok=True)
+    rates = {"version": 1, "writeUnitsPerSecond": write_units, "rowsPerSecond": None}
+    (folder / "rates.json").write_text(json.dumps(rates))
+    return folder
 
 
 def main_module() -> ModuleType:

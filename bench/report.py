@@ -24,6 +24,9 @@ _TARGETS: tuple[tuple[str, str, str, float, bool], ...] = (
     ("capacity.neighbours", "capacityUsed", "neighbours: share of the table's capacity used", 0.95, False),
     ("capacity.neighbours", "throttledShare", "neighbours: share of puts throttled", 0.02, True),
     ("capacity.zipf", "usedOfAllowed", "Zipf keys: share used of what partitions allow", 0.90, False),
+    ("capacity.zipf.steep", "usedOfAllowed", "steeper Zipf keys: share used of what partitions allow", 0.90, False),
+    ("rate", "leastOfRate", "the given rate: least of it in any minute", 0.98, False),
+    ("rate", "mostOfRate", "the given rate: most of it in any minute", 1.02, True),
 )
 
 _PIPELINES = (
@@ -42,6 +45,7 @@ _SHAPES = (
     ("even", "evenly spread keys"),
     ("neighbours", "neighbours (1,000 rows a device, in key order)"),
     ("zipf", "Zipf keys (exponent 1.3, 1,000 keys)"),
+    ("zipf.steep", "steeper Zipf keys (exponent 2)"),
     ("hot", "one hot key"),
     ("hot.shards", "one hot key, 16 shards"),
 )

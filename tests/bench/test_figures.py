@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from bench.capacity import SHAPES, ZIPF_KEYS, figures_of, zipf_keys, zipf_shares
+from bench.capacity import SHAPES, ZIPF_EXPONENT, ZIPF_KEYS, figures_of, zipf_keys, zipf_shares
 from bench.cpu import Sample, Slope, steady
 from bench.profile import PARTS, flame_graph, samples, shares
 from bench.results import case, of_slope, ratio, rounded
@@ -50,11 +50,11 @@ def test_a_slope_becomes_figures_with_their_unit_in_the_name() -> None:
 
 
 def test_zipf_keys_come_with_their_shares() -> None:
-    keys = zipf_keys(20_000)
+    keys = zipf_keys(20_000, ZIPF_EXPONENT)
 
     assert max(keys) < ZIPF_KEYS
-    assert Counter(keys)[0] / 20_000 == pytest.approx(zipf_shares()[0], abs=0.01)
-    assert keys == zipf_keys(20_000)
+    assert Counter(keys)[0] / 20_000 == pytest.approx(zipf_shares(ZIPF_EXPONENT)[0], abs=0.01)
+    assert keys == zipf_keys(20_000, ZIPF_EXPONENT)
 
 
 def test_the_hottest_zipf_key_alone_limits_what_partitions_allow() -> None:

@@ -7,7 +7,6 @@ import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -44,14 +43,6 @@ public final class ItemWriter implements AutoCloseable {
     /** A batch that is not full waits so long for more. */
     private static final long LINGER_NANOS = 5_000_000L;
 
-    /** Items are taken in up to so many, and further, up to a multiple of time and bytes, where few lanes are open. */
-    private static final int ITEMS_ALWAYS = 2_000;
-
-    private static final int MAX_ITEMS = 50_000;
-    private static final long MAX_BYTES = 32L * 1024 * 1024;
-    private static final double MAX_SECONDS = 20;
-    private static final int LANES_ENOUGH = 2 * Lanes.MAX_BATCH_ITEMS;
-
     private static final long FIRST_PAUSE_NANOS = 50_000_000L;
     private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
     private static final long GIVE_UP_NANOS = TimeUnit.MINUTES.toNanos(2);
@@ -66,18 +57,18 @@ public final class ItemWriter implements AutoCloseable {
     private final Condition change = lock.newCondition();
     private final Condition turn = lock.newCondition();
     /** For the thread that hands in. */
-    private final Condition room = lock.newCondition();
+    private final Condition hasRoom = lock.newCondition();
 
     // All that follows is read and changed under the lock.
     private final Pace given;
     private final Lanes lanes;
+    private final Room room;
     private final Set<Item> inFlight = Collections.newSetFromMap(new IdentityHashMap<>());
     private boolean isTurnTaken;
     private int requests;
     private int maxRequests = FIRST_IN_FLIGHT;
     private long lastTake;
     private boolean isDraining;
-    private boolean isFull;
     private boolean isClosed;
     private Throwable failure;
     /** When the errors began that no answer has come between; 0 where the last request was answered. */
@@ -105,6 +96,7 @@ public final class ItemWriter implements AutoCloseable {
         long now = System.nanoTime();
         this.given = new Pace(BURST_SECONDS, now);
         this.lanes = new Lanes(given, now);
+        this.room = new Room(lanes);
         this.pausedUntil = now;
         this.lastTake = now;
         waiting.forEach(lanes::add);
@@ -146,8 +138,8 @@ public final class ItemWriter implements AutoCloseable {
         lock.lock();
         try {
             throwFailure();
-            while (isFull()) {
-                room.await();
+            while (room.isFull(System.nanoTime())) {
+                hasRoom.await();
                 throwFailure();
             }
             lanes.add(item);
@@ -158,26 +150,6 @@ public final class ItemWriter implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-    }
-
-    /**
-     * Whether no more should be taken in: with as many open lanes as fill two batches a few items are enough; with
-     * fewer, because partitions are full, more are taken in to find others, up to what is written in 20 seconds.
-     */
-    private boolean isFull() {
-        if (!isFull && lanes.size() < ITEMS_ALWAYS && lanes.bytes() < MAX_BYTES) {
-            return false;
-        }
-        long now = System.nanoTime();
-        double perSecond = lanes.recentRate(now);
-        // Room comes in steps, so that the thread that hands in is not woken for each item.
-        int step = isFull ? (int) Math.max(1, Math.min(ITEMS_ALWAYS / 4, perSecond / 10)) : 0;
-        int size = lanes.size() + step;
-        isFull = size >= ITEMS_ALWAYS
-                && (lanes.openLanes() >= LANES_ENOUGH
-                        || size >= Math.min(MAX_ITEMS, Math.max(ITEMS_ALWAYS, MAX_SECONDS * perSecond)))
-                || lanes.bytes() >= MAX_BYTES;
-        return isFull;
     }
 
     private void throwFailure() throws IOException {
@@ -198,7 +170,7 @@ public final class ItemWriter implements AutoCloseable {
             change.signal();
             while (lanes.size() > 0 || !inFlight.isEmpty()) {
                 throwFailure();
-                room.await();
+                hasRoom.await();
             }
             throwFailure();
             isDraining = false;
@@ -372,32 +344,12 @@ public final class ItemWriter implements AutoCloseable {
             settle(batch, dynamoDb.put(batch));
         } catch (DynamoDbException e) {
             if (batch.size() == 1 || !e.code().equals("ValidationException")) {
-                throw userError(e, batch);
+                throw e.forUser(batch.get(0));
             }
             // Something in it is wrong: only alone can an item be told from the others.
             batch.forEach(item -> put(List.of(item)));
         } catch (IOException e) {
             retryLater(batch, e);
-        }
-    }
-
-    private static RuntimeException userError(DynamoDbException e, List<Item> batch) {
-        switch (e.code()) {
-            case "AccessDeniedException":
-                return new UserError("DynamoDB does not let the job write: " + e.getMessage()
-                                + ". The job's role needs dynamodb:BatchWriteItem on the table", e)
-                        .endingTheJob();
-            case "ResourceNotFoundException":
-                return new UserError("DynamoDB does not know the table: " + e.getMessage()
-                                + ". Is it there, in this region, and active?", e)
-                        .endingTheJob();
-            case "ValidationException":
-                return new UserError("DynamoDB does not take the item with the key "
-                                + new String(batch.get(0).partitionKey(), StandardCharsets.UTF_8) + " "
-                                + new String(batch.get(0).sortKey(), StandardCharsets.UTF_8) + ": " + e.getMessage(), e)
-                        .endingTheJob();
-            default:
-                return new UserError("DynamoDB refuses to write: " + e.code() + ": " + e.getMessage(), e).endingTheJob();
         }
     }
 
@@ -462,8 +414,8 @@ public final class ItemWriter implements AutoCloseable {
 
     /** Lets the thread that hands in go on, where it may. */
     private void answered() {
-        if (isDraining ? lanes.size() == 0 && inFlight.isEmpty() : isFull && !isFull()) {
-            room.signal();
+        if (isDraining ? lanes.size() == 0 && inFlight.isEmpty() : room.wasFull() && !room.isFull(System.nanoTime())) {
+            hasRoom.signal();
         }
     }
 
@@ -475,7 +427,7 @@ public final class ItemWriter implements AutoCloseable {
             }
             failure = e;
             change.signal();
-            room.signal();
+            hasRoom.signal();
         } finally {
             lock.unlock();
         }

@@ -11,12 +11,6 @@ final class RateKeeper implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(RateKeeper.class);
     private static final long PERIOD_MILLIS = 1_000;
 
-    /** A writer that the rate held back for more than this part of the time could use more. */
-    private static final double HELD_BACK = 0.1;
-
-    /** One that it did not may need a little more the next second. */
-    private static final double HEADROOM = 1.05;
-
     private final RatesFile file;
     private final RateShares shares;
     private final ItemWriter writer;
@@ -58,9 +52,7 @@ final class RateKeeper implements Runnable {
         if (rate == Double.POSITIVE_INFINITY) {
             return;
         }
-        double demand = use.heldBackNanos() > HELD_BACK * seconds * 1e9
-                ? Double.POSITIVE_INFINITY
-                : use.units() / seconds * HEADROOM;
+        double demand = RateShare.demand(use.units() / seconds, use.heldBackNanos() / 1e9 / seconds);
         try {
             writer.rate(shares.ask(RateShare.request(shares.writer(), shares.writers(), rate, demand)));
         } catch (IOException e) {

@@ -20,11 +20,27 @@ public final class RateShare implements AggregateFunction<double[], RateShare.Sh
     /** A writer that needs nothing keeps so much of an equal share, to begin with when it does. */
     private static final double IDLE_SHARE = 0.02;
 
+    /** A writer that the rate held back for more than this part of the time could use more. */
+    private static final double HELD_BACK = 0.1;
+
+    /** One that it did not may need a little more the next second. */
+    private static final double HEADROOM = 1.05;
+
     /** What each writer has, and could use, in write units per second; and what the last that asked was given. */
     static final class Shares {
         private double[] granted = {};
         private double[] demand = {};
         private double last;
+    }
+
+    /**
+     * How much a writer could use, in write units per second.
+     *
+     * @param used what it used, in the same unit
+     * @param heldBack the part of the time for which nothing but its share held it back
+     */
+    static double demand(double used, double heldBack) {
+        return heldBack > HELD_BACK ? Double.POSITIVE_INFINITY : used * HEADROOM;
     }
 
     /**
