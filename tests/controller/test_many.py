@@ -7,11 +7,13 @@ import asyncio
 import functools
 import gc
 import math
+import resource
 import statistics
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -258,18 +260,20 @@ def test_memory_does_not_grow_with_the_passes() -> None:
     world.apply()
     world.drive(lambda _: works(world))
 
-    def passes(count: int) -> int:
-        """So many, and the objects that there are afterwards."""
+    def passes(count: int) -> tuple[int, int]:
+        """So many; the objects that there are afterwards, and the process's resident KiB."""
         for _ in range(count):
             world.run_pass()
             world.tick(10)
         gc.collect()
-        return len(gc.get_objects())
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(gc.get_objects()), pages * resource.getpagesize() // 1024
 
-    passes(70)  # caches and the history in the status fill
-    before = passes(10)
-    grown = passes(60) - before
-    assert grown < 300, f"{grown} objects in 60 passes"
+    passes(120)  # caches and the history in the status fill
+    objects, resident = passes(10)
+    more_objects, more_resident = passes(120)
+    assert more_objects - objects < 300, "objects in 120 passes"
+    assert more_resident - resident < 2048, "KiB in 120 passes"
 
 
 def test_passes_of_one_import_take_turns_and_a_cancelled_one_is_waited_for() -> None:

@@ -289,7 +289,7 @@ def test_a_deployment_waits_for_its_config_map_and_a_main_that_fails_never_gets_
     told_by_rest = look_at_job(base, flink.job_id("waiting"))
     assert told_by_rest is not None
     assert told_by_rest.failed
-    assert "no such column" in (told_by_rest.failure or "")
+    assert "Python process exits with code: 1. The JobManager's log says more" in (told_by_rest.failure or "")
     flink.delete("waiting")
     flink.wait("waiting", lambda: flink.get("waiting") is None)
 
