@@ -72,6 +72,7 @@ def job_config(identity: Identity, spec: ImportSpec, mapping: Mapping, key: list
         "source": {
             "url": source.mysql_url,
             "table": source.table,
+            "tls": {"mode": source.tls.mode},
             "columns": [{"name": c.name, "type": c.type} for c in mapping.columns],
             "primaryKey": key,
             "timeRange": {
@@ -172,6 +173,7 @@ def flink_deployment(
         {"name": "rates", "mountPath": RATES_DIR, "readOnly": True},
         {"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True},
     ]
+    ca = ["ca.crt"] if spec.source.tls.verifies else []
     pod: Document = {
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [
@@ -188,7 +190,7 @@ def flink_deployment(
                 "name": "credentials",
                 "secret": {
                     "secretName": spec.source.credentials.secret_name,
-                    "items": [{"key": k, "path": k} for k in ("username", "password")],
+                    "items": [{"key": k, "path": k} for k in ("username", "password", *ca)],
                 },
             },
         ],

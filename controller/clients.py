@@ -17,7 +17,7 @@ from controller.adapters.lindorm import look_at_source
 from controller.api.spec import ImportSpec
 from controller.asked import Asked
 from controller.fence import check_request
-from controller.observed import JobSeen, PermissionsSeen, SourceSeen
+from controller.observed import JobSeen, Login, PermissionsSeen, SourceSeen
 from controller.preflight import Question
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Clients:
 
     kube: Kube
     flink_rest: str
-    look_at_source: Callable[[ImportSpec, str, str, bool], SourceSeen] = look_at_source
+    look_at_source: Callable[[ImportSpec, Login, bool], SourceSeen] = look_at_source
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
     look_at_permissions: Callable[[Any, Any, Kube, Question, Asked], PermissionsSeen] = look_at_permissions
     asked: Asked = field(default_factory=Asked)

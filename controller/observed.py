@@ -34,6 +34,15 @@ class TroubleError(Exception):
 
 
 @dataclass(frozen=True)
+class Login:
+    """What the Secret holds for Lindorm. ca: the certificate of the authority to trust, as PEM, where it is there."""
+
+    username: str
+    password: str = field(repr=False)
+    ca: str | None = None
+
+
+@dataclass(frozen=True)
 class Column:
     """A Lindorm column; type as DESCRIBE says it, e.g. DECIMAL(10,2)."""
 

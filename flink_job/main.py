@@ -39,6 +39,16 @@ _FLINK_TYPES = {
 }
 
 
+# What source.tls.mode is as the connector's option, which has the names of MySQL's Java driver.
+_TLS_MODES = {
+    "Disabled": "DISABLED",
+    "Preferred": "PREFERRED",
+    "Required": "REQUIRED",
+    "VerifyCA": "VERIFY_CA",
+    "VerifyIdentity": "VERIFY_IDENTITY",
+}
+
+
 class UserError(Exception):
     """Something that the user, or the controller that wrote the job config, must put right."""
 
@@ -112,17 +122,26 @@ def create_table(name: str, config: Dict[str, Any], options: Dict[str, str]) -> 
     return f"CREATE TEMPORARY TABLE {name} (\n  {columns_sql(config)}\n) WITH (\n  {given}\n)"
 
 
-def source_table(config: Dict[str, Any], username: str, password_file: str, rates_file: Optional[str] = None) -> str:
-    """Return the DDL of the table that is read; `rates_file` as for items_table."""
+def source_table(config: Dict[str, Any], username: str, credentials: str, rates_file: Optional[str] = None) -> str:
+    """Return the DDL of the table that is read.
+
+    `credentials` is the folder of the mounted Secret, whose other files the readers read themselves; `rates_file` as
+    for items_table.
+    """
     source = config["source"]
     options = {
         "connector": "lindorm",
         "url": source["url"],
         "table-name": source["table"],
         "username": username,
-        "password-file": password_file,
+        "password-file": os.path.join(credentials, "password"),
         "scan.page-size": str(source["pageSize"]),
     }
+    tls = source.get("tls")  # a controller before it wrote none
+    if tls:
+        options["tls.mode"] = _TLS_MODES[tls["mode"]]
+        if tls["mode"].startswith("Verify"):
+            options["tls.ca-file"] = os.path.join(credentials, "ca.crt")
     time_range = source.get("timeRange")
     if time_range:
         options["scan.timestamp.column"] = time_range["column"]
@@ -177,7 +196,7 @@ def job_settings(config: Dict[str, Any]) -> Dict[str, str]:
 def submit(
     config: Dict[str, Any],
     username: str,
-    password_file: str,
+    credentials: str,
     endpoint: Optional[str],
     rates_file: Optional[str],
 ) -> None:
@@ -187,7 +206,7 @@ def submit(
     table_env = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
     for key, value in job_settings(config).items():
         table_env.get_config().set(key, value)
-    table_env.execute_sql(source_table(config, username, password_file, rates_file))
+    table_env.execute_sql(source_table(config, username, credentials, rates_file))
     table_env.execute_sql(items_table(config, endpoint, rates_file))
     statements = table_env.create_statement_set()
     statements.add_insert_sql(insert(config))
@@ -209,9 +228,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     try:
         config = load_config(options.config)
         username = read_username(options.credentials)
-        password_file = os.path.abspath(os.path.join(options.credentials, "password"))
+        credentials = os.path.abspath(options.credentials)
         rates_file = os.path.abspath(os.path.join(options.rates, RATES_FILE)) if options.rates else None
-        submit(config, username, password_file, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"), rates_file)
+        submit(config, username, credentials, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"), rates_file)
     except UserError as error:
         print(f"{PREFIX}{error}", file=sys.stderr)
         return 1

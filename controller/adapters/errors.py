@@ -1,5 +1,6 @@
 """Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,6 +29,7 @@ _LINDORM = {
     1146: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     8005: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     2003: ("LindormUnreachable", "cannot be reached: check host, port 33060, the whitelist and the route to it"),
+    2026: ("LindormWithoutTls", "offers no TLS: switch it on in Lindorm's console, or change spec.source.tls.mode"),
     3024: ("LindormTimeout", "did not answer in time; it is tried again"),
     8008: ("LindormBusy", "is at its resource limit; it is tried again"),
 }
@@ -91,6 +93,14 @@ def lindorm_errors(where: str) -> Iterator[None]:
     try:
         yield
     except pymysql.err.MySQLError as error:
+        refused = getattr(error, "original_exception", None)
+        if isinstance(refused, ssl.SSLCertVerificationError):
+            trouble = Trouble(
+                "LindormNotTrusted",
+                f"{where} is not who it should be: {refused.verify_message}. Put the certificate of its CA, as PEM, "
+                "under ca.crt into the Secret; with mode VerifyIdentity, the certificate must name the host of the url",
+            )
+            raise TroubleError(trouble) from error
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
         words = str(error.args[1]) if len(error.args) > 1 else str(error)
         reason, advice = _LINDORM.get(number, ("LindormError", "answers with an error"))

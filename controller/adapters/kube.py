@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from controller import names
 from controller.adapters.errors import kube_errors
 from controller.api import GROUP, PLURAL, VERSION
-from controller.observed import DeploymentSeen, Trouble, TroubleError
+from controller.observed import DeploymentSeen, Login, Trouble, TroubleError
 from controller.permissions import CONTROLLER_KUBERNETES
 
 Document = dict[str, Any]
@@ -109,8 +109,8 @@ class Kube:
                     missing.append(f"the controller's RBAC does not allow it to {verb} {rule.resource} in {namespace}")
         return tuple(missing)
 
-    def credentials(self, namespace: str, secret: str) -> tuple[str, str]:
-        """User name and password from the Secret. Raises TroubleError."""
+    def credentials(self, namespace: str, secret: str) -> Login:
+        """What the Secret says of Lindorm. Raises TroubleError."""
         advice = f"create it: kubectl -n {namespace} create secret generic {secret} --from-literal=username=… "
         advice += "--from-literal=password=…"
         with kube_errors(f"read Secret {namespace}/{secret}"):
@@ -128,9 +128,11 @@ class Kube:
                     "SecretIncomplete", f"Secret {secret} in namespace {namespace} has no {' and no '.join(missing)}"
                 )
             )
-        return (
+        return Login(
             base64.b64decode(data["username"]).decode(),
             base64.b64decode(data["password"]).decode(),
+            # Whoever uses it says what is wrong with it.
+            base64.b64decode(data["ca.crt"]).decode(errors="replace") if data.get("ca.crt") else None,
         )
 
     def has_config_map(self, namespace: str, name: str, uid: str) -> bool:

@@ -1,30 +1,61 @@
 """Lindorm's metadata over its MySQL protocol. The controller reads no rows but a small sample."""
 
+import ssl
+
 import pymysql
 from pymysql.cursors import Cursor
 
 from controller.adapters.errors import lindorm_errors
 from controller.adapters.lindorm_rows import COUNT_TIMEOUT_MS, look_at_rows, quoted
 from controller.api.spec import ImportSpec, Source
-from controller.observed import Column, KeyColumn, SourceSeen
+from controller.observed import Column, KeyColumn, Login, SourceSeen, Trouble, TroubleError
 
 
-def connect(source: Source, username: str, password: str) -> "pymysql.Connection[Cursor]":
-    """A connection that asks for nothing Lindorm does not know. Raises PyMySQL's errors (see errors.lindorm_errors)."""
+def connect(source: Source, login: Login) -> "pymysql.Connection[Cursor]":
+    """A connection that asks for nothing Lindorm does not know.
+
+    Raises PyMySQL's errors (see errors.lindorm_errors), and TroubleError where the certificate to trust is of no use.
+    """
     return pymysql.connect(
         host=source.host,
         port=source.port,
-        user=username,
-        password=password,
+        user=login.username,
+        password=login.password,
         database=source.database,
         connect_timeout=5,
         read_timeout=40,
         charset="utf8mb4",
         autocommit=None,
+        # Without a context PyMySQL prefers TLS, and takes any certificate: what Preferred is.
+        ssl=_context(source, login),
+        ssl_disabled=source.tls.mode == "Disabled",
     )
 
 
-def look_at_source(spec: ImportSpec, username: str, password: str, count: bool) -> SourceSeen:
+def _context(source: Source, login: Login) -> ssl.SSLContext | None:
+    """What TLS must hold to; None where TLS need not be."""
+    if source.tls.mode in ("Disabled", "Preferred"):
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = source.tls.mode == "VerifyIdentity"
+    if not source.tls.verifies:
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    secret = source.credentials.secret_name
+    where = (
+        f"key ca.crt of Secret {secret}: source.tls.mode is {source.tls.mode}, so put the CA certificate there, which "
+        "Lindorm's console offers for download, as PEM"
+    )
+    if login.ca is None:
+        raise TroubleError(Trouble("SecretIncomplete", f"there is no {where}"))
+    try:
+        context.load_verify_locations(cadata=login.ca)
+    except (ssl.SSLError, ValueError) as error:
+        raise TroubleError(Trouble("SecretUnusable", f"no certificate can be read from {where} ({error})")) from error
+    return context
+
+
+def look_at_source(spec: ImportSpec, login: Login, count: bool) -> SourceSeen:
     """Describes the table; with count also counts (or estimates) and samples the range. Raises TroubleError.
 
     A password is never part of an error: PyMySQL's messages name user and host only.
@@ -32,7 +63,7 @@ def look_at_source(spec: ImportSpec, username: str, password: str, count: bool) 
     source = spec.source
     where = f"Lindorm at {source.host}:{source.port}, table {source.table},"
     with lindorm_errors(where):
-        connection = connect(source, username, password)
+        connection = connect(source, login)
     try:
         with connection.cursor() as cursor, lindorm_errors(where):
             # TIMESTAMP is shown and compared in the session's zone, UTC+8 unless told otherwise (facts: section 3).

@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 
 # What defines the data. Each path below is fixed once the import exists.
 _IMMUTABLE = {
-    "source": ["url", "table", "columns", "timeRange", "filter", "pageSize", "splitPoints"],
+    "source": ["url", "table", "tls", "columns", "timeRange", "filter", "pageSize", "splitPoints"],
     "target": ["region", "table", "key", "attributes", "partitionShards", "nulls"],
     "staging": ["bucket", "prefix"],
 }

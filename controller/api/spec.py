@@ -50,6 +50,21 @@ class Credentials(SpecModel):
     )
 
 
+class Tls(SpecModel):
+    """How the connections to Lindorm are encrypted; the modes are those of MySQL's clients."""
+
+    mode: Literal["Disabled", "Preferred", "Required", "VerifyCA", "VerifyIdentity"] = Field(
+        "Preferred",
+        description="Preferred: encrypted where Lindorm offers it. Required: or not at all. VerifyCA: also with a "
+        "certificate that ca.crt, a third key of the Secret, vouches for (Lindorm's console has it). VerifyIdentity: "
+        "and that names the host of the url.",
+    )
+
+    @property
+    def verifies(self) -> bool:
+        return self.mode in ("VerifyCA", "VerifyIdentity")
+
+
 class TimeRange(SpecModel):
     """Rows with start <= column < end are imported."""
 
@@ -77,6 +92,7 @@ class Source(SpecModel):
     )
     table: str = Field(min_length=1, max_length=255)
     credentials: Credentials
+    tls: Tls = Field(default_factory=Tls)
     columns: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
         None,
         min_length=1,

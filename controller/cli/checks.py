@@ -10,7 +10,7 @@ from controller.adapters.errors import kube_errors
 from controller.api import GROUP, PLURAL
 from controller.api.crd import crd
 from controller.cli.cluster import Cluster
-from controller.observed import TroubleError
+from controller.observed import Login, TroubleError
 
 Level = Literal["ok", "warn", "fail", "skip"]
 _TIMEOUT = (3, 15)
@@ -174,7 +174,7 @@ def _rights(name: str, cluster: Cluster) -> Check:
     return ok(name, f"you may create, change and delete imports in {cluster.namespace}")
 
 
-def secret(cluster: Cluster, name: str) -> tuple[Check, tuple[str, str] | None]:
+def secret(cluster: Cluster, name: str) -> tuple[Check, Login | None]:
     """The Secret, and what it holds."""
     try:
         found = cluster.kube.credentials(cluster.namespace, name)

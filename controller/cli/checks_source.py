@@ -9,23 +9,23 @@ from controller.adapters.lindorm import connect, look_at_source
 from controller.api.spec import ImportSpec
 from controller.cli.checks import Check, ok, trouble
 from controller.mapping import Mapping, map_table
-from controller.observed import SourceSeen, Trouble, TroubleError
+from controller.observed import Login, SourceSeen, Trouble, TroubleError
 
 _OLDEST = (2, 6, 0)  # the first LindormTable that speaks MySQL's protocol (facts: lindorm, section 1)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST" in os.environ
 
 
-def lindorm(spec: ImportSpec, credentials: tuple[str, str] | None) -> tuple[list[Check], Mapping | None]:
+def lindorm(spec: ImportSpec, login: Login | None) -> tuple[list[Check], Mapping | None]:
     """From the network up to the table; the mapping, where the table can be imported."""
     reached = _port(spec)
     if reached.level == "fail":
         return [reached], None
-    if credentials is None:
+    if login is None:
         return [reached, Check("lindorm login", "skip", "not looked at: no credentials")], None
-    checks = [reached, *_session(spec, *credentials)]
+    checks = [reached, *_session(spec, login)]
     if checks[-1].level == "fail":
         return checks, None
-    table, mapping = _table(spec, *credentials)
+    table, mapping = _table(spec, login)
     return [*checks, table], mapping
 
 
@@ -53,16 +53,16 @@ def _port(spec: ImportSpec) -> Check:
     return ok("lindorm port", f"{host}:{port} answers {where}")
 
 
-def _session(spec: ImportSpec, username: str, password: str) -> list[Check]:
+def _session(spec: ImportSpec, login: Login) -> list[Check]:
     source = spec.source
     where = f"Lindorm at {source.host}:{source.port}"
     try:
         with lindorm_errors(where):
-            connection = connect(source, username, password)
+            connection = connect(source, login)
     except TroubleError as error:
         return [trouble("lindorm login", error)]
     try:
-        return [ok("lindorm login", f"{username} may use database {source.database}"), *_settings(connection)]
+        return [ok("lindorm login", f"{login.username} may use database {source.database}"), *_settings(connection)]
     finally:
         connection.close()
 
@@ -104,9 +104,9 @@ def _version(text: str) -> Check:
     return ok("lindorm version", text)
 
 
-def _table(spec: ImportSpec, username: str, password: str) -> tuple[Check, Mapping | None]:
+def _table(spec: ImportSpec, login: Login) -> tuple[Check, Mapping | None]:
     try:
-        seen: SourceSeen = look_at_source(spec, username, password, False)
+        seen: SourceSeen = look_at_source(spec, login, False)
     except TroubleError as error:
         return trouble("lindorm table", error), None
     mapping = map_table(spec, seen)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -16,7 +17,7 @@ from controller.adapters.errors import kube_errors
 from controller.adapters.kube import Kube
 from controller.api import GROUP, PLURAL, VERSION
 from controller.cli.errors import BadInputError
-from controller.observed import TroubleError
+from controller.observed import Login, TroubleError
 
 Document = dict[str, Any]
 _TIMEOUT = (3, 15)
@@ -120,7 +121,7 @@ class Cluster:
                     raise
 
     def ensure_secret(self, name: str) -> bool:
-        """Makes the Secret from LINDORM_USERNAME and LINDORM_PASSWORD, or from what is typed, where there is none.
+        """Makes the Secret from what ask_credentials finds, where there is none.
         True when it was made. Raises BadInputError, TroubleError."""
         try:
             self.kube.credentials(self.namespace, name)
@@ -128,22 +129,30 @@ class Cluster:
         except TroubleError as error:
             if error.trouble.reason != "SecretMissing":
                 raise
-        username, password = ask_credentials()
-        data = {k: base64.b64encode(v.encode()).decode() for k, v in (("username", username), ("password", password))}
+        login = ask_credentials()
+        texts = {"username": login.username, "password": login.password}
+        texts |= {"ca.crt": login.ca} if login.ca else {}
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
         body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), data=data)
         with kube_errors(f"create Secret {self.namespace}/{name}"):
             self.kube.core.create_namespaced_secret(self.namespace, body, _request_timeout=_TIMEOUT)
         return True
 
 
-def ask_credentials() -> tuple[str, str]:
+def ask_credentials() -> Login:
     """Lindorm's user and password, by LINDORM_USERNAME and LINDORM_PASSWORD or by a prompt; never by a flag, which
-    every user of the machine could see. Raises BadInputError."""
+    every user of the machine could see. The CA certificate is in the file LINDORM_CA_FILE, where that is set.
+    Raises BadInputError."""
     username, password = os.environ.get("LINDORM_USERNAME"), os.environ.get("LINDORM_PASSWORD")
     if (not username or not password) and not sys.stdin.isatty():
         missing = "LINDORM_USERNAME" if not username else "LINDORM_PASSWORD"
         raise BadInputError(f"{missing} is not set and there is no terminal to ask on: export it")
-    return username or input("Lindorm user: "), password or getpass.getpass("Lindorm password: ")
+    ca_file = os.environ.get("LINDORM_CA_FILE")
+    try:
+        ca = Path(ca_file).read_text() if ca_file else None
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"LINDORM_CA_FILE is {ca_file}, which cannot be read: {error}") from error
+    return Login(username or input("Lindorm user: "), password or getpass.getpass("Lindorm password: "), ca)
 
 
 def _refused(error: ApiException) -> str:

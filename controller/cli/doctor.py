@@ -10,7 +10,7 @@ from rich.text import Text
 from controller.api.spec import ImportSpec
 from controller.cli import checks, checks_aws, checks_source, documents
 from controller.cli.checks import Check
-from controller.cli.cluster import Cluster
+from controller.cli.cluster import Cluster, ask_credentials
 from controller.cli.console import console
 from controller.cli.errors import FAILED, OK
 
@@ -55,10 +55,10 @@ def _given(arguments: argparse.Namespace) -> documents.Wanted | None:
 
 
 def _of_import(cluster: Cluster, spec: ImportSpec) -> list[Check]:
-    secret, credentials = checks.secret(cluster, spec.source.credentials.secret_name)
-    if credentials is None and os.environ.get("LINDORM_USERNAME") and os.environ.get("LINDORM_PASSWORD"):
-        credentials = (os.environ["LINDORM_USERNAME"], os.environ["LINDORM_PASSWORD"])
-    source, mapping = checks_source.lindorm(spec, credentials)
+    secret, login = checks.secret(cluster, spec.source.credentials.secret_name)
+    if login is None and os.environ.get("LINDORM_USERNAME") and os.environ.get("LINDORM_PASSWORD"):
+        login = ask_credentials()
+    source, mapping = checks_source.lindorm(spec, login)
     return [secret, *source, *checks_aws.amazon(spec, cluster.namespace, mapping)]
 
 

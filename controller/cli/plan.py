@@ -240,11 +240,11 @@ def _looked_up(
 def _source(spec: ImportSpec, wanted: Wanted, cluster: Cluster | None) -> SourceSeen:
     try:
         if cluster is None:
-            username, password = ask_credentials()
+            login = ask_credentials()
         else:
             namespace = wanted.namespace or cluster.namespace
-            username, password = cluster.kube.credentials(namespace, spec.source.credentials.secret_name)
-        return look_at_source(spec, username, password, True)
+            login = cluster.kube.credentials(namespace, spec.source.credentials.secret_name)
+        return look_at_source(spec, login, True)
     except TroubleError as error:
         raise BadInputError(f"{error.trouble.message}. Or plan without it: --rows N --item-bytes N") from error
 

@@ -66,8 +66,8 @@ def size_cluster(rows_per_second: int, job: Job) -> Cluster:
         pod_gb=task_managers * memory + JOB_MANAGER_GB,
         reason=(
             f"{why}, {manager.slots} to a TaskManager: {task_managers} "
-            f"TaskManager{'s' * (task_managers > 1)} of {manager.cpu} vCPU and {round(memory, 1).normalize():f} GB, and one "
-            f"JobManager, {fits}"
+            f"TaskManager{'s' * (task_managers > 1)} of {manager.cpu} vCPU and {round(memory, 1).normalize():f} GB, "
+            f"and one JobManager, {fits}"
         ),
     )
 

@@ -1,9 +1,8 @@
-"""Keys and certificates of one API server, made on the spot and good for ten years."""
+"""Keys and certificates of the embedded servers, made on the spot and good for ten years."""
 
 from __future__ import annotations
 
 import datetime
-import ipaddress
 from pathlib import Path
 
 from cryptography import x509
@@ -45,8 +44,8 @@ def _builder(subject: str, issuer: str, key: rsa.RSAPrivateKey) -> x509.Certific
     )
 
 
-def write_serving_certificate(folder: Path) -> None:
-    """Write `ca.crt`, and `server.crt` with `server.key` for 127.0.0.1 and the names of the API in a cluster."""
+def write_serving_certificate(folder: Path, common_name: str, names: list[x509.GeneralName]) -> None:
+    """Write `ca.crt`, and `server.crt` with `server.key` for a server of these names and addresses."""
     authority = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     authority_id = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
     ca = (
@@ -56,11 +55,9 @@ def write_serving_certificate(folder: Path) -> None:
         .add_extension(authority_id, critical=False)
         .sign(authority, hashes.SHA256())
     )
-    names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    names += [x509.DNSName(name) for name in ("localhost", "kubernetes", "kubernetes.default.svc")]
     server_key = write_key(folder / "server.key")
     server = (
-        _builder("kube-apiserver", "lindorm-import embedded CA", server_key)
+        _builder(common_name, "lindorm-import embedded CA", server_key)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_id), critical=False)

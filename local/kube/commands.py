@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography import x509
 
 from local.kube.certificates import write_key, write_serving_certificate
 
@@ -58,7 +61,9 @@ class Kube:
     def write_files(self) -> None:
         """Make keys, certificates, tokens and the kubeconfigs. To be called once, in an empty folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_serving_certificate(self.folder)
+        names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names += [x509.DNSName(name) for name in ("localhost", "kubernetes", "kubernetes.default.svc")]
+        write_serving_certificate(self.folder, "kube-apiserver", names)
         write_key(self.folder / "service-accounts.key")
         tokens = self.folder / "tokens.csv"
         tokens.touch(mode=0o600)

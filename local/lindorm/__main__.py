@@ -1,5 +1,6 @@
 """Start the stand-in: `python -m local.lindorm --port 0 --data DIR --user U --password P --ready-file F`.
 
+With `--tls DIR` connections may be encrypted, with a certificate for `localhost` whose authority is DIR/ca.crt.
 The ready file, written when connections are accepted: {"port": MySQL protocol, "control": control port (HTTP)}.
 """
 
@@ -16,6 +17,7 @@ from .control import ControlServer
 from .controls import Controls
 from .server import Server
 from .store import Store
+from .tls import tls_context
 
 
 def main() -> None:
@@ -24,11 +26,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the tables; kept between runs")
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
+    parser.add_argument("--tls", type=Path, metavar="DIR", help="offer TLS; keys and certificates, made if missing")
     parser.add_argument("--ready-file", type=Path, required=True)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     controls, store = Controls(), Store(options.data)
-    server = Server(options.port, store, controls, options.user, options.password)
+    tls = tls_context(options.tls) if options.tls else None
+    server = Server(options.port, store, controls, options.user, options.password, tls)
     control = ControlServer(controls, store)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     ready = {"port": server.server_address[1], "control": control.server_address[1]}

@@ -30,6 +30,7 @@ class Counters:
     """Counts since the start or the last `POST /reset`."""
 
     connections: int = 0
+    encrypted: int = 0  # connections that went on with TLS
     reads: int = 0
     rows: int = 0
     bytes: int = 0

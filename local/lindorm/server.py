@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import socketserver
+import ssl
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ from .types import BINARY_CHARSET, UTF8MB4, Given, WallClock, wire_type
 log = logging.getLogger("lindorm")
 
 _PLUGIN = b"mysql_native_password"
-_CONNECT_WITH_DB, _PLUGIN_AUTH, _LENENC_AUTH = 1 << 3, 1 << 19, 1 << 21
+_CONNECT_WITH_DB, _SSL, _PLUGIN_AUTH, _LENENC_AUTH = 1 << 3, 1 << 11, 1 << 19, 1 << 21
+_SSL_REQUEST_BYTES = 32  # the first part of a HandshakeResponse41, and no more
 # LONG_PASSWORD, LONG_FLAG, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PS_MULTI_RESULTS, CONNECT_ATTRS
 _CAPABILITIES = 1 | 1 << 2 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 17 | 1 << 18 | 1 << 20
 _CAPABILITIES |= _CONNECT_WITH_DB | _PLUGIN_AUTH | _LENENC_AUTH
@@ -64,8 +66,17 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, store: Store, controls: Controls, user: str, password: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        store: Store,
+        controls: Controls,
+        user: str,
+        password: str,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Connection)
+        self.tls = tls
         self.store = store
         self.controls = controls
         self.user = user
@@ -90,7 +101,8 @@ class _Connection(socketserver.BaseRequestHandler):
         self.sequence = 0
         self.connection: socket.socket = self.request
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.input = self.connection.makefile("rb", buffering=65536)
+        # Not a byte ahead of what is asked for: behind a request for TLS comes TLS.
+        self.input = self.connection.makefile("rb", buffering=1)
         self.node = cast(Server, self.server)
         self.number = next(self.node.numbers)
         self.prepared: dict[int, Prepared] = {}
@@ -111,11 +123,13 @@ class _Connection(socketserver.BaseRequestHandler):
                 controls.open.pop(self.number, None)
             session.close()
             self.input.close()
+            self.connection.close()
 
     def _shut(self) -> None:
         """Close the connection under whatever it is doing."""
         try:
-            self.connection.shutdown(socket.SHUT_RDWR)
+            # Not SSLSocket's own, which would pull its state from under the thread that reads.
+            socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
         except OSError:
             log.debug("connection %d was closed already", self.number)
 
@@ -164,6 +178,7 @@ class _Connection(socketserver.BaseRequestHandler):
         if settings.refuse_connections or len(controls.open) > settings.max_connections:
             self._send_error(errors.too_many_connections(settings.max_connections))
             return False
+        capabilities = _CAPABILITIES | (_SSL if self.node.tls else 0)
         nonce = bytes(byte % 127 + 1 for byte in os.urandom(20))  # without NUL, which ends it on the wire
         self.connection.sendall(
             self._packet(
@@ -173,7 +188,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 + struct.pack("<I", self.number)
                 + nonce[:8]
                 + b"\0"
-                + struct.pack("<HBHHB", _CAPABILITIES & 0xFFFF, UTF8MB4, _AUTOCOMMIT, _CAPABILITIES >> 16, 21)
+                + struct.pack("<HBHHB", capabilities & 0xFFFF, UTF8MB4, _AUTOCOMMIT, capabilities >> 16, 21)
                 + b"\0" * 10
                 + nonce[8:]
                 + b"\0"
@@ -182,8 +197,14 @@ class _Connection(socketserver.BaseRequestHandler):
             )
         )
         payload = self._read()
+        if self.node.tls and len(payload) == _SSL_REQUEST_BYTES and struct.unpack_from("<I", payload)[0] & _SSL:
+            self.connection = self.node.tls.wrap_socket(self.connection, server_side=True)
+            self.input = self.connection.makefile("rb", buffering=1)
+            controls.count(encrypted=1)
+            payload = self._read()
         if not payload:
             return False
+        self.input = self.connection.makefile("rb", buffering=65536)
         try:
             user, answer, database, plugin = _handshake_response(payload)
             if plugin and plugin != _PLUGIN:

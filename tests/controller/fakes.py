@@ -19,7 +19,7 @@ from controller.api import PLURAL
 from controller.api.spec import ImportSpec
 from controller.asked import Asked
 from controller.decide import Settings
-from controller.observed import SourceSeen, Trouble
+from controller.observed import Login, SourceSeen, Trouble
 from controller.reconcile import Outcome, Reconciler
 from tests.controller.aws import Aws, AwsCall, controllers_clients
 from tests.controller.aws import reply_lost as aws_reply_lost
@@ -95,8 +95,8 @@ class World:
         )
         self.reconciler = Reconciler(clients, Settings(poll=1), now=lambda: self.now)
 
-    def _look_at_source(self, spec: ImportSpec, username: str, password: str, count: bool) -> SourceSeen:
-        assert (username, password) == ("user", "password")
+    def _look_at_source(self, spec: ImportSpec, login: Login, count: bool) -> SourceSeen:
+        assert (login.username, login.password) == ("user", "password")
         return self.source()
 
     def _before(self, call: AnyCall) -> None:

@@ -48,6 +48,16 @@ def test_the_password_is_mounted_and_appears_in_no_document() -> None:
     assert '"secretName": "lindorm"' in text
 
 
+def test_the_ca_certificate_is_mounted_only_where_it_is_needed_because_a_pod_waits_for_each_key_it_names() -> None:
+    def keys(**changes: Any) -> list[str]:
+        volumes = deployment(**changes)["spec"]["podTemplate"]["spec"]["volumes"]
+        return [item["key"] for volume in volumes for item in volume.get("secret", {}).get("items", [])]
+
+    assert keys() == ["username", "password"]
+    assert keys(**{"source.tls": {"mode": "Required"}}) == ["username", "password"]
+    assert keys(**{"source.tls": {"mode": "VerifyCA"}}) == ["username", "password", "ca.crt"]
+
+
 def test_the_job_config_says_the_range_in_utc_with_milliseconds() -> None:
     mapping = map_table(spec(), SOURCE)
     assert isinstance(mapping, Mapping)

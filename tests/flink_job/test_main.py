@@ -19,6 +19,7 @@ CONFIG = {
     "source": {
         "url": "jdbc:mysql://host:33060/default",
         "table": "readings",
+        "tls": {"mode": "Preferred"},
         "columns": [
             {"name": "device", "type": "VARCHAR"},
             {"name": "ts", "type": "TIMESTAMP"},
@@ -55,7 +56,7 @@ def options(ddl: str) -> dict[str, str]:
 
 
 def test_source_table_has_the_columns_and_the_range():
-    ddl = main.source_table(CONFIG, "reader", "/etc/cred/password")
+    ddl = main.source_table(CONFIG, "reader", "/etc/cred")
     assert "`device` STRING,\n  `ts` TIMESTAMP_LTZ(3),\n  `val` DOUBLE" in ddl
     assert options(ddl) == {
         "connector": "lindorm",
@@ -63,6 +64,7 @@ def test_source_table_has_the_columns_and_the_range():
         "table-name": "readings",
         "username": "reader",
         "password-file": "/etc/cred/password",
+        "tls.mode": "PREFERRED",
         "scan.page-size": "2000",
         "scan.timestamp.column": "ts",
         "scan.timestamp.start": "2023-01-01T00:00:00.000Z",
@@ -73,6 +75,20 @@ def test_source_table_has_the_columns_and_the_range():
 def test_source_table_without_a_range():
     given = options(main.source_table(config(timeRange=None), "u", "p"))
     assert not any(key.startswith("scan.timestamp") for key in given)
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("Disabled", {"tls.mode": "DISABLED"}),
+        ("Required", {"tls.mode": "REQUIRED"}),
+        ("VerifyCA", {"tls.mode": "VERIFY_CA", "tls.ca-file": "/etc/cred/ca.crt"}),
+        ("VerifyIdentity", {"tls.mode": "VERIFY_IDENTITY", "tls.ca-file": "/etc/cred/ca.crt"}),
+    ],
+)
+def test_the_certificate_to_trust_is_a_file_of_the_secret(mode: str, told: dict):
+    given = options(main.source_table(config(tls={"mode": mode}), "reader", "/etc/cred"))
+    assert {key: value for key, value in given.items() if key.startswith("tls.")} == told
 
 
 def test_source_table_with_everything():
@@ -188,7 +204,7 @@ def test_the_job_gets_the_password_by_its_file_only(tmp_path: Path, monkeypatch)
     monkeypatch.setattr(main, "submit", lambda *arguments: seen.append(arguments))
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8000")
     assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 0
-    assert seen == [(CONFIG, "reader", str(tmp_path / "password"), "http://127.0.0.1:8000", None)]
+    assert seen == [(CONFIG, "reader", str(tmp_path), "http://127.0.0.1:8000", None)]
 
 
 def test_the_job_gets_the_file_of_the_rates(tmp_path: Path, monkeypatch):

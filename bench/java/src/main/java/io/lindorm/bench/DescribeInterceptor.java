@@ -39,11 +39,15 @@ public final class DescribeInterceptor implements QueryInterceptor {
         try {
             // Never closed: the result is the caller's, and goes with the connection.
             return (T) connection.createStatement().executeQuery(
-                    "SELECT column_name AS COLUMN_NAME, UPPER(data_type) AS TYPE,"
-                            + " IF(column_key = 'PRI', 'true', 'false') AS IS_PRIMARY_KEY,"
-                            + " IF(column_key = 'PRI', 'ASC', '') AS SORT_ORDER FROM information_schema.columns"
-                            + " WHERE table_schema = DATABASE() AND table_name = '" + table + "'"
-                            + " ORDER BY ordinal_position");
+                    "SELECT c.column_name AS COLUMN_NAME, UPPER(data_type) AS TYPE,"
+                            + " IF(seq_in_index IS NULL, 'false', 'true') AS IS_PRIMARY_KEY,"
+                            + " IF(seq_in_index IS NULL, '', 'ASC') AS SORT_ORDER FROM information_schema.columns c"
+                            + " LEFT JOIN information_schema.statistics s ON s.table_schema = c.table_schema"
+                            + " AND s.table_name = c.table_name AND s.column_name = c.column_name"
+                            + " AND index_name = 'PRIMARY'"
+                            + " WHERE c.table_schema = DATABASE() AND c.table_name = '" + table + "'"
+                            // Lindorm lists the key's columns first, and in the key's order.
+                            + " ORDER BY COALESCE(seq_in_index, 100), ordinal_position");
         } catch (SQLException e) {
             throw new IllegalStateException("MariaDB does not describe " + table, e);
         }

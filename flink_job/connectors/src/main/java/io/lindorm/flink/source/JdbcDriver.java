@@ -1,10 +1,13 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Driver;
 import java.sql.SQLException;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.ServiceLoader;
 
@@ -19,6 +22,14 @@ record JdbcDriver(Driver driver, String url) {
     private static final String CONNECTOR_J = "com.mysql.cj.jdbc.NonRegisteringDriver";
     private static final String MYSQL = "jdbc:mysql:";
     private static final String MARIADB = "jdbc:mariadb:";
+
+    /** That driver's names. It has no mode that falls back: where TLS is only preferred, it goes without. */
+    private static final Map<LindormOptions.TlsMode, String> MARIADB_MODES = Map.of(
+            LindormOptions.TlsMode.DISABLED, "disable",
+            LindormOptions.TlsMode.PREFERRED, "disable",
+            LindormOptions.TlsMode.REQUIRED, "trust",
+            LindormOptions.TlsMode.VERIFY_CA, "verify-ca",
+            LindormOptions.TlsMode.VERIFY_IDENTITY, "verify-full");
 
     /**
      * Connector/J where it is there, else the first driver that takes the address, or the same with jdbc:mariadb.
@@ -54,11 +65,29 @@ record JdbcDriver(Driver driver, String url) {
     }
 
     /** A new connection. */
-    Connection connect(Properties properties) throws SQLException {
+    Connection connect(Properties properties, Scan.Tls tls) throws SQLException, IOException {
         if (url.startsWith(MARIADB)) {
             // Else that driver sets sql_mode by an expression, for writes that this job never does.
             properties.setProperty("jdbcCompliantTruncation", "false");
+            if (tls.mode() != null) {
+                properties.setProperty("sslMode", MARIADB_MODES.get(tls.mode()));
+            }
+            if (tls.caFile() != null) {
+                properties.setProperty("serverSslCert", tls.caFile());
+            }
+            return driver.connect(url, properties);
         }
-        return driver.connect(url, properties);
+        if (tls.mode() != null) {
+            properties.setProperty("sslMode", tls.mode().name());
+        }
+        if (tls.caFile() == null) {
+            return driver.connect(url, properties);
+        }
+        try (TrustStore trusted = TrustStore.of(Path.of(tls.caFile()))) {
+            properties.setProperty("trustCertificateKeyStoreUrl", trusted.file().toUri().toString());
+            properties.setProperty("trustCertificateKeyStoreType", TrustStore.TYPE);
+            properties.setProperty("trustCertificateKeyStorePassword", TrustStore.PASSWORD);
+            return driver.connect(url, properties);
+        }
     }
 }

@@ -79,9 +79,5 @@ final class LindormOptions {
     }
 
     static final ConfigOption<TlsMode> TLS_MODE = ConfigOptions.key("tls.mode").enumType(TlsMode.class).noDefaultValue();
-    static final ConfigOption<String> TLS_TRUST_STORE = ConfigOptions.key("tls.trust-store").stringType().noDefaultValue();
-    static final ConfigOption<String> TLS_TRUST_STORE_TYPE =
-            ConfigOptions.key("tls.trust-store.type").stringType().defaultValue("PKCS12");
-    static final ConfigOption<String> TLS_TRUST_STORE_PASSWORD_FILE =
-            ConfigOptions.key("tls.trust-store.password-file").stringType().noDefaultValue();
+    static final ConfigOption<String> TLS_CA_FILE = ConfigOptions.key("tls.ca-file").stringType().noDefaultValue();
 }

@@ -1,7 +1,6 @@
 package io.lindorm.flink.source;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.ResultSet;
 import java.sql.SQLException;
@@ -16,7 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Lindorm over the MySQL protocol, by Connector/J or the driver that stands in its place. */
-final class LindormServer implements Server {
+class LindormServer implements Server {
 
     private static final long GRACE_MS = 10_000;
 
@@ -41,18 +40,9 @@ final class LindormServer implements Server {
         // Later than the server's own limit, whose error says what happened.
         put(properties, scan, "socketTimeout", Long.toString(scan.timeout().toMillis() + GRACE_MS));
         put(properties, scan, "tcpKeepAlive", "true");
-        Scan.Tls tls = scan.tls();
-        if (tls.mode() != null) {
-            properties.setProperty("sslMode", tls.mode().name());
-        }
-        if (tls.trustStore() != null) {
-            properties.setProperty("trustCertificateKeyStoreUrl", Path.of(tls.trustStore()).toUri().toString());
-            properties.setProperty("trustCertificateKeyStoreType", tls.trustStoreType());
-            properties.setProperty("trustCertificateKeyStorePassword", tls.trustStorePassword().reveal());
-        }
         properties.setProperty("user", scan.username());
         properties.setProperty("password", scan.password().reveal());
-        Connection connection = JdbcDriver.find(scan.url(), getClass().getClassLoader()).connect(properties);
+        Connection connection = driver(scan.url()).connect(properties, scan.tls());
         try (Statement statement = connection.createStatement()) {
             // Lindorm shows a TIMESTAMP in the session's zone, by default UTC+8.
             statement.execute("SET time_zone = '+00:00'");
@@ -61,6 +51,11 @@ final class LindormServer implements Server {
             connection.close();
             throw e;
         }
+    }
+
+    /** What to connect with. */
+    JdbcDriver driver(String url) throws SQLException {
+        return JdbcDriver.find(url, LindormServer.class.getClassLoader());
     }
 
     private static void put(Properties properties, Scan scan, String name, String value) {

@@ -46,9 +46,7 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
                 LindormOptions.TIMEOUT,
                 LindormOptions.RETRIES,
                 LindormOptions.TLS_MODE,
-                LindormOptions.TLS_TRUST_STORE,
-                LindormOptions.TLS_TRUST_STORE_TYPE,
-                LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE);
+                LindormOptions.TLS_CA_FILE);
     }
 
     /**

@@ -89,13 +89,10 @@ record Scan(
     /**
      * How the connection is encrypted.
      *
-     * @param mode as in Connector/J's {@code sslMode}, or null for what the URL says, or the driver's default
-     * @param trustStore the file with the certificates to trust, or null for the JVM's
-     * @param trustStoreType PKCS12 or JKS
-     * @param trustStorePassword where its password is
+     * @param mode as in Connector/J's {@code sslMode}; null for what the URL says, or the driver's default
+     * @param caFile certificates (PEM) of the authorities that may vouch for the server; null where nobody need
      */
-    record Tls(LindormOptions.TlsMode mode, String trustStore, String trustStoreType, Password trustStorePassword)
-            implements Serializable {}
+    record Tls(LindormOptions.TlsMode mode, String caFile) implements Serializable {}
 
     /**
      * Checks the options of a table.
@@ -112,6 +109,9 @@ record Scan(
         String parameters = url.group(3) == null ? "" : url.group(3);
         if (parameters.toLowerCase(Locale.ROOT).contains("password")) {
             throw new UserError("the option 'url' must not hold a password; use 'password-file'");
+        }
+        if (parameters.contains("sslMode") && options.getOptional(LindormOptions.TLS_MODE).isPresent()) {
+            throw new UserError("give either the option 'tls.mode' or sslMode in 'url'");
         }
         Optional<String> password = options.getOptional(LindormOptions.PASSWORD);
         Optional<String> file = options.getOptional(LindormOptions.PASSWORD_FILE);
@@ -200,15 +200,13 @@ record Scan(
     }
 
     private static Tls tls(ReadableConfig options) {
-        Optional<String> store = options.getOptional(LindormOptions.TLS_TRUST_STORE);
-        if (store.isPresent() != options.getOptional(LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE).isPresent()) {
-            throw new UserError("'tls.trust-store' and 'tls.trust-store.password-file' go together");
+        LindormOptions.TlsMode mode = options.getOptional(LindormOptions.TLS_MODE).orElse(null);
+        boolean verifies = mode == LindormOptions.TlsMode.VERIFY_CA || mode == LindormOptions.TlsMode.VERIFY_IDENTITY;
+        Optional<String> caFile = options.getOptional(LindormOptions.TLS_CA_FILE);
+        if (verifies != caFile.isPresent()) {
+            throw new UserError("'tls.ca-file' and 'tls.mode' VERIFY_CA or VERIFY_IDENTITY go together");
         }
-        return new Tls(
-                options.getOptional(LindormOptions.TLS_MODE).orElse(null),
-                store.orElse(null),
-                options.get(LindormOptions.TLS_TRUST_STORE_TYPE),
-                new Password(null, options.getOptional(LindormOptions.TLS_TRUST_STORE_PASSWORD_FILE).orElse(null)));
+        return new Tls(mode, caFile.orElse(null));
     }
 
     /** The same scan with another time range. */

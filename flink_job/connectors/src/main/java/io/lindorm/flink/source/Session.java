@@ -6,9 +6,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
+import java.security.cert.CertPathValidatorException;
+import java.security.cert.CertificateException;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
+import java.sql.SQLDataException;
 import java.sql.SQLException;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +37,14 @@ final class Session implements AutoCloseable {
      */
     private static final Set<Integer> LASTING =
             Set.of(1044, 1045, 1049, 1054, 1064, 1142, 1146, 1235, 1698, 8005, 9001, 9003);
+
+    /** The words of Connector/J and of MariaDB's driver, which have no number for it. */
+    private static final List<String> NO_TLS =
+            List.of("SSL Connection required, but not provided by server", "ssl not enabled in the server");
+
+    /** The words of MariaDB's driver, which has no class for it either. */
+    private static final List<String> NOT_TRUSTED =
+            List.of("SSL hostname verification failed", "Self signed certificates");
 
     /** A statement ran into its time limit: Lindorm's own, and MySQL's two for an interrupted query. */
     private static final Set<Integer> TIMED_OUT = Set.of(3024, 1317, 1205);
@@ -93,6 +105,10 @@ final class Session implements AutoCloseable {
                 return work.on(connection);
             } catch (SQLException e) {
                 drop();
+                String untrusted = tlsTrouble(e);
+                if (untrusted != null) {
+                    throw new UserError("Lindorm at " + scan.url() + " is not read from, because " + untrusted, e);
+                }
                 if (isLasting(e)) {
                     throw new UserError(
                             "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '"
@@ -171,7 +187,27 @@ final class Session implements AutoCloseable {
     }
 
     private static boolean isLasting(SQLException e) {
-        return LASTING.contains(e.getErrorCode()) || (e.getSQLState() != null && e.getSQLState().startsWith("22"));
+        // A driver that cannot read a column's values will not the next time.
+        return e instanceof SQLDataException
+                || LASTING.contains(e.getErrorCode())
+                || (e.getSQLState() != null && e.getSQLState().startsWith("22"));
+    }
+
+    /** What stands against an encrypted connection however often it is tried, in a sentence; null for nothing. */
+    private static String tlsTrouble(SQLException e) {
+        for (Throwable cause = e; cause != null; cause = cause.getCause()) {
+            String said = String.valueOf(cause.getMessage());
+            if (cause instanceof CertificateException
+                    || cause instanceof CertPathValidatorException
+                    || NOT_TRUSTED.stream().anyMatch(said::contains)) {
+                return "its certificate is not trusted (" + said.lines().findFirst().orElse("") + "): 'tls.ca-file' must hold the certificate"
+                        + " of its CA, and with VERIFY_IDENTITY it must name the host of 'url'";
+            }
+            if (NO_TLS.stream().anyMatch(said::contains)) {
+                return "it offers no TLS: switch it on in Lindorm's console, or change 'tls.mode'";
+            }
+        }
+        return null;
     }
 
     private static boolean isTimeout(SQLException e) {

@@ -27,6 +27,8 @@ class ScanTest {
                 "url | jdbc:mysql://host:33060 | 'url' must look like",
                 "url | jdbc:mysql://u:p@host:33060/db | 'url' must look like",
                 "url | jdbc:mysql://host:33060/db?password=x | must not hold a password",
+                "tls.mode | VERIFY_CA | go together",
+                "tls.ca-file | /ca.crt | go together",
                 "password-file | /x | give one of",
                 "scan.page-size | 2001 | between 1 and 2000",
                 "scan.page-size | 0 | between 1 and 2000",

@@ -15,6 +15,8 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** The repository's stand-in for Lindorm (local/lindorm) as a process: a strict server of the MySQL protocol. */
@@ -32,14 +34,28 @@ final class StandIn implements AutoCloseable {
 
     /** Starts it, with its tables in a folder. */
     StandIn(Path folder) throws Exception {
+        this(folder, null);
+    }
+
+    /**
+     * Starts it.
+     *
+     * @param folder where its tables are
+     * @param tls where the certificates are, of localhost and of its authority (ca.crt), or will be; null for no TLS
+     */
+    StandIn(Path folder, Path tls) throws Exception {
         Path root = Path.of("").toAbsolutePath();
         while (!Files.isDirectory(root.resolve("local/lindorm"))) {
             root = root.getParent();
         }
         Path ready = folder.resolve("ready.json");
-        process = new ProcessBuilder(
-                        python(root), "-m", "local.lindorm", "--data", folder.toString(), "--user", USER, "--password", PASSWORD,
-                        "--ready-file", ready.toString())
+        List<String> command = new ArrayList<>(List.of(
+                python(root), "-m", "local.lindorm", "--data", folder.toString(), "--user", USER, "--password", PASSWORD,
+                "--ready-file", ready.toString()));
+        if (tls != null) {
+            command.addAll(List.of("--tls", tls.toString()));
+        }
+        process = new ProcessBuilder(command)
                 .directory(root.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("log").toFile())
@@ -68,7 +84,12 @@ final class StandIn implements AutoCloseable {
     }
 
     String url() {
-        return "jdbc:lindorm://127.0.0.1:" + port + "/default";
+        return url("127.0.0.1");
+    }
+
+    /** The same by another name of this machine. */
+    String url(String host) {
+        return "jdbc:lindorm://" + host + ":" + port + "/default";
     }
 
     /** Runs statements in a session in UTC. */

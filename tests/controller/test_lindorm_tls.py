@@ -1,0 +1,106 @@
+"""The controller's connection to Lindorm with and without TLS, against the stand-in with an authority of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.adapters.errors import lindorm_errors
+from controller.adapters.lindorm import connect
+from controller.api.spec import Source
+from controller.observed import Login, TroubleError
+from local.lindorm.controls import Controls
+from local.lindorm.server import Server
+from local.lindorm.store import Store
+from local.lindorm.tls import tls_context
+from tests.controller.factories import spec
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def serving(folder: Path, tls: bool) -> Iterator[Server]:
+    context = tls_context(folder / "tls") if tls else None
+    with Server(0, Store(folder / "data"), Controls(), "reader", "secret", context) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lindorm")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    with serving(folder, tls=True) as server:
+        yield server
+
+
+def source(server: Server, mode: str, host: str = "localhost") -> Source:
+    url = f"jdbc:mysql://{host}:{server.server_address[1]}/default"
+    return spec(**{"source.url": url, "source.tls": {"mode": mode}}).source
+
+
+def encrypted(server: Server, mode: str, ca: str | None = None, host: str = "localhost") -> bool:
+    """Connects, looks, and says whether that was with TLS."""
+    before = server.controls.counters.encrypted
+    with closing(connect(source(server, mode, host), Login("reader", "secret", ca))) as open_, open_.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+    return server.controls.counters.encrypted > before
+
+
+def refusal(server: Server, mode: str, ca: str | None = None, host: str = "localhost") -> Any:
+    with pytest.raises(TroubleError) as caught, lindorm_errors("Lindorm"):
+        connect(source(server, mode, host), Login("reader", "secret", ca))
+    return caught.value.trouble
+
+
+@pytest.mark.parametrize(("mode", "tls"), [("Disabled", False), ("Preferred", True), ("Required", True)])
+def test_without_a_certificate_to_trust_the_mode_says_whether_it_is_encrypted(
+    server: Server, mode: str, tls: bool
+) -> None:
+    assert encrypted(server, mode) is tls
+
+
+def test_a_certificate_of_the_given_authority_is_taken(server: Server, folder: Path) -> None:
+    ca = (folder / "tls/ca.crt").read_text()
+    assert encrypted(server, "VerifyCA", ca)
+    assert encrypted(server, "VerifyCA", ca, host="127.0.0.1")  # which the certificate does not name
+    assert encrypted(server, "VerifyIdentity", ca)
+
+
+def test_a_certificate_of_another_authority_is_refused(server: Server, tmp_path: Path) -> None:
+    tls_context(tmp_path)
+    told = refusal(server, "VerifyCA", (tmp_path / "ca.crt").read_text())
+    assert told.reason == "LindormNotTrusted"
+    assert "ca.crt" in told.message
+
+
+def test_a_certificate_for_another_host_is_refused(server: Server, folder: Path) -> None:
+    told = refusal(server, "VerifyIdentity", (folder / "tls/ca.crt").read_text(), host="127.0.0.1")
+    assert told.reason == "LindormNotTrusted"
+    assert "127.0.0.1" in told.message
+
+
+@pytest.mark.parametrize(
+    ("ca", "reason"), [(None, "SecretIncomplete"), ("", "SecretUnusable"), ("not PEM", "SecretUnusable")]
+)
+def test_a_missing_or_broken_certificate_to_trust_is_named(server: Server, ca: str | None, reason: str) -> None:
+    told = refusal(server, "VerifyCA", ca)
+    assert told.reason == reason
+    assert "ca.crt" in told.message
+
+
+def test_a_server_without_tls_serves_only_who_does_not_require_it(tmp_path: Path) -> None:
+    with serving(tmp_path, tls=False) as plain:
+        assert not encrypted(plain, "Preferred")
+        told = refusal(plain, "Required")
+        assert told.reason == "LindormWithoutTls"
+        assert "source.tls" in told.message
