@@ -90,13 +90,6 @@ def _look_before_start(
     assert status.run is not None
     run, kube, region = status.run, clients.kube, spec.target.region
 
-<<<<<<< HEAD
-=======
-    def source() -> SourceSeen:
-        login = kube.credentials(identity.namespace, spec.source.credentials.secret_name)
-        return clients.look_at_source(spec, login, status.plan is None)
-
->>>>>>> main
     def virtual_cluster() -> VirtualClusterSeen | None:
         id_ = spec.job.virtual_cluster_id
         return emr.look_at_virtual_cluster(clients.emr_containers(region), id_) if id_ else None
@@ -163,8 +156,8 @@ def _look_at_run(
 
 
 def _source(identity: Identity, spec: ImportSpec, clients: Clients, count: bool) -> SourceSeen:
-    username, password = clients.kube.credentials(identity.namespace, spec.source.credentials.secret_name)
-    return clients.look_at_source(spec, username, password, count)
+    login = clients.kube.credentials(identity.namespace, spec.source.credentials.secret_name)
+    return clients.look_at_source(spec, login, count)
 
 
 def _table(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
