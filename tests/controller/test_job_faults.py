@@ -177,6 +177,38 @@ def test_a_main_that_fails_at_once_fails_the_import_with_its_words_though_the_op
     assert world.flink.submissions == 4
 
 
+def test_a_flink_operator_that_is_down_only_costs_time() -> None:
+    world = World()
+    world.flink.down = True
+    world.apply(**DELETE)
+    world.drive(lambda _: "not seen by the Flink operator yet" in world.condition("JobRunning").get("message", ""))
+    for _ in range(5):
+        world.run_pass()
+        world.tick(60)
+    assert not world.ended()
+    world.flink.down = False
+    ends_as_undisturbed(world)
+
+
+def test_an_import_deleted_while_the_flink_operator_is_down_waits_for_it_and_leaves_nothing() -> None:
+    """The job runs on, and writes: table and bucket must not go before it."""
+    world = World()
+    world.flink.endless = True
+    world.apply(**DELETE)
+    world.drive(lambda _: works(world))
+    world.flink.down = True
+    world.delete()
+    for _ in range(5):
+        world.run_pass()
+        world.tick(60)
+    assert world.condition("Reconciling")["reason"] == "StoppingJob"
+    assert list(world.aws.dynamodb.tables) == ["readings"]
+    assert world.flink.running() == [RUN]
+    world.flink.down = False
+    world.drive(lambda _: world.gone())
+    assert left(world) == NOTHING
+
+
 def test_a_passing_error_of_the_operator_is_not_told_as_the_jobs_failure() -> None:
     world = World()
     world.flink.endless = True
