@@ -11,7 +11,7 @@ from typing import Any
 
 import pymysql
 
-from local.bootstrap import java_tool
+from local.machine import java_tool
 from local.processes import Process, accepts_connections, free_port, start, wait_until
 
 DATABASE = "default"

@@ -28,11 +28,12 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from local.bootstrap import REPOSITORY, Layout, java_tool, layout
+from local.bootstrap import REPOSITORY, Layout, layout
 from local.flink.config import operator_defaults
 from local.kube.access import api_client
 from local.kube.commands import Kube
 from local.kube.crds import with_emr_fields
+from local.machine import java_tool
 from local.processes import Process, Ready, accepts_connections, free_port, http_ready, start
 from local.record import stop_recorded
 
