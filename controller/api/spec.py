@@ -244,7 +244,7 @@ class TaskManager(SpecModel):
     """One Flink TaskManager. Memory as Flink writes it: 4096m."""
 
     slots: int = Field(4, ge=1, le=64)
-    process_memory: str = Field("8192m", pattern=r"^[0-9]+[mg]$", max_length=16)
+    process_memory: str = Field("4096m", pattern=r"^[0-9]+[mg]$", max_length=16)
     managed_memory: str = Field(
         "0m",
         pattern=r"^[0-9]+[mg]$",

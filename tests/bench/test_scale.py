@@ -1,7 +1,12 @@
-"""The arithmetic of scale on paper."""
+"""The arithmetic of scale on paper, and the plan's sizing beside what was measured."""
 
+import json
+
+from bench.__main__ import RESULTS
 from bench.scale import HEAD, table
+from controller.api.spec import Job
 from controller.plan import Prices
+from controller.plan.cluster import ROWS_PER_SLOT
 
 
 def test_the_reference_size_takes_the_hours_and_dollars_that_the_design_says() -> None:
@@ -19,3 +24,10 @@ def test_ten_times_the_rate_takes_a_tenth_of_the_time_and_costs_the_same_units()
 
     assert (slow[2], fast[2]) == ("868.1", "86.8")
     assert slow[6:8] == fast[6:8]
+
+
+def test_a_slot_of_the_plan_has_four_times_the_cpu_that_was_measured() -> None:
+    manager = Job().task_manager
+    rows_per_cpu_second = json.loads(RESULTS.read_text())["direct.project"]["rowsPerCpuSecond"]
+
+    assert rows_per_cpu_second * manager.cpu / manager.slots >= 4 * ROWS_PER_SLOT

@@ -126,12 +126,12 @@ def test_golden_the_reference_import() -> None:
     assert plan.needed == {1: 347_223, 4: 86_806, 8: 43_403, 24: 14_468}  # 1.25e9 / 3,600 / hours, rounded up
     assert plan.storage_gib == Decimal("209.5")  # (80 + 100 of overhead) x 1.25e9 / 2^30 = 209.55 (half to even)
     assert plan.storage_usd_month == Decimal("52.39")  # x $0.25
-    # 40,000 rows/s / 9,000 a slot = 4.4, so 5 slots: 2 TaskManagers (2 vCPU, 8 GB) and a JobManager (1 vCPU, 2 GB).
-    assert (plan.cluster.parallelism, plan.cluster.task_managers, plan.cluster.nodes) == (5, 2, 1)
-    # $0.504 (EC2) + $0.10 (EKS) + 5 x $0.01012 + 18 x $0.00111125 (EMR) = $0.6746 for 8.681 h = $5.856;
-    # S3: 521 checkpoints of at most 12 PUTs at $0.005 a thousand = $0.031
-    assert plan.way.cluster_usd == Decimal("5.89")
-    assert plan.total_usd == Decimal("810.54")
+    # 40,000 rows/s / 10,000 a slot = 4 slots: a TaskManager (2 vCPU, 4 GB) and a JobManager (1 vCPU, 2 GB).
+    assert (plan.cluster.parallelism, plan.cluster.task_managers, plan.cluster.nodes) == (4, 1, 1)
+    # $0.504 (EC2) + $0.10 (EKS) + 3 x $0.01012 + 6 x $0.00111125 (EMR) = $0.6410 for 8.681 h = $5.565;
+    # S3: 521 checkpoints of at most 10 PUTs at $0.005 a thousand = $0.026
+    assert plan.way.cluster_usd == Decimal("5.59")
+    assert plan.total_usd == Decimal("810.24")
 
 
 def test_golden_items_of_1025_bytes_cost_twice_as_much_as_items_of_1024() -> None:
@@ -258,8 +258,8 @@ def test_the_wrong_figure_is_explained_in_one_line() -> None:
 
 def test_the_cluster_is_sized_for_the_rate() -> None:
     size = size_cluster(40_000, Job())
-    assert (size.parallelism, size.task_managers) == (5, 2)
-    assert "9,000" in size.reason
+    assert (size.parallelism, size.task_managers) == (4, 1)
+    assert "10,000" in size.reason
 
 
 def test_the_users_parallelism_wins() -> None:
@@ -297,7 +297,7 @@ def test_over_budget_says_by_how_much_and_what_to_do() -> None:
     made = make_plan(REFERENCE, capacity(writeUnits=40_000, warm=True), PRICES)
     told = over_budget(made, Budget.model_validate({"maxCostUSD": "500"}))
     assert told is not None
-    assert told.startswith("the plan costs $810.54 (DynamoDB $804.65, cluster and S3 $5.89), budget.maxCostUSD is 500")
+    assert told.startswith("the plan costs $810.24 (DynamoDB $804.65, cluster and S3 $5.59), budget.maxCostUSD is 500")
     assert over_budget(made, Budget.model_validate({"maxCostUSD": "900", "maxDuration": "24h"})) is None
 
 

@@ -75,7 +75,7 @@ def test_the_recommended_one_reads_the_same_rows_on_a_tenth_of_the_nodes() -> No
     reference, recommended = document("reference-100gb")["spec"], document("recommended-100gb")["spec"]
     assert recommended["source"] == reference["source"]
     size = size_cluster(spec("recommended-100gb").target.capacity.write_units or 0, spec("recommended-100gb").job)
-    assert (size.parallelism, size.task_managers, size.nodes) == (5, 2, 1)
+    assert (size.parallelism, size.task_managers, size.nodes) == (4, 1, 1)
 
 
 def test_an_adopted_table_s_items_have_the_names_and_types_that_the_comments_say() -> None:
