@@ -3,8 +3,6 @@
 The targets themselves are measured by `make bench` and stand in docs/benchmarks.md.
 """
 
-import gc
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,7 @@ from bench.__main__ import PARTS
 from bench.lab import Lab
 from local.bootstrap import bootstrap
 
-# A text pipe is left to the garbage here, and its warning ended the next module's first test. Which one is not found.
-pytestmark = [pytest.mark.stack, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+pytestmark = pytest.mark.stack
 
 ROWS = 150_000
 SLOTS = {"taskmanager.numberOfTaskSlots": "4"}
@@ -28,10 +25,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with Lab(layout, tmp_path_factory.mktemp("bench") / "lab", ROWS, configuration=SLOTS) as started:
         started.project.start()
         yield started
-    with warnings.catch_warnings():  # and not one of the next module's either
-        warnings.simplefilter("ignore", ResourceWarning)
-        del started
-        gc.collect()
 
 
 def test_a_row_costs_less_cpu_than_in_the_stock_pipeline(lab: Lab) -> None:
