@@ -16,7 +16,7 @@ from local.bootstrap import bootstrap
 pytestmark = pytest.mark.stack
 
 ROWS = 150_000
-SLOTS = {"taskmanager.numberOfTaskSlots": "4"}
+SLOTS = {"taskmanager.numberOfTaskSlots": "6"}
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def test_most_of_the_capacity_is_used_and_little_of_it_is_throttled(lab: Lab, tm
         tmp_path / "dynamodb",
         lab.database,
         {"project": lab.project},
-        groups=[("even", "neighbours")],
+        groups=[("even", "neighbours", "zipf")],
         scale=0.05,
         seconds=15.0,
         rounds=1,
         say=print,
     )
 
-    for shape in ("even", "neighbours"):
+    for shape in ("even", "neighbours", "zipf"):
         figures = cases[f"capacity.{shape}"]
-        assert figures["capacityUsed"] > 0.8, figures  # target: 0.95
+        assert figures["usedOfAllowed"] > 0.8, figures  # targets: 0.95, and 0.9 for Zipf keys
         assert figures["throttledShare"] < 0.1, figures  # target: 0.02
