@@ -13,7 +13,8 @@ from bench import pipelines
 from bench.cpu import Sample, Sampler, Slope, steady, tree_seconds
 from bench.flink import Cluster
 from bench.servers import AnswerServer, BenchError, MariaDB
-from local.bootstrap import REPOSITORY, Layout, java_tool
+from local.bootstrap import REPOSITORY, Layout
+from local.machine import java_tool
 
 DEVICE_OF_1000 = "CONCAT('dev-', LPAD(seq DIV 1000, 8, '0'))"
 SECOND_OF_1000 = "MOD(seq, 1000)"

@@ -9,7 +9,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local.bootstrap import REPOSITORY, java_tool
+from local.bootstrap import REPOSITORY
+from local.machine import java_tool
 
 
 def _first(pattern: str, text: str) -> str:

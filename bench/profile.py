@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.lab import Lab
 from bench.results import Case, rounded
-from local.bootstrap import java_tool
+from local.machine import java_tool
 
 Stack = tuple[str, ...]
 

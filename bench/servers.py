@@ -11,7 +11,7 @@ from typing import Any
 
 import pymysql
 
-from local.bootstrap import java_tool
+from local.machine import java_tool
 from local.processes import Process, accepts_connections, free_port, start, wait_until
 
 DATABASE = "default"
@@ -157,6 +157,8 @@ class AnswerServer:
             raise BenchError(f"the server that only answers did not start:\n{self._process.tail()}")
 
     def stop(self) -> None:
+        if self._connection:
+            self._connection.close()
         if self._process:
             self._process.end()
 

@@ -15,6 +15,7 @@ from controller.adapters.iam import look_at_permissions
 from controller.adapters.kube import Kube
 from controller.adapters.lindorm import look_at_source
 from controller.api.spec import ImportSpec
+from controller.asked import Asked
 from controller.fence import check_request
 from controller.observed import JobSeen, Login, PermissionsSeen, SourceSeen
 from controller.preflight import Question
@@ -39,13 +40,14 @@ _CONFIG = Config(
 @dataclass
 class Clients:
     """kube: the API server; flink_rest: where a job's REST API is, with {namespace} and {name} in it;
-    look_at_…: Lindorm's, Flink's and IAM's adapters, fields so that tests can put others there."""
+    look_at_…: Lindorm's, Flink's and IAM's adapters, fields so that tests can put others there; asked: IAM, so far."""
 
     kube: Kube
     flink_rest: str
     look_at_source: Callable[[ImportSpec, Login, bool], SourceSeen] = look_at_source
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
-    look_at_permissions: Callable[[Any, Any, Kube, Question], PermissionsSeen] = look_at_permissions
+    look_at_permissions: Callable[[Any, Any, Kube, Question, Asked], PermissionsSeen] = look_at_permissions
+    asked: Asked = field(default_factory=Asked)
     _made: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 

@@ -90,10 +90,6 @@ def _look_before_start(
     assert status.run is not None
     run, kube, region = status.run, clients.kube, spec.target.region
 
-    def source() -> SourceSeen:
-        login = kube.credentials(identity.namespace, spec.source.credentials.secret_name)
-        return clients.look_at_source(spec, login, status.plan is None)
-
     def virtual_cluster() -> VirtualClusterSeen | None:
         id_ = spec.job.virtual_cluster_id
         return emr.look_at_virtual_cluster(clients.emr_containers(region), id_) if id_ else None
@@ -106,7 +102,7 @@ def _look_before_start(
         checkpoint = _or_trouble(lambda: s3.newest_checkpoint(clients.s3(region), spec.staging.bucket, prefix))
     return replace(
         seen,
-        source=_or_trouble(source),
+        source=_or_trouble(lambda: _source(identity, spec, clients, count=status.plan is None)),
         bucket=bucket,
         table=table,
         config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
@@ -127,7 +123,7 @@ def _look_at_run(
     deployment: DeploymentSeen,
 ) -> Observed:
     assert status.run is not None
-    run, region = status.run, spec.target.region
+    run, kube, region = status.run, clients.kube, spec.target.region
     key = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid) + "result/result.json"
     # A running job has no result, so S3 is asked when the job is over or gone.
     over = deployment.job_state == "FINISHED" or not deployment.exists
@@ -136,12 +132,20 @@ def _look_at_run(
     if deployment.exists and deployment.job_id:
         base = clients.flink_rest.format(namespace=identity.namespace, name=run.deployment)
         job = clients.look_at_job(base, deployment.job_id)
+    config: Trouble | bool | None = None
+    source: Trouble | SourceSeen | None = None
+    if deployment.exists and not deployment.deleting:
+        config = _or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid))
+    if config is False:
+        source = _or_trouble(lambda: _source(identity, spec, clients, count=False))
     throttling = _throttling(spec, status, clients, now, over)
     dashboard = None
     if throttling is not None:
         dashboard = _or_trouble(lambda: _dashboard(identity, spec, clients))
     return replace(
         seen,
+        config=config,
+        source=source,
         result=result,
         job=job,
         dashboard=dashboard,
@@ -149,6 +153,11 @@ def _look_at_run(
         rates=_or_trouble(lambda: _rates(identity, clients)),
         throttling=throttling,
     )
+
+
+def _source(identity: Identity, spec: ImportSpec, clients: Clients, count: bool) -> SourceSeen:
+    login = clients.kube.credentials(identity.namespace, spec.source.credentials.secret_name)
+    return clients.look_at_source(spec, login, count)
 
 
 def _table(identity: Identity, spec: ImportSpec, clients: Clients) -> TableSeen:
@@ -185,7 +194,8 @@ def _permissions(
         return None
     question = Question(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
     region = spec.target.region
-    return clients.look_at_permissions(clients.iam(region), clients.sts(region), clients.kube, question)
+    iam, sts = clients.iam(region), clients.sts(region)
+    return clients.look_at_permissions(iam, sts, clients.kube, question, clients.asked)
 
 
 def _throttling(

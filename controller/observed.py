@@ -192,7 +192,8 @@ class DeploymentSeen:
 class JobSeen:
     """What Flink's REST API says. Counts of rows and items are sums over subtasks, restored from the checkpoint after
     a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
-    hopeless: the failure is one that the job itself says no retry can mend."""
+    failed: the job has ended so, which the Flink operator may never say (FLINK-37370); hopeless: the failure is one
+    that the job itself says no retry can mend."""
 
     rows_read: int | None = None
     items_written: int | None = None
@@ -203,6 +204,7 @@ class JobSeen:
     checkpoint: str | None = None
     checkpoint_time: datetime | None = None
     failure: str | None = None
+    failed: bool = False
     hopeless: bool = False
 
 
@@ -222,8 +224,8 @@ class Observed:
     """One look at the world.
 
     result: None also where there is none yet. checkpoint: newest retained one of the run. staged: objects of the run
-    that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists. rates: what
-    the ConfigMap of the rates says, "" where there is none.
+    that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists; None where it
+    was not looked at. rates: what the ConfigMap of the rates says, "" where there is none.
     last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
     """
 
@@ -231,7 +233,7 @@ class Observed:
     bucket: Trouble | BucketSeen | None = None
     table: Trouble | TableSeen | None = None
     deployment: Trouble | DeploymentSeen | None = None
-    config: Trouble | bool = False
+    config: Trouble | bool | None = None
     rates: Trouble | str | None = None
     permissions: PermissionsSeen | None = None
     job: JobSeen | None = None

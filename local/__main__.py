@@ -16,7 +16,8 @@ from local.bootstrap import REPOSITORY
 from local.demo import World
 from local.lindorm.data import Shape, load
 from local.lindorm.store import Store
-from local.stack import Stack, StackError, recorded, stop_recorded
+from local.record import recorded, stop_recorded
+from local.stack import Stack, StackError
 
 _ROWS = 100_000
 _TRY = """\

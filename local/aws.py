@@ -4,7 +4,7 @@
 - a scaling policy goes with its target, and what is not registered is an ObjectNotFoundException (Application Auto
   Scaling API reference, DeregisterScalableTarget and DeleteScalingPolicy).
 
-`python -m local.aws -H HOST -p PORT`, as moto.server.
+`python -m local.aws -H HOST -p PORT`, as moto.server. Its log says of each request by which program it was made.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.core.exceptions import JsonRESTError
 from moto.s3.responses import S3Response
 from moto.server import main
+from werkzeug.serving import WSGIRequestHandler
 
 
 def _tagged_creation(put: Any) -> Any:
@@ -64,8 +65,13 @@ def _policy_known(
     )
 
 
+def _log_with_agent(self: WSGIRequestHandler, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG001
+    self.log("info", '"%s" %s "%s"', self.requestline, code, self.headers.get("User-Agent", "-"))
+
+
 def correct() -> None:
-    """Puts the corrections into moto's classes."""
+    """Puts the corrections into moto's and its server's classes."""
+    WSGIRequestHandler.log_request = _log_with_agent  # type: ignore[method-assign]
     backend: Any = ApplicationAutoscalingBackend
     response: Any = S3Response
     response._bucket_response_put = _tagged_creation(response._bucket_response_put)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,28 +44,37 @@ class DemoError(Exception):
 
 @dataclass
 class World:
-    """The stack with the clients and the helpers that the demo and the end-to-end tests share."""
+    """The stack with the clients and the helpers that the demo and the end-to-end tests share; to be closed."""
 
     stack: Stack
     namespace: str = "default"
     objects: client.CustomObjectsApi = field(init=False)
     core: client.CoreV1Api = field(init=False)
+    _aws: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         api = self.stack.api_client()
         self.objects, self.core = client.CustomObjectsApi(api), client.CoreV1Api(api)
 
+    def close(self) -> None:
+        """Closes the connections."""
+        self.core.api_client.close()
+        for made in self._aws.values():
+            made.close()
+
     def aws(self, service: str) -> Any:
-        """A boto3 client of the stack's AWS."""
+        """The boto3 client of the stack's AWS."""
         env = self.stack.environment
         endpoint = env["AWS_ENDPOINT_URL_DYNAMODB"] if service == "dynamodb" else env["AWS_ENDPOINT_URL"]
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            endpoint_url=endpoint,
-            region_name=env["AWS_DEFAULT_REGION"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        )
+        if service not in self._aws:
+            self._aws[service] = boto3.client(  # type: ignore[call-overload]
+                service,
+                endpoint_url=endpoint,
+                region_name=env["AWS_DEFAULT_REGION"],
+                aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._aws[service]
 
     def start_controller(self, *arguments: str) -> None:
         """Starts the controller as a part of the stack; its log is `log/controller.log`."""
@@ -278,8 +288,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         step(f"starting the embedded stack (logs in {options.dir / 'log'})")
-        with Stack(options.dir) as stack:
-            figures = run(World(stack), options.rows)
+        with Stack(options.dir) as stack, closing(World(stack)) as world:
+            figures = run(world, options.rows)
     except (DemoError, StackError) as error:
         print(f"demo: FAIL {error} (logs in {options.dir / 'log'})")
         return 1

@@ -12,8 +12,11 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from typing import Any
 # Below Linux's ephemeral ports (32768 and up), so that no outgoing connection takes a port between its choice
 # and its use, or while its server restarts.
 PORTS = range(20000, 32000)
+
+Ready = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -139,3 +144,19 @@ def accepts_connections(port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def http_ready(url: str, trust: ssl.SSLContext | None = None) -> Ready:
+    """Whether a URL answers: 200, or 400 (DynamoDB Local's answer to a request without an operation)."""
+
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2, context=trust) as response:
+                return bool(response.status == 200)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code == 400
+        except OSError:
+            return False
+
+    return ready

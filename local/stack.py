@@ -18,9 +18,7 @@ import signal
 import ssl
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -30,12 +28,14 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from local.bootstrap import REPOSITORY, Layout, java_tool, layout
-from local.flink.cluster import end_clusters
+from local.bootstrap import REPOSITORY, Layout, layout
+from local.flink.config import operator_defaults
 from local.kube.access import api_client
 from local.kube.commands import Kube
 from local.kube.crds import with_emr_fields
-from local.processes import Process, accepts_connections, free_port, start
+from local.machine import java_tool
+from local.processes import Process, Ready, accepts_connections, free_port, http_ready, start
+from local.record import stop_recorded
 
 PARTS = ("kube", "aws", "dynamodb", "lindorm", "flink")
 ACCESS_KEY, SECRET_KEY, REGION = "local", "local", "us-west-2"
@@ -43,8 +43,6 @@ LINDORM_USER, LINDORM_PASSWORD = "importer", "local-only-password"
 
 _CRDS = ("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 _PATIENCE = 90.0  # seconds that a part may take to be ready, on a busy machine
-
-Ready = Callable[[], bool]
 
 
 class StackError(Exception):
@@ -352,13 +350,13 @@ class Stack:
 
     def _start_kube_storage(self) -> None:
         self._kube.write_files()
-        ready = self._http_ready(f"http://127.0.0.1:{self._kube.etcd_port}/health")
+        ready = http_ready(f"http://127.0.0.1:{self._kube.etcd_port}/health")
         self.start_process("etcd", self._kube.etcd(), ready=ready, wait=False)
 
     def _start_apiserver(self) -> None:
         self.wait_ready("etcd")
         trust = ssl.create_default_context(cafile=str(self._kube.folder / "ca.crt"))
-        ready = self._http_ready(f"{self._kube.url}/readyz", trust)
+        ready = http_ready(f"{self._kube.url}/readyz", trust)
         self.start_process("kube-apiserver", self._kube.apiserver(), ready=ready, wait=False)
 
     def _finish_kube(self) -> None:
@@ -375,7 +373,7 @@ class Stack:
     def _start_moto(self) -> None:
         port = self._ports["moto"]
         command = self._python("local.aws", "-H", "127.0.0.1", "-p", str(port))
-        ready = self._http_ready(f"http://127.0.0.1:{port}/moto-api/data.json")
+        ready = http_ready(f"http://127.0.0.1:{port}/moto-api/data.json")
         self.start_process("moto", command, ready=ready, wait=False)
 
     def _start_dynamodb_local(self) -> None:
@@ -393,7 +391,7 @@ class Stack:
             "-port",
             str(port),
         ]
-        ready = self._http_ready(f"http://127.0.0.1:{port}/")
+        ready = http_ready(f"http://127.0.0.1:{port}/")
         # It leaves a file of metadata wherever it is started.
         self.start_process("dynamodb-local", command, cwd=self.folder, ready=ready, wait=False)
 
@@ -421,7 +419,8 @@ class Stack:
     def _start_flink(self) -> None:
         defaults = self.folder / "flink-defaults.json"
         defaults.touch(mode=0o600)
-        defaults.write_text(json.dumps(self._flink_defaults(), indent=1))
+        settings = operator_defaults(self.kubeconfig, self._s3_settings())
+        defaults.write_text(json.dumps(settings, indent=1))
         arguments = [
             *("--kubeconfig", str(self.kubeconfig)),
             *("--stack-dir", str(self.folder)),
@@ -433,68 +432,18 @@ class Stack:
         ]
         self._start_with_ready_file("flink-operator", "local.flink", arguments)
 
-    def _flink_defaults(self) -> dict[str, str]:
-        """The operator's `defaultConfiguration`: where S3 and Kubernetes are, and intervals for one small machine."""
-        defaults = {
-            "kubernetes.config.file": str(self.kubeconfig),
-            "metrics.fetcher.update-interval": "1000",
-            "web.refresh-interval": "1000",
-            "heartbeat.interval": "2 s",
-            "heartbeat.timeout": "20 s",
-            "high-availability.kubernetes.leader-election.lease-duration": "15 s",
-            "high-availability.kubernetes.leader-election.renew-deadline": "15 s",
-            "high-availability.kubernetes.leader-election.retry-period": "3 s",
+    def _s3_settings(self) -> dict[str, str]:
+        if "aws" not in self.parts:
+            return {}
+        return {
+            "s3.endpoint": self.environment["AWS_ENDPOINT_URL"],
+            "s3.path.style.access": "true",
+            "s3.access-key": ACCESS_KEY,
+            "s3.secret-key": SECRET_KEY,
         }
-        if "aws" in self.parts:
-            defaults |= {
-                "s3.endpoint": self.environment["AWS_ENDPOINT_URL"],
-                "s3.path.style.access": "true",
-                "s3.access-key": ACCESS_KEY,
-                "s3.secret-key": SECRET_KEY,
-            }
-        return defaults
 
     def _start_with_ready_file(self, name: str, module: str, arguments: list[str]) -> None:
         """Start one of our own servers: it removes nothing itself, so a restart looks at the port as well."""
         file, port = self.folder / f"{name}.ready", self._ports[name]
         command = self._python(module, *arguments, "--ready-file", str(file))
         self.start_process(name, command, ready=lambda: file.exists() and accepts_connections(port), wait=False)
-
-    @staticmethod
-    def _http_ready(url: str, trust: ssl.SSLContext | None = None) -> Ready:
-        """Whether a URL answers: 200, or 400 (DynamoDB Local's answer to a request without an operation)."""
-
-        def ready() -> bool:
-            try:
-                with urllib.request.urlopen(url, timeout=2, context=trust) as response:
-                    return bool(response.status == 200)
-            except urllib.error.HTTPError as error:
-                error.close()
-                return error.code == 400
-            except OSError:
-                return False
-
-        return ready
-
-
-# --- by the record alone: for `down`, `status`, and a start after a crash ---
-
-
-def recorded(folder: Path) -> dict[str, Process]:
-    """The processes that `stack.json` names, in the order of their start."""
-    try:
-        record = json.loads((folder / "stack.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return {name: Process.from_json(entry) for name, entry in record["processes"].items()}
-
-
-def stop_recorded(folder: Path) -> None:
-    """End everything that the folder's records name, youngest first; Flink's clusters after their operator.
-
-    A process that is not the recorded one any more (its start time differs) is left alone.
-    """
-    for _, process in reversed(recorded(folder).items()):
-        process.end()
-    end_clusters(folder)
-    (folder / "stack.json").unlink(missing_ok=True)

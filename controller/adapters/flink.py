@@ -28,8 +28,12 @@ def _get(session: requests.Session, url: str, **params: str) -> Any:
     return answer.json()
 
 
-def _look(session: requests.Session, job: str) -> JobSeen:
-    details = _get(session, job)
+def _look(session: requests.Session, job: str) -> JobSeen | None:
+    answer = session.get(job, timeout=_TIMEOUT)
+    if answer.status_code == 500:
+        return _failed_main(session, job)
+    answer.raise_for_status()
+    details = answer.json()
     counts = _counts(session, job, details["vertices"])
     checkpoints = _get(session, f"{job}/checkpoints")
     latest = (checkpoints.get("latest") or {}).get("completed") or {}
@@ -45,8 +49,18 @@ def _look(session: requests.Session, job: str) -> JobSeen:
         checkpoint=latest.get("external_path"),
         checkpoint_time=datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0) if at else None,
         failure=failure,
+        failed=details["state"] == "FAILED",
         hopeless=hopeless,
     )
+
+
+def _failed_main(session: requests.Session, job: str) -> JobSeen | None:
+    """A main that failed before there was a job: Flink 1.20 shows one in its place that has no checkpoints, and cannot
+    show its details (a NullPointerException: it has no plan). The operator never sees it fail (FLINK-37370)."""
+    if _get(session, f"{job}/status")["status"] != "FAILED":
+        return None
+    failure, hopeless = _failure(_get(session, f"{job}/exceptions", maxExceptions="1"))
+    return JobSeen(failure=f"{failure}. The JobManager's log says more", failed=True, hopeless=hopeless)
 
 
 def _restarts(metrics: list[dict[str, Any]]) -> int:

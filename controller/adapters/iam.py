@@ -7,6 +7,7 @@ reason would change something the day it does not. Kubernetes: SelfSubjectAccess
 Never tried against the real IAM.
 """
 
+import functools
 from collections import defaultdict
 from typing import Any
 
@@ -14,28 +15,30 @@ from botocore.exceptions import ClientError
 
 from controller.adapters.errors import AWS_FAILURES, aws_code
 from controller.adapters.kube import Kube
+from controller.asked import Asked
 from controller.names import UID_LABEL
 from controller.observed import PermissionsSeen, TroubleError
 from controller.permissions import AwsAction, AwsResource
 from controller.preflight import Question, arn, controller_actions, job_actions
 
 
-def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question) -> PermissionsSeen:
-    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients."""
+def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, asked: Asked) -> PermissionsSeen:
+    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients; asked: the
+    answers so far, of every import of this process."""
     denied: list[str] = []
     doubtful: list[str] = []
     try:
-        denied += kube.denied(question.namespace)
+        denied += asked.once(question.namespace, lambda: kube.denied(question.namespace))
     except TroubleError as error:
         doubtful.append(error.trouble.message)
     try:
-        caller = _role(sts.get_caller_identity()["Arn"])
+        caller = asked.once("caller", lambda: _role(sts.get_caller_identity()["Arn"]))
     except AWS_FAILURES as error:
         doubtful.append(f"sts:GetCallerIdentity failed: {error}")
     else:
-        simulate(iam, caller, controller_actions(question), question, denied, doubtful)
+        simulate(iam, caller, controller_actions(question), question, asked, denied, doubtful)
     if role := question.spec.job.execution_role_arn:
-        simulate(iam, role, job_actions(), question, denied, doubtful)
+        simulate(iam, role, job_actions(), question, asked, denied, doubtful)
     return PermissionsSeen(tuple(denied), tuple(doubtful))
 
 
@@ -50,6 +53,7 @@ def simulate(
     principal: str,
     actions: tuple[AwsAction, ...],
     question: Question,
+    asked: Asked,
     denied: list[str],
     doubtful: list[str],
 ) -> None:
@@ -60,25 +64,13 @@ def simulate(
         by_resource[action.resource].append(action.action)
     for resource, wanted in by_resource.items():
         target = arn(resource, question, partition, account)
-        try:
-            answer = iam.simulate_principal_policy(
-                PolicySourceArn=principal,
-                ActionNames=wanted,
-                ResourceArns=[target],
-                ContextEntries=[
-                    {
-                        "ContextKeyName": f"aws:{kind}/{UID_LABEL}",
-                        "ContextKeyType": "string",
-                        "ContextKeyValues": [value],
-                    }
-                    for kind, value in (("ResourceTag", question.uid), ("RequestTag", question.uid))
-                ],
-            )
-        except AWS_FAILURES as error:
-            code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
-            doubtful.append(f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}")
+        # The conditions want a UID and no certain one, so the answer is that of every import with this resource.
+        ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid)
+        answer = asked.once((principal, tuple(wanted), target), ask)
+        if isinstance(answer, str):
+            doubtful.append(answer)
             return
-        for result in answer["EvaluationResults"]:
+        for result in answer:
             decision = result["EvalDecision"]
             if decision == "allowed":
                 continue
@@ -86,3 +78,20 @@ def simulate(
             implicit = decision == "implicitDeny"
             certain = not (implicit and (question.exists(resource) or result.get("MissingContextValues")))
             (denied if certain else doubtful).append(told)
+
+
+def _simulated(iam: Any, principal: str, actions: list[str], target: str, uid: str) -> list[Any] | str:
+    """IAM's result of each action; or, where it does not answer, what there is to say of it."""
+    entries = [
+        {"ContextKeyName": f"aws:{kind}/{UID_LABEL}", "ContextKeyType": "string", "ContextKeyValues": [uid]}
+        for kind in ("ResourceTag", "RequestTag")
+    ]
+    try:
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=principal, ActionNames=actions, ResourceArns=[target], ContextEntries=entries
+        )
+    except AWS_FAILURES as error:
+        code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
+        return f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}"
+    results: list[Any] = answer["EvaluationResults"]
+    return results

@@ -120,6 +120,14 @@ def _model_schema(model: type[BaseModel]) -> Schema:
     return schema
 
 
+# The job has its limit from its submission on (docs/contracts.md, section 4); a lower one the controller keeps.
+_REJECTS = "!has(self.status) || !has(self.status.job) || self.spec.rejects.max <= oldSelf.spec.rejects.max"
+_REJECTS_TOLD = (
+    "rejects.max cannot be raised once the job is submitted, which has taken the limit with it. Correct the rows in "
+    "Lindorm, or delete this import and create it again with the higher limit: it writes the same items once more"
+)
+
+
 def _unchanged(path: str, required: bool) -> str:
     """CEL: the field is as it was; an optional one must also stay present or absent."""
     same = f"self.{path} == oldSelf.{path}"
@@ -187,6 +195,7 @@ def crd() -> Schema:
                             "description": "Imports a time range of a Lindorm table into DynamoDB, once.",
                             "type": "object",
                             "required": ["spec"],
+                            "x-kubernetes-validations": [{"rule": _REJECTS, "message": _REJECTS_TOLD}],
                             "properties": {
                                 "apiVersion": {"type": "string"},
                                 "kind": {"type": "string"},

@@ -300,7 +300,7 @@ class Rejects(SpecModel):
     max: int = Field(
         1000,
         ge=0,
-        description="More rejected rows than this: the import fails. Raising it does not reach a submitted job.",
+        description="More rejected rows than this: the import fails. Cannot be raised once the job is submitted.",
     )
 
 

@@ -130,6 +130,7 @@ class JobStatus(StatusModel):
     attempts: int = Field(1, description="How often the job has been submitted.")
     retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
     retry_after: datetime | None = Field(None, description="No new submission before this time.")
+    waiting_since: datetime | None = Field(None, description="Since when the job neither runs nor has finished.")
     broken_since: datetime | None = Field(None, description="Since when the JobManager cannot start.")
     finished_since: datetime | None = Field(None, description="Since when Flink says that the job has finished.")
 

@@ -15,6 +15,7 @@ from controller.adapters.emr import look_at_virtual_cluster
 from controller.adapters.errors import AWS_FAILURES, aws_code, aws_trouble
 from controller.adapters.iam import simulate
 from controller.api.spec import ImportSpec
+from controller.asked import Asked
 from controller.cli import aws
 from controller.cli.checks import Check, ok, trouble
 from controller.mapping import Mapping
@@ -198,7 +199,7 @@ def _permissions(spec: ImportSpec, namespace: str) -> Check:
     denied: list[str] = []
     doubtful: list[str] = []
     question = Question(namespace, "doctor", spec, bucket_exists=False, table_exists=False)
-    simulate(aws.client("iam", spec.target.region), role, job_actions(), question, denied, doubtful)
+    simulate(aws.client("iam", spec.target.region), role, job_actions(), question, Asked(), denied, doubtful)
     if denied:
         return Check("role permissions", "fail", "; ".join(denied), "add them: controller/permissions.py has the list")
     if doubtful:

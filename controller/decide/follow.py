@@ -12,7 +12,8 @@ from controller.decide.monitoring import monitor
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
 from controller.decide.throttling import count_throttling
-from controller.observed import DeploymentSeen, JobSeen, Trouble
+from controller.mapping import Mapping, map_table
+from controller.observed import DeploymentSeen, JobSeen, SourceSeen, Trouble
 
 # The pause before each new submission of a job that Flink itself gave up; after the last one the import fails.
 RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
@@ -27,7 +28,7 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
     progress = p.status.progress
     if progress and progress.items_rejected > p.spec.rejects.max:
         return p.fail("TooManyRejects", too_many(p, progress.items_rejected))
-    if deployment.failed and not deployment.deleting:
+    if (deployment.failed or (p.seen.job and p.seen.job.failed)) and not deployment.deleting:
         return _retry_or_fail(p, deployment)
     if over := _over_cost(p):
         return p.fail("OverBudget", over)
@@ -37,6 +38,8 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
     capacity.keep_up(p)
     if rates := _changed_rates(p):
         p.actions.append(rates)
+    if p.seen.config is False:
+        _make_config_again(p)
     if p.spec.suspend:
         return _suspend(p, deployment)
     if p.conditions.get("Suspended"):
@@ -61,11 +64,26 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
         p.conditions.set("JobRunning", "True", "Running", f"FlinkDeployment {p.run.deployment} runs the job")
         p.working("Running", "Running", _told_progress(p))
     else:
-        state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
-        message = f"FlinkDeployment {p.run.deployment}: {state}"
-        p.conditions.set("JobRunning", "False", "NotRunning", message)
-        p.working("Starting" if not p.status.progress else "Restarting", "NotRunning", message)
+        _not_running(p, deployment)
     return p.settings.poll
+
+
+def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
+    """It starts, or starts again. For minutes it does so where a pod waits for a node, of which the operator says
+    nothing; nodes that are made for it may take their time, so that is told and does not fail the import."""
+    state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
+    reason, message = "NotRunning", f"FlinkDeployment {p.run.deployment}: {state}"
+    since = p.status.job.waiting_since if p.status.job else None
+    if since and p.now - since > p.settings.start_timeout:
+        reason = "JobNotStarting"
+        message += (
+            f" since {since:%H:%M} UTC. Look at its pods (kubectl -n {p.identity.namespace} get pods -l "
+            f"app={p.run.deployment}): where one is Pending no node has room for it, or none fits job.nodeSelector"
+        )
+    p.conditions.set("JobRunning", "False", reason, message)
+    begun = p.status.job and p.status.job.attempts > 1
+    read = p.status.progress and p.status.progress.rows_read
+    p.working("Restarting" if begun or read else "Starting", reason, message)
 
 
 def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
@@ -94,6 +112,24 @@ def _changed_rates(p: Pass) -> Action | None:
     if isinstance(p.seen.rates, Trouble):
         p.hold("Reconciling", p.seen.rates)
     return set_rates(p, p.seen.rates)
+
+
+def _make_config_again(p: Pass) -> None:
+    """Somebody has deleted the job's ConfigMap: the job runs on, but none of its pods could start again."""
+    source = p.seen.source
+    mapping = map_table(p.spec, source) if isinstance(source, SourceSeen) else source
+    if isinstance(mapping, Mapping) and isinstance(source, SourceSeen):
+        p.actions.append(make_config(p, mapping, source))
+        p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read")
+    elif isinstance(mapping, Trouble):
+        p.conditions.set("SourceReady", "False", mapping.reason, f"the job's ConfigMap is gone. {mapping.message}")
+
+
+def make_config(p: Pass, mapping: Mapping, source: SourceSeen) -> Action:
+    """Creates the ConfigMap with the job's document."""
+    key = [{"name": k.name, "order": k.order} for k in source.primary_key]
+    config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
+    return CreateObject(build.config_map(p.identity, config))
 
 
 def set_rates(p: Pass, seen: str | None) -> Action | None:
@@ -188,6 +224,7 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
                 "last_checkpoint": job.checkpoint or before.last_checkpoint,
                 "last_checkpoint_time": job.checkpoint_time or before.last_checkpoint_time,
                 "failure": _failure(p, deployment) or before.failure,
+                "waiting_since": _waiting_since(p, deployment, before.waiting_since),
                 "broken_since": _broken_since(p, deployment, before.broken_since),
                 "finished_since": (before.finished_since or p.now) if deployment.finished else None,
             }
@@ -195,6 +232,12 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
     )
     if job.rows_read is not None:
         p.update(progress=_progress(p, job, job.rows_read))
+
+
+def _waiting_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
+    if deployment.job_state in ("RUNNING", "FINISHED") or deployment.deleting or p.spec.suspend:
+        return None
+    return before or p.now
 
 
 def _broken_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
@@ -228,7 +271,9 @@ def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
 
 
 def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:
-    return (p.seen.job.failure if p.seen.job else None) or deployment.error
+    """What the job says, or the Flink operator of a job that has failed; its other errors pass ("Job Not Found")."""
+    told = p.seen.job.failure if p.seen.job else None
+    return told or (deployment.error if deployment.failed else None)
 
 
 def too_many(p: Pass, rejected: int) -> str:

@@ -4,7 +4,7 @@ from controller import build, names, plan
 from controller.actions import CreateBucket, CreateObject, CreateTable
 from controller.api.status import JobStatus, PlanStatus
 from controller.decide import capacity
-from controller.decide.follow import set_rates
+from controller.decide.follow import make_config, set_rates
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
 from controller.mapping import Mapping, map_table
@@ -195,9 +195,7 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
     if rates := set_rates(p, p.optional_or_hold(p.seen.rates, "JobRunning")):
         p.actions.append(rates)
     if not p.seen.config:
-        key = [{"name": k.name, "order": k.order} for k in source.primary_key]
-        config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
-        p.actions.append(CreateObject(build.config_map(p.identity, config)))
+        p.actions.append(make_config(p, mapping, source))
     assert p.status.plan is not None, "planned before in this pass"
     deployment = build.flink_deployment(
         p.identity, p.spec, p.run.prefix, p.settings.image, checkpoint, p.status.plan.parallelism

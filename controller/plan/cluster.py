@@ -7,8 +7,8 @@ from decimal import Decimal
 from controller.api.spec import Job, parse_duration
 from controller.plan.prices import Prices
 
-# Rows a second that the plan expects of one slot. CPU is not what limits it: docs/benchmarks.md has ten times that for a
-# core. It is the way to Lindorm: a reader has one connection and asks for a page of 2,000 rows at a time, so this is
+# Rows a second that the plan expects of one slot. CPU is not what limits it: docs/benchmarks.md has ten times that for
+# a core. It is the way to Lindorm: a reader has one connection and asks for a page of 2,000 rows at a time, so this is
 # a page every 200 ms, which a link between continents still gives.
 ROWS_PER_SLOT = 10_000
 
@@ -67,8 +67,8 @@ def size_cluster(rows_per_second: int, job: Job) -> Cluster:
         pod_gb=task_managers * memory + JOB_MANAGER_GB,
         reason=(
             f"{why}, {manager.slots} to a TaskManager: {task_managers} "
-            f"TaskManager{'s' * (task_managers > 1)} of {manager.cpu} vCPU and {memory.normalize():f} GB, and one "
-            f"JobManager, {fits}"
+            f"TaskManager{'s' * (task_managers > 1)} of {manager.cpu} vCPU and {round(memory, 1).normalize():f} GB, "
+            f"and one JobManager, {fits}"
         ),
     )
 

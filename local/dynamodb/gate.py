@@ -60,6 +60,7 @@ class Gate:
         authorization = request.headers.get("Authorization", "")
         body = await request.read()
         self.counters.operations[operation]["requests"] += 1
+        self.counters.callers[operation].add(request.headers.get("User-Agent", "").partition("/")[0])
         if self.settings.latency_ms:
             await asyncio.sleep(self.settings.latency_ms / 1000)
         fault = self._fault(operation)
@@ -109,6 +110,7 @@ class Gate:
                 "settings": asdict(self.settings),
                 "tables": self.counters.tables,
                 "operations": self.counters.operations,
+                "callers": {operation: sorted(agents) for operation, agents in self.counters.callers.items()},
                 "unitsBySecond": self.counters.units_by_second,
             }
         )

@@ -34,6 +34,7 @@ class Counters:
     def reset(self) -> None:
         self.tables: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
         self.operations: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self.callers: dict[str, set[str]] = defaultdict(set)
         self.units_by_second: dict[str, dict[int, float]] = defaultdict(dict)
 
     def _add(self, metric: str, table: str, amount: float, operation: str = "") -> None:

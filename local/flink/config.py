@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from local.flink.model import Json
 
@@ -210,3 +212,18 @@ def rewrite_path(argument: str, folders: dict[str, str]) -> str:
         if argument == prefix or argument.startswith(prefix + "/"):
             return folders[inside] + argument[len(prefix) :]
     return argument
+
+
+def operator_defaults(kubeconfig: Path, s3: Mapping[str, str]) -> dict[str, str]:
+    """The operator's `defaultConfiguration`: where S3 and Kubernetes are, and intervals for one small machine."""
+    return {
+        "kubernetes.config.file": str(kubeconfig),
+        "metrics.fetcher.update-interval": "1000",
+        "web.refresh-interval": "1000",
+        "heartbeat.interval": "2 s",
+        "heartbeat.timeout": "20 s",
+        "high-availability.kubernetes.leader-election.lease-duration": "15 s",
+        "high-availability.kubernetes.leader-election.renew-deadline": "15 s",
+        "high-availability.kubernetes.leader-election.retry-period": "3 s",
+        **s3,
+    }

@@ -17,6 +17,7 @@ from typing import Any
 
 from controller.api import PLURAL
 from controller.api.spec import ImportSpec
+from controller.asked import Asked
 from controller.decide import Settings
 from controller.observed import Login, SourceSeen, Trouble
 from controller.reconcile import Outcome, Reconciler
@@ -33,7 +34,7 @@ FINALIZER = "lindorm.io/finalizer"
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
-    "brokenSince", "finishedSince",
+    "brokenSince", "finishedSince", "waitingSince",
     "acting",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
@@ -90,6 +91,7 @@ class World:
             kube=self.api.kube(),
             look_at_source=self._look_at_source,
             look_at_job=self.flink.look_at_job,
+            asked=Asked(lambda: self.now.timestamp()),
         )
         self.reconciler = Reconciler(clients, Settings(poll=1), now=lambda: self.now)
 

@@ -58,7 +58,8 @@ class FlinkOperator:
     """Reconciles the FlinkDeployments of an API server, a pass of each every second.
 
     fail_at: at that step the next job fails (once), hopelessly or not; waiting: why no JobManager can start;
-    down: the operator makes no passes, jobs go on; endless: jobs never end.
+    pending: pods find no node; broken_main: the job's main fails at once, of which the operator never learns
+    (FLINK-37370); down: the operator makes no passes, jobs go on; endless: jobs never end.
     """
 
     api: KubernetesApi
@@ -69,6 +70,8 @@ class FlinkOperator:
     fail_at: list[int] = field(default_factory=list)
     hopeless: bool = False
     waiting: tuple[str, str] | None = None
+    pending: bool = False
+    broken_main: bool = False
     down: bool = False
     endless: bool = False
     rejected: int = REJECTED
@@ -90,6 +93,8 @@ class FlinkOperator:
         cluster = self.clusters.get(base.rsplit("/", 1)[1])
         if cluster is None or not cluster.ready or cluster.job_id != job_id:
             return None
+        if self.broken_main:
+            return JobSeen(failure="no such column", failed=True)
         done = ROWS * cluster.work // WORK
         failed = cluster.state == "FAILED"
         return JobSeen(
@@ -107,10 +112,10 @@ class FlinkOperator:
     # -- the job ---------------------------------------------------------------------------------------------------
 
     def _work(self, cluster: Cluster) -> None:
-        if cluster.state in GLOBALLY_TERMINAL or self.waiting:
+        if cluster.state in GLOBALLY_TERMINAL or self.waiting or self.pending:
             return
         cluster.age += 1
-        if cluster.age < 2:
+        if cluster.age < 2 or self.broken_main:
             return
         cluster.state = "RUNNING"
         if cluster.age < 3 or (self.endless and cluster.work == WORK - 1):

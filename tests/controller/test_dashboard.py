@@ -60,7 +60,7 @@ def test_deletion_removes_the_dashboard_that_is_there(seen: Trouble | bool | Non
     gone = Observed(deployment=NO_DEPLOYMENT, config=False, dashboard=seen)
     decision = decide_deletion(IDENTITY, spec(), STARTED, gone, NOW, Settings())
     assert [a.name for a in decision.actions if isinstance(a, DeleteDashboard)] == deleted
-    assert decision.release
+    assert decision.release == (not deleted), "only when it is seen to be gone"
 
 
 def test_deletion_waits_where_its_own_dashboard_cannot_be_looked_at() -> None:

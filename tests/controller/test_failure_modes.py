@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.controller.test_many import CALLS_A_MINUTE
+from tests.controller.test_many import CALLS_A_MINUTE, CALLS_TO_START
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "failure-modes.md").read_text()
@@ -44,11 +44,18 @@ def test_every_row_says_what_is_seen_and_what_to_do() -> None:
 
 def test_every_fault_that_a_test_puts_into_a_whole_life_has_a_row() -> None:
     """A new fault test without a row would be a fault that nobody can look up."""
-    tree = ast.parse((ROOT / "tests" / "controller" / "test_faults.py").read_text())
-    tests = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    files = [ROOT / "tests" / "controller" / name for name in ("test_faults.py", "test_job_faults.py")]
+    nodes = [node for file in files for node in ast.parse(file.read_text()).body]
+    tests = {node.name for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    assert len(tests) > 30
     assert tests - set(_NAME.findall(PAGE)) == set()
 
 
 def test_the_calls_a_minute_are_those_that_the_test_allows() -> None:
     told = {call: int(count) for call, count in re.findall(r"^\| `([^`]+)` \| (\d+) \|$", PAGE, re.MULTILINE)}
     assert told == CALLS_A_MINUTE
+
+
+def test_the_calls_until_the_submission_are_those_that_the_test_allows() -> None:
+    told = {call: int(count) for call, count in re.findall(r"^\| `([^`]+)` \| (\d+) times \|$", PAGE, re.MULTILINE)}
+    assert told == CALLS_TO_START

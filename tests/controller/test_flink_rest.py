@@ -22,6 +22,7 @@ class Flink:
     """One job with two vertices, the second of which is the items operator's."""
 
     def __init__(self) -> None:
+        self.state, self.plan = "RUNNING", True
         self.sums: dict[str, float] = dict(SUMS)
         self.exceptions = NO_FAILURE
         self.checkpoints: dict[str, Any] = {"latest": {"completed": None}}
@@ -31,7 +32,8 @@ class Flink:
         job = f"/jobs/{JOB}"
         asked = query.get("get", [""])[0].split(",")
         return {
-            job: {"vertices": [{"id": "v1"}, {"id": "v2"}]},
+            job: {"state": self.state, "vertices": [{"id": "v1"}, {"id": "v2"}]} if self.plan else 500,
+            f"{job}/status": {"status": self.state},
             f"{job}/checkpoints": self.checkpoints,
             f"{job}/exceptions": self.exceptions,
             f"{job}/metrics": self.restarts,
@@ -54,7 +56,7 @@ def base(flink: Flink) -> Iterator[str]:
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             answer = flink.answer(parts.path, parse_qs(parts.query))
-            self.send_response(404 if answer is None else 200)
+            self.send_response(404 if answer is None else 500 if answer == 500 else 200)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 
@@ -103,6 +105,26 @@ def test_the_jobs_own_words_are_final(base: str, flink: Flink) -> None:
 def test_any_other_failure_is_told_by_its_root_cause_and_may_be_retried(base: str, flink: Flink) -> None:
     flink.failed("java.lang.RuntimeException: outer\n\tat a\nCaused by: A: middle\nCaused by: B: disk full\n\tat b")
     assert (seen(base).failure, seen(base).hopeless) == ("B: disk full", False)
+
+
+def test_a_main_that_failed_is_told_although_flink_cannot_show_its_job(base: str, flink: Flink) -> None:
+    """As Flink 1.20 answers then (tests/local/test_flink_stack.py); the operator goes on saying RECONCILING."""
+    flink.state, flink.plan = "FAILED", False
+    flink.failed("ProgramAbortException: outer\n\tat a\nCaused by: java.lang.RuntimeException: no such column\n\tat b")
+    found = seen(base)
+    assert (found.failed, found.hopeless, found.rows_read) == (True, False, None)
+    assert found.failure == "java.lang.RuntimeException: no such column. The JobManager's log says more"
+
+
+def test_a_job_that_flink_cannot_show_and_that_has_not_failed_is_no_answer(base: str, flink: Flink) -> None:
+    flink.plan = False
+    assert look_at_job(base, JOB) is None
+
+
+def test_a_job_that_failed_while_it_ran_keeps_its_counts(base: str, flink: Flink) -> None:
+    assert not seen(base).failed
+    flink.state = "FAILED"
+    assert (seen(base).failed, seen(base).rows_read) == (True, 500)
 
 
 @pytest.mark.parametrize("value", [None, "not a list"])

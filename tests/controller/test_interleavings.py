@@ -5,6 +5,7 @@ write to what is nobody's of ours; and once the faults stop, every import comes 
 writes, and can be deleted without leaving anything that it made.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -122,6 +123,11 @@ class Interleavings(RuleBasedStateMachine):
             if not self.world.gone(name):
                 self.world.run_pass(name)
             self.world.tick()
+
+    @rule()
+    def another_controller_takes_over(self) -> None:
+        """The one before does not come back, and nobody tells the new one."""
+        self.world.reconciler = replace(self.world.reconciler)
 
     @rule(error=st.sampled_from(sorted(AWS_ERRORS)), times=st.integers(1, 3))
     def aws_will_fail(self, error: str, times: int) -> None:

@@ -6,11 +6,14 @@ The loops are the operator's own, with its threads; only its pauses are shortene
 import asyncio
 import functools
 import gc
+import math
+import resource
 import statistics
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -24,6 +27,7 @@ from controller.reconcile import Outcome, Reconciler
 from tests.controller.aws import AwsCall
 from tests.controller.aws_services import Refused
 from tests.controller.fakes import AnyCall, World
+from tests.controller.flink_operator import FLINK
 from tests.controller.lives import DELETE, works
 
 MANY = 200
@@ -37,11 +41,35 @@ CALLS_A_MINUTE = {
     "get lindormimports": 6,
     "update lindormimports/status": 6,
     "get flinkdeployments": 6,
-    "get configmaps": 6,
+    "get configmaps": 12,
     "dynamodb:DescribeTable": 6,
     "cloudwatch:GetMetricData": 1,
     "cloudwatch:PutMetricData": 1,
     "cloudwatch:GetDashboard": 1,
+}
+
+# What one import asks until its job is submitted, on demand, with a role for its job, alone in the cluster. The next
+# one of the same minute, role, namespace and bucket asks IAM for less, and neither for reviews nor STS.
+CALLS_TO_START = {
+    "get lindormimports": 5,
+    "update lindormimports/status": 5,
+    "get flinkdeployments": 4,
+    "get configmaps": 8,
+    "get secrets": 4,
+    "create selfsubjectaccessreviews": 10,
+    "create configmaps": 2,
+    "create flinkdeployments": 1,
+    "s3:HeadBucket": 4,
+    "s3:ListObjectsV2": 3,
+    "s3:GetBucketTagging": 3,
+    "s3:CreateBucket": 1,
+    "dynamodb:DescribeTable": 4,
+    "dynamodb:ListTagsOfResource": 2,
+    "dynamodb:DescribeContinuousBackups": 2,
+    "dynamodb:CreateTable": 1,
+    "application-autoscaling:DescribeScalableTargets": 2,
+    "sts:GetCallerIdentity": 1,
+    "iam:SimulatePrincipalPolicy": 6,
 }
 
 
@@ -151,6 +179,22 @@ def test_a_running_import_asks_so_much_a_minute_and_no_more() -> None:
     assert over == {}, world.calls
 
 
+def test_an_import_asks_so_much_until_its_job_is_submitted_and_the_next_one_less() -> None:
+    world = World()
+    role = {"job.executionRoleArn": "arn:aws:iam::000000000000:role/job"}
+    asks_once = {"create selfsubjectaccessreviews", "sts:GetCallerIdentity"}
+    for number, name in enumerate(("first", "second")):
+        uid = f"{number:08x}-0000-4000-8000-000000000000"
+        world.calls.clear()
+        world.apply(uid=uid, name=name, **role, **{"target.table": name, "staging.bucket": "my-import-bucket"})
+        submitted = f"limport-{name}-"
+        world.drive(lambda _, wanted=submitted: any(n.startswith(wanted) for n in world.api.names(FLINK)), name)  # type: ignore[misc]
+        allowed = CALLS_TO_START if number == 0 else CALLS_TO_START | dict.fromkeys(asks_once, 0)
+        allowed = allowed | ({"iam:SimulatePrincipalPolicy": 3} if number else {})
+        over = {call: count for call, count in world.calls.items() if count > allowed.get(call, 0)}
+        assert over == {}, (name, world.calls)
+
+
 def test_an_import_that_has_ended_asks_nothing() -> None:
     world = World()
     world.apply()
@@ -161,9 +205,53 @@ def test_an_import_that_has_ended_asks_nothing() -> None:
 
 
 def test_an_import_that_is_held_up_asks_ever_less() -> None:
-    """Its pauses grow to a minute; one whose spec must change is not looked at again before it has."""
-    pauses = [operator.backoff(failures) for failures in range(1, 12)]
-    assert all(0.5 * min(60, 2 ** (n - 1)) <= pause <= min(60, 2 ** (n - 1)) for n, pause in enumerate(pauses, 1))
+    """Its pauses grow to a minute, and begin anew when it is not held up any more."""
+    world = World()
+    world.apply()
+    world.run_pass()
+    world.faults = failing_tables
+    pauses = held_up(world, seconds=1200)
+    assert all(0.5 * min(60, 2**n) <= pause <= min(60, 2**n) for n, pause in enumerate(pauses))
+    world.calls.clear()
+    passes = len(held_up(world, seconds=600, failures=len(pauses)))
+    assert passes <= 20
+    assert world.calls["get lindormimports"] == passes
+    assert max(world.calls.values()) <= 2 * passes, "the job's ConfigMap and that of the rates; every other call once"
+    world.faults = lambda call: None
+    assert held_up(world, seconds=1)[0] <= 1
+
+
+def test_an_import_whose_spec_must_change_is_not_looked_at_before_it_has() -> None:
+    world = World()
+    world.apply(**{"source.timeRange.unit": "Seconds"})
+    world.drive(lambda o: o.trouble is not None)
+    world.calls.clear()
+    assert held_up(world, seconds=1200) == [math.inf]
+    assert world.calls["get lindormimports"] == 1
+
+
+def failing_tables(call: AnyCall) -> None:
+    if str(call) == "dynamodb:DescribeTable":
+        raise Refused("InternalServerError", status=500)
+
+
+def held_up(world: World, seconds: float, failures: int = 0) -> list[float]:
+    """The pauses that the operator's loop makes in a time of the world; for ever is infinite."""
+
+    async def follow() -> list[float]:
+        pauses: list[float] = []
+        with ThreadPoolExecutor(1) as threads:
+            loop = Loop(world.reconciler, threads, kopf.Body(world.read()), asyncio.Lock())
+            loop._failures = failures
+            while sum(pauses) < seconds:
+                await loop.step()
+                delay = loop.delay()
+                pauses.append(math.inf if delay is None else delay)
+                if delay is not None:
+                    world.tick(delay)
+        return pauses
+
+    return asyncio.run(follow())
 
 
 def test_memory_does_not_grow_with_the_passes() -> None:
@@ -172,18 +260,20 @@ def test_memory_does_not_grow_with_the_passes() -> None:
     world.apply()
     world.drive(lambda _: works(world))
 
-    def passes(count: int) -> int:
-        """So many, and the objects that there are afterwards."""
+    def passes(count: int) -> tuple[int, int]:
+        """So many; the objects that there are afterwards, and the process's resident KiB."""
         for _ in range(count):
             world.run_pass()
             world.tick(10)
         gc.collect()
-        return len(gc.get_objects())
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(gc.get_objects()), pages * resource.getpagesize() // 1024
 
-    passes(70)  # caches and the history in the status fill
-    before = passes(10)
-    grown = passes(60) - before
-    assert grown < 300, f"{grown} objects in 60 passes"
+    passes(120)  # caches and the history in the status fill
+    objects, resident = passes(10)
+    more_objects, more_resident = passes(120)
+    assert more_objects - objects < 300, "objects in 120 passes"
+    assert more_resident - resident < 2048, "KiB in 120 passes"
 
 
 def test_passes_of_one_import_take_turns_and_a_cancelled_one_is_waited_for() -> None:

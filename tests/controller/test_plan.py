@@ -273,6 +273,11 @@ def test_the_reference_set_up_of_ten_large_task_managers_needs_a_node_each() -> 
     assert size_cluster(40_000, Job.model_validate(large)).nodes == 11  # and one for the JobManager
 
 
+def test_memory_is_told_in_round_gigabytes() -> None:
+    manager = {"slots": 4, "processMemory": "52428m", "managedMemory": "0m", "cpu": 8}
+    assert " and 51.2 GB, " in size_cluster(1000, Job.model_validate({"taskManager": manager})).reason
+
+
 def test_a_task_manager_larger_than_a_node_is_told() -> None:
     size = size_cluster(4_000, Job.model_validate({"taskManager": {"cpu": 16}}))
     assert size.nodes is None

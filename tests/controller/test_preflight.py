@@ -1,6 +1,8 @@
 """Permissions, asked for before anything is made."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, cast
 
@@ -9,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from controller.adapters.iam import look_at_permissions
 from controller.adapters.kube import Kube
+from controller.asked import Asked
 from controller.observed import BucketSeen, PermissionsSeen, TableSeen, Trouble, TroubleError
 from controller.preflight import Question, controller_actions
 from tests.controller.factories import READY_TO_START, UID, spec
@@ -63,7 +66,7 @@ def question(exists: bool = False, **changes: Any) -> Question:
 
 
 def look(iam: Iam, asked: Question, kube: KubeAnswers | None = None) -> PermissionsSeen:
-    return look_at_permissions(iam, Sts(), cast(Kube, kube or KubeAnswers()), asked)
+    return look_at_permissions(iam, Sts(), cast(Kube, kube or KubeAnswers()), asked, Asked())
 
 
 def test_the_controllers_role_is_asked_for_what_this_import_needs_on_its_own_resources() -> None:
@@ -178,3 +181,47 @@ def test_a_budget_that_the_plan_exceeds_leaves_nothing_behind() -> None:
     assert decision.status.resources == ()
     assert told(decision, "Stalled") == ("True", "OverBudget")
     assert decision.status.plan is not None, "the user sees what it would have cost"
+
+
+def test_imports_that_have_the_same_questions_ask_them_once_a_minute() -> None:
+    now = [0.0]
+    iam, asked = Iam(all_allowed), Asked(lambda: now[0])
+
+    def ask(**changes: Any) -> int:
+        """How many calls it takes."""
+        before = len(iam.asked)
+        about = question(**{"job.executionRoleArn": ROLE, **changes})
+        assert look_at_permissions(iam, Sts(), cast(Kube, KubeAnswers()), about, asked) == PermissionsSeen()
+        return len(iam.asked) - before
+
+    assert ask() == 6
+    assert ask() == 0
+    assert ask(**{"target.table": "other"}) == 2, "the controller's role and the job's, on that table"
+    now[0] = 60
+    assert ask() == 6
+
+
+def test_who_asks_what_is_being_asked_waits_for_that_answer_and_nobody_else_does() -> None:
+    asked, begun, answer = Asked(), threading.Event(), threading.Event()
+    calls: list[str] = []
+
+    def slow() -> str:
+        calls.append("slow")
+        begun.set()
+        answer.wait(10)
+        return "yes"
+
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(asked.once, "question", slow) for _ in range(6)]
+        begun.wait(10)
+        assert asked.once("another", lambda: "no") == "no"
+        answer.set()
+        assert [w.result() for w in waiting] == ["yes"] * 6
+    assert calls == ["slow"]
+
+
+def test_an_answer_that_raises_is_asked_for_again() -> None:
+    asked = Asked()
+    with pytest.raises(ZeroDivisionError):
+        asked.once("question", lambda: 1 // 0)
+    assert asked.once("question", lambda: 1) == 1

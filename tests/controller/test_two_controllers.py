@@ -147,6 +147,45 @@ def test_a_controller_that_sleeps_in_any_moment_and_wakes_when_another_has_delet
     assert not failures, "\n".join(f"mutation {at}: {told}" for at, told in failures.items())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [4, 60])
+def test_a_controller_that_sleeps_and_wakes_when_another_has_ended_the_import_leaves_the_table_as_it_is(
+    more: int,
+) -> None:
+    """The table has its capacity back by then. more: passes of the other after that, before the first wakes."""
+    failures = {}
+    for at in range(1, 60):
+        world = World()
+        slept, others = iter([True]), list[Reconciler]()
+
+        def end() -> None:
+            first, world.reconciler = world.reconciler, replace(world.reconciler)  # noqa: B023
+            world.drive(lambda _: world.ended())  # noqa: B023
+            for _ in range(more):
+                outcome = world.run_pass()  # noqa: B023
+                world.tick(max(1, (outcome and outcome.requeue) or 1) if more > 9 else 1)  # noqa: B023
+            others.append(world.reconciler)  # noqa: B023
+            world.reconciler = first  # noqa: B023
+
+        def sleep(call: AnyCall) -> None:
+            if call.mutates and world.wire.count == at and next(slept, False):  # noqa: B023
+                contextvars.Context().run(end)
+
+        world.faults = sleep
+        world.apply(**SCALED)
+        world.drive(lambda o: world.ended() and o.requeue is None and o.trouble is None)  # noqa: B023
+        world.idle()
+        for world.reconciler in others:
+            world.run_to_end()
+        if next(slept, False):
+            assert at > 25, "every mutation of the life was tried"
+            break
+        table = world.aws.dynamodb.tables["readings"].description
+        if world.aws.scaling.targets or table["ProvisionedThroughput"]["WriteCapacityUnits"] != 5:
+            failures[at] = (world.aws.scaling.targets, table["ProvisionedThroughput"])
+    assert not failures
+
+
 def test_a_controller_that_looked_before_another_let_the_import_go_deletes_nothing() -> None:
     """Everything was removed by hand meanwhile, and somebody has made a table of that name."""
     world = World()

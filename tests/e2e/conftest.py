@@ -8,6 +8,7 @@ from local.demo import World
 from local.lindorm.data import Shape, load
 from local.lindorm.store import Store
 from local.stack import Stack
+from tests.e2e import calls
 
 
 @pytest.fixture(scope="package")
@@ -23,3 +24,4 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         log = (stack.folder / "log" / "controller.log").read_text()
         assert "Traceback" not in log, log[-4000:]
         assert stack.environment["LINDORM_PASSWORD"] not in log
+        assert calls.made_by_the_job(world) - calls.listed() == set(), "the job called what its role is not allowed"

@@ -8,7 +8,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from controller.api.spec import ImportSpec
-from local.demo import World
+from local.demo import GROUP, PLURAL, VERSION, World
 from local.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -107,6 +107,18 @@ def test_what_defines_the_data_cannot_change(world: World, created: dict[str, An
 )
 def test_rates_budget_and_suspend_can_change(world: World, created: dict[str, Any], path: str, value: object) -> None:
     assert world.apply(world.example(**{path: value}))["metadata"]["generation"] > 1
+
+
+def test_the_limit_of_rejects_can_be_raised_until_the_job_is_submitted_and_then_only_lowered(
+    world: World, created: dict[str, Any]
+) -> None:
+    assert world.apply(world.example(**{"rejects.max": 2_000}))["spec"]["rejects"]["max"] == 2_000
+    job = {"status": {"job": {"state": "RUNNING", "restarts": 0, "attempts": 1}}}
+    world.objects.patch_namespaced_custom_object_status(
+        GROUP, VERSION, world.namespace, PLURAL, created["metadata"]["name"], job
+    )
+    assert world.apply(world.example(**{"rejects.max": 500}))["spec"]["rejects"]["max"] == 500
+    assert "cannot be raised once the job is submitted" in refusal(world, **{"rejects.max": 501})
 
 
 def test_kubectl_get_shows_state_rows_percent_throttled_eta_and_age(world: World, created: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local.demo import World, condition, told
+from tests.e2e import calls
 from tests.e2e.test_import import eventually, named, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -61,6 +62,8 @@ def test_a_suspended_import_stops_its_job_and_goes_on_from_its_checkpoint(world:
     found = assert_complete(world, "asleep", resumed)
     assert found["status"]["job"]["attempts"] == 1, "the same job went on"
     world.delete("asleep")
+    # Its role is allowed this and nothing else; that no job called more is asked when all tests are through (conftest).
+    assert calls.made_by_the_job(world) == calls.listed() - calls.ONLY_IN_TROUBLE
 
 
 def test_an_import_whose_job_manager_is_killed_goes_on_from_its_checkpoint(world: World) -> None:

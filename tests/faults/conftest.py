@@ -1,10 +1,9 @@
 """The real API server, DynamoDB Local behind its gate and moto, without Flink: a thread ends every job at once."""
 
-import gc
 import json
 import threading
-import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,8 @@ class QuickFlink(threading.Thread):
 
 @pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with Stack(tmp_path_factory.mktemp("faults"), parts=["kube", "aws", "dynamodb", "lindorm"]) as stack:
-        world = World(stack)
+    parts = ["kube", "aws", "dynamodb", "lindorm"]
+    with Stack(tmp_path_factory.mktemp("faults"), parts=parts) as stack, closing(World(stack)) as world:
         load(Store(stack.folder / "lindorm"), Shape(rows=20))
         world.create_secret()
         _grant_what_is_listed(world)
@@ -72,9 +71,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
         flink.stopped.set()
         flink.join()
-    with warnings.catch_warnings():  # what dead controllers left open is not a fault of the next tests
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +82,7 @@ def environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _grant_what_is_listed(world: World) -> None:
     """A service account with the listed rules and no others, as a kubeconfig in the stack's folder."""
-    api = client.RbacAuthorizationV1Api(world.stack.api_client())
+    api = client.RbacAuthorizationV1Api(world.core.api_client)
     rules = [
         {"apiGroups": [rule.group], "resources": [rule.resource], "verbs": list(rule.verbs)}
         for rule in CONTROLLER_KUBERNETES

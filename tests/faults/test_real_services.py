@@ -1,16 +1,20 @@
 """The main faults against the real API server, DynamoDB Local behind its gate, and moto's S3."""
 
+import contextvars
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
-from kubernetes import client, config
+from kubernetes import client
 from urllib3.exceptions import ProtocolError
 
+from controller import fence
 from controller.adapters.kube import Kube
 from controller.clients import Clients
 from controller.decide import Settings
@@ -18,15 +22,11 @@ from controller.observed import PermissionsSeen
 from controller.permissions import CONTROLLER_KUBERNETES
 from controller.reconcile import Outcome, Reconciler
 from local.demo import GROUP, PLURAL, VERSION, World, condition, told
+from local.kube.access import api_client
 from tests.controller.fakes import Crash
 from tests.faults.conftest import audited, kubeconfig
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.timeout(400),
-    # Connections are left to the garbage; those of lives that die, it seems, but closing them was not enough.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
 MODES = ["after", "reply lost"]
 FINALIZER = "lindorm.io/finalizer"
 
@@ -46,13 +46,11 @@ class Wire:
 
 
 class Life:
-    """One import's life in this process, pass by pass, with the controller's own access."""
+    """One import's life in this process, pass by pass, with the controller's own access; to be closed."""
 
-    def __init__(self, world: World, name: str, wire: Wire) -> None:
+    def __init__(self, world: World, name: str, wire: Wire, settings: Settings | None = None) -> None:
         self.world, self.name, self.wire = world, name, wire
-        access = client.Configuration()
-        config.load_kube_config(str(kubeconfig(world)), client_configuration=access)  # type: ignore[no-untyped-call]
-        api = client.ApiClient(access)
+        self.api = api = api_client(kubeconfig(world))
         pool = api.rest_client.pool_manager
         ask = pool.request
 
@@ -60,17 +58,21 @@ class Life:
             answer = ask(method, url, **options)
             if method != "GET" and answer.status < 300 and "selfsubjectaccessreviews" not in url:
                 resource = url.split("/namespaces/default/")[1].split("/")[0]
-                self.wire.wrote(f"{method} {resource}", ProtocolError("no answer"))
+                try:
+                    self.wire.wrote(f"{method} {resource}", ProtocolError("no answer"))
+                except (Crash, ProtocolError):
+                    answer.close()  # nobody reads it any more
+                    raise
             return answer
 
         pool.request = request  # type: ignore[method-assign]
-        clients = Clients(
+        self.clients = clients = Clients(
             Kube(client.CoreV1Api(api), client.CustomObjectsApi(api)),
             "http://127.0.0.1:9/{namespace}/{name}",
             look_at_permissions=lambda *_: PermissionsSeen(),  # DynamoDB Local and moto know no IAM
         )
         clients._session.events.register("after-call", self._after_aws)
-        self.reconciler = Reconciler(clients, Settings(poll=0.1))
+        self.reconciler = Reconciler(clients, settings or Settings(poll=0.1))
         document = world.example(
             **{"target.table": name, "target.deletionPolicy": "Delete", "staging.bucket": f"staging-{name}"}
         )
@@ -78,6 +80,11 @@ class Life:
         self.document = document
         self.uid = world.apply(document)["metadata"]["uid"]
         self.last_action: Any = None
+
+    def close(self) -> None:
+        self.api.close()  # type: ignore[no-untyped-call]
+        for made in self.clients._made.values():
+            made.close()
 
     def _after_aws(self, http_response: Any, model: Any, **_: Any) -> None:
         read = model.name.startswith(("Describe", "List", "Get", "Head"))
@@ -105,6 +112,9 @@ class Life:
         for _ in range(3):
             self.reconciler.run_pass("default", self.name, self.uid)
         assert self.wire.count == before, "passes after the end change nothing"
+        self.remove()
+
+    def remove(self) -> None:
         self.world.objects.delete_namespaced_custom_object(GROUP, VERSION, "default", PLURAL, self.name)
         self.drive(lambda o: o.release)
         self.world.objects.patch_namespaced_custom_object(
@@ -117,19 +127,44 @@ class Life:
 
 
 def test_a_crash_at_any_write_to_the_real_services_leads_to_the_same_end(world: World) -> None:
-    whole = Life(world, "whole", Wire())
-    whole.live()
+    with closing(Life(world, "whole", Wire())) as whole:
+        whole.live()
     assert whole.wire.count > 15
     # How many status writes a life takes depends on the time: the last numbers may not be reached.
     for at in range(1, whole.wire.count + 1):
         mode = MODES[at % 2]
-        life = Life(world, f"crash-{at}", Wire(at, mode))
-        life.live()
+        with closing(Life(world, f"crash-{at}", Wire(at, mode))) as life:
+            life.live()
         assert life.wire.count >= min(at, 15), "the fault happened"
         assert world.leftovers(life.document) == [], (mode, at)
         assert not world.table_exists(life.name), (mode, at)
         for made in ("CreateTable", "CreateBucket", "POST flinkdeployments", "POST configmaps"):
             assert life.wire.done[made] == whole.wire.done[made], (mode, at, made)
+
+
+def test_a_controller_that_sleeps_before_a_call_of_the_real_services_does_nothing_when_it_wakes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is about to create the table when another deletes the import, waits for as long as it must and lets it go."""
+    monkeypatch.setattr(fence, "ACTS_FOR", timedelta(seconds=2))
+    settings = Settings(poll=0.1, request_life=timedelta(seconds=1))
+    with closing(Life(world, "asleep", Wire(), settings)) as life:
+        first = life.reconciler
+        sleeps = iter([True])
+
+        def sleep(**_: Any) -> None:
+            if next(sleeps, False):
+                life.reconciler = Reconciler(life.clients, settings)
+                contextvars.Context().run(life.remove)
+                life.reconciler = first
+
+        life.clients._session.events.register("before-sign.dynamodb.CreateTable", sleep)
+        life.drive(lambda o: o.trouble is not None and o.trouble.reason == "PassTooLong")
+        assert life.wire.done["CreateBucket"] == life.wire.done["DeleteBucket"] == 1
+        assert world.read("asleep") is None
+        assert first.run_pass("default", "asleep", life.uid).release
+        assert world.leftovers(life.document) == []
+        assert not world.table_exists("asleep")
 
 
 def test_a_table_and_a_bucket_of_somebody_else_are_left_as_they_were_by_the_real_services(world: World) -> None:
@@ -142,7 +177,8 @@ def test_a_table_and_a_bucket_of_somebody_else_are_left_as_they_were_by_the_real
         KeySchema=[{"AttributeName": "device", "KeyType": "HASH"}, {"AttributeName": "ts", "KeyType": "RANGE"}],
         AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("device", "ts")],
     )
-    Life(world, "theirs", Wire()).live()
+    with closing(Life(world, "theirs", Wire())) as life:
+        life.live()
     assert world.table_exists("theirs")
     assert [o["Key"] for o in s3.list_objects_v2(Bucket="staging-theirs")["Contents"]] == ["precious"]
     with pytest.raises(ClientError, match="NoSuchTagSet"):

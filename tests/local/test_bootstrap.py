@@ -13,6 +13,7 @@ import pytest
 
 from local import bootstrap
 from local.bootstrap import REPOSITORY, BootstrapError, Part
+from local.machine import KUBE_BINARIES
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_ready_kubernetes_binaries_make_go_unnecessary(machine: Path) -> None:
     program(machine, "mvn", "Apache Maven 3.9.9")
     assets = machine.parent / "assets"
     assets.mkdir()
-    for name in bootstrap.KUBE_BINARIES:
+    for name in KUBE_BINARIES:
         program(assets, name, name)
     assert check(machine, KUBEBUILDER_ASSETS=str(assets))[0] == 0
     (assets / "kube-controller-manager").unlink()

@@ -14,6 +14,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from controller.adapters.flink import look_at_job
 from local.flink.model import FINALIZER, GROUP, PLURAL, VERSION, Json
 from local.processes import Process
 from local.stack import Stack
@@ -284,6 +285,11 @@ def test_a_deployment_waits_for_its_config_map_and_a_main_that_fails_never_gets_
     assert flink.summary("waiting")[0] in ("DEPLOYED_NOT_READY", "READY")
     assert flink.summary("waiting")[1:] == ("RECONCILING", "DEPLOYED")
     assert flink.rest("waiting", "/jobs/overview")["jobs"][0]["state"] == "FAILED"
+    base = flink.stack.environment["LINDORM_IMPORT_FLINK_REST_URL"].format(namespace="default", name="waiting")
+    told_by_rest = look_at_job(base, flink.job_id("waiting"))
+    assert told_by_rest is not None
+    assert told_by_rest.failed
+    assert "Python process exits with code: 1. The JobManager's log says more" in (told_by_rest.failure or "")
     flink.delete("waiting")
     flink.wait("waiting", lambda: flink.get("waiting") is None)
 

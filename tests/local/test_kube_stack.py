@@ -18,7 +18,8 @@ from kubernetes.client.exceptions import ApiException
 from local.bootstrap import REPOSITORY
 from local.kube.access import api_client
 from local.processes import Process
-from local.stack import Stack, StackError, recorded
+from local.record import recorded
+from local.stack import Stack, StackError
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
