@@ -99,52 +99,53 @@ def say(text: str) -> None:
     print(f"bench {time.strftime('%H:%M:%S')}: {text}", flush=True)
 
 
-def measure(effort: Effort, only: list[str]) -> dict[str, Case]:
-    """Every case whose family (the part of its name before the point) is in `only`, or all."""
+Keep = Callable[[dict[str, Case]], None]
+
+
+def measure(effort: Effort, only: list[str], keep: Keep) -> None:
+    """Every case whose family (the part of its name before the point) is in `only`, or all; kept as soon as it is
+    there, for the whole takes most of an hour."""
     layout = bootstrap(PARTS, say)
-    found: dict[str, Case] = {}
     wanted: Callable[[str], bool] = lambda family: not only or family in only  # noqa: E731
     if any(wanted(family) for family in FAMILIES[:-1]):
-        found |= _measure_pipelines(effort, wanted, layout)
+        _measure_pipelines(effort, wanted, layout, keep)
     for imports in effort.imports if wanted("controller") else ():
-        found |= controllers.measure(FOLDER / f"controller-{imports}", imports, effort.controller_seconds, say)
-    return found
+        keep(controllers.measure(FOLDER / f"controller-{imports}", imports, effort.controller_seconds, say))
 
 
-def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: Layout) -> dict[str, Case]:
+def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: Layout, keep: Keep) -> None:
     """All but the controller: what needs source data and Flink."""
-    found: dict[str, Case] = {}
     slots = str(2 * max(len(group) for group in effort.capacity_groups))
     with Lab(layout, FOLDER, effort.rows, effort.source_rows, {"taskmanager.numberOfTaskSlots": slots}) as lab:
         say("starting Flink")
         lab.project.start()
         lab.stock.start()
         if wanted("direct"):
-            found |= direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say)
+            keep(direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say))
         if wanted("client") and effort.client_items:
-            found |= clients.measure(lab, effort.client_items, effort.rounds, say)
+            keep(clients.measure(lab, effort.client_items, effort.rounds, say))
         if wanted("profile") and effort.profile:
-            found |= profile.measure(lab, PAGE.parent / PROFILE, say)
+            keep(profile.measure(lab, PAGE.parent / PROFILE, say))
         if wanted("memory") and effort.heaps:
-            found |= memory.measure(lab, effort.heaps, effort.rounds, say)
+            keep(memory.measure(lab, effort.heaps, effort.rounds, say))
         if wanted("capacity"):
-            found |= capacity.measure(
-                FOLDER / "dynamodb",
-                lab.database,
-                {"project": lab.project, "stock": lab.stock},
-                effort.capacity_groups,
-                effort.capacity_scale,
-                effort.capacity_seconds,
-                effort.capacity_rounds,
-                say,
+            keep(
+                capacity.measure(
+                    FOLDER / "dynamodb",
+                    lab.database,
+                    {"project": lab.project, "stock": lab.stock},
+                    effort.capacity_groups,
+                    effort.capacity_scale,
+                    effort.capacity_seconds,
+                    effort.capacity_rounds,
+                    say,
+                )
             )
         if wanted("rate") and effort.rate_seconds:
-            found |= rate.measure(
-                FOLDER / "dynamodb", lab.database, lab.project, effort.capacity_scale, effort.rate_seconds, say
-            )
+            scale = effort.capacity_scale
+            keep(rate.measure(FOLDER / "dynamodb", lab.database, lab.project, scale, effort.rate_seconds, say))
         if wanted("resume"):
-            found |= resume.measure(lab, effort.resume_rounds, effort.resume_checkpoint_seconds, say)
-    return found
+            keep(resume.measure(lab, effort.resume_rounds, effort.resume_checkpoint_seconds, say))
 
 
 def report(results: dict[str, Any]) -> None:
@@ -164,12 +165,14 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     results: dict[str, Any] = json.loads(options.results.read_text()) if options.results.exists() else {}
     if not options.report:
-        machine = describe()
-        cases = measure(QUICK if options.quick else FULL, options.only)
-        kept = results if options.only else {}
-        quick = options.quick or bool(kept.get("quick"))
-        results = {**kept, **cases, "machine": machine, "quick": quick}
-        options.results.write_text(json.dumps(results, indent=1) + "\n")
+        old = results if options.only else {}
+        results = {**old, "machine": describe(), "quick": options.quick or bool(old.get("quick"))}
+
+        def keep(cases: dict[str, Case]) -> None:
+            results.update(cases)
+            options.results.write_text(json.dumps(results, indent=1) + "\n")
+
+        measure(QUICK if options.quick else FULL, options.only, keep)
         say(f"wrote {options.results}")
     if options.results == RESULTS:
         report(results)
