@@ -126,8 +126,8 @@ def main_module() -> ModuleType:
 
 def project_source(cluster: Cluster, config: dict[str, Any]) -> str:
     """The project's source into nothing."""
-    password = str(credentials(cluster.folder / "credentials") / "password")
-    source = main_module().source_table(config, USER, password)
+    secrets = credentials(cluster.folder / "credentials")
+    source = main_module().source_table(config, USER, str(secrets))
     nothing = f"CREATE TEMPORARY TABLE nothing ({columns(ROW_TYPES)}) WITH ('connector' = 'blackhole')"
     return cluster.submit_sql(SETTINGS, [source, nothing], "INSERT INTO nothing SELECT * FROM rows_of_lindorm")
 
