@@ -29,7 +29,7 @@ RESULTS = REPOSITORY / "bench" / "results.json"
 PAGE = REPOSITORY / "docs" / "benchmarks.md"
 FOLDER = REPOSITORY / ".stack" / "bench"
 PARTS = ("kube", "dev-venv", "job-venv", "job-jar", "dynamodb-local", "flink", "bench")
-FAMILIES = ("direct", "client", "profile", "memory", "capacity", "rate", "resume", "controller")
+FAMILIES = (*direct.FAMILIES, "client", "profile", "memory", "capacity", "rate", "resume", "controller")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Effort:
 
 FULL = Effort(
     rows=1_000_000,
-    source_rows=3_000_000,
+    source_rows=8_000_000,
     script_rows=100_000,
     rounds=3,
     stock_halves=True,
@@ -120,8 +120,8 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
         say("starting Flink")
         lab.project.start()
         lab.stock.start()
-        if wanted("direct"):
-            keep(direct.measure(lab, effort.rounds, effort.script_rows, effort.stock_halves, say))
+        if any(wanted(family) for family in direct.FAMILIES):
+            keep(direct.measure(lab, wanted, effort.rounds, effort.script_rows, effort.stock_halves, say))
         if wanted("client") and effort.client_items:
             keep(clients.measure(lab, effort.client_items, effort.rounds, say))
         if wanted("profile") and effort.profile:

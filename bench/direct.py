@@ -11,44 +11,66 @@ from bench.results import Case, Figures, case, of_slope, ratio
 _POSTERS = 4  # connections of the bare poster: enough to keep two cores busy
 
 
-def measure(lab: Lab, rounds: int, script_rows: int, stock_halves: bool, say: Callable[[str], None]) -> dict[str, Case]:
-    """One round that warms up, then `rounds` of everything in turn. stock_halves: stock source and sink alone, too."""
-    source_floor = Floor(lab.layout.bench / "lib", "KeysetLoop", lab.database.url(*_KEYSET), MANY_READINGS, "2000")
-    sink_floor = Floor(lab.layout.bench / "lib", "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
-    runs: dict[str, Callable[[], Slope]] = {
-        "direct.project": lab.project_direct,
-        "direct.stock": lab.stock_direct,
-        "direct.script": lambda: lab.script(1, script_rows),
-        "direct.script.2": lambda: lab.script(2, script_rows),
-        "source.project": lab.project_source,
-        "source.stock": lab.stock_source,
-        "source.floor": source_floor.round,
-        "sink.project": lab.project_sink,
-        "sink.stock": lab.stock_sink,
-        "sink.floor": sink_floor.round,
-    }
+FAMILIES = ("direct", "source", "sink")
+
+
+def measure(
+    lab: Lab,
+    wanted: Callable[[str], bool],
+    rounds: int,
+    script_rows: int,
+    stock_halves: bool,
+    say: Callable[[str], None],
+) -> dict[str, Case]:
+    """One round that warms up, then `rounds` of everything in turn.
+
+    wanted: of FAMILIES. stock_halves: stock source and sink alone, too.
+    """
+    floors: dict[str, Floor] = {}
+    runs: dict[str, Callable[[], Slope]] = {}
+    if wanted("direct"):
+        runs |= {
+            "direct.project": lab.project_direct,
+            "direct.stock": lab.stock_direct,
+            "direct.script": lambda: lab.script(1, script_rows),
+            "direct.script.2": lambda: lab.script(2, script_rows),
+        }
+    jars = lab.layout.bench / "lib"
+    if wanted("source"):
+        floors["source"] = Floor(jars, "KeysetLoop", lab.database.url(*_KEYSET), MANY_READINGS, "2000")
+        runs |= {"source.project": lab.project_source, "source.stock": lab.stock_source}
+        runs["source.floor"] = floors["source"].round
+    if wanted("sink"):
+        floors["sink"] = Floor(jars, "BatchPoster", str(lab.answers.port), str(_POSTERS), str(lab.rows))
+        runs |= {"sink.project": lab.project_sink, "sink.stock": lab.stock_sink}
+        runs["sink.floor"] = floors["sink"].round
     if not stock_halves:
-        del runs["source.stock"], runs["sink.stock"]
-    measured: dict[str, list[Figures]] = {name: [] for name in runs}
+        runs = {name: run for name, run in runs.items() if name not in ("source.stock", "sink.stock")}
     try:
-        for number in range(rounds + 1):
-            for name, run in runs.items():
-                if number == 0 and name.startswith("direct.script"):
-                    continue  # Python has no compiler to warm up
-                figures = of_slope(run())
-                warm = "warm-up" if number == 0 else f"round {number}"
-                say(
-                    f"{name}, {warm}: {figures['rowsPerSecond']:,.0f} rows/s, "
-                    f"{figures['cpuSecondsPerMillionRows']:.1f} CPU s per million rows"
-                )
-                if number > 0:
-                    measured[name].append(figures)
+        measured = _rounds(runs, rounds, say)
     finally:
-        source_floor.stop()
-        sink_floor.stop()
+        for floor in floors.values():
+            floor.stop()
     cases = {name: case(figures) for name, figures in measured.items()}
     _add_ratios(cases, measured)
     return cases
+
+
+def _rounds(runs: dict[str, Callable[[], Slope]], rounds: int, say: Callable[[str], None]) -> dict[str, list[Figures]]:
+    measured: dict[str, list[Figures]] = {name: [] for name in runs}
+    for number in range(rounds + 1):
+        for name, run in runs.items():
+            if number == 0 and name.startswith("direct.script"):
+                continue  # Python has no compiler to warm up
+            figures = of_slope(run())
+            warm = "warm-up" if number == 0 else f"round {number}"
+            say(
+                f"{name}, {warm}: {figures['rowsPerSecond']:,.0f} rows/s, "
+                f"{figures['cpuSecondsPerMillionRows']:.1f} CPU s per million rows"
+            )
+            if number > 0:
+                measured[name].append(figures)
+    return measured
 
 
 # As the project's source connects (LindormServer).
@@ -56,15 +78,17 @@ _KEYSET = ("useServerPrepStmts=true", "cachePrepStmts=true", "useLocalSessionSta
 
 
 def _add_ratios(cases: dict[str, Case], measured: dict[str, list[Figures]]) -> None:
-    cpu, per_cpu = "cpuSecondsPerMillionRows", "rowsPerCpuSecond"
-    project = measured["direct.project"]
-    cases["direct.project"] |= {
-        "cpuPerRowTimesStock": ratio(project, measured["direct.stock"], cpu),
-        "rowsPerCpuSecondTimesScript": ratio(project, measured["direct.script"], per_cpu),
-        "rowsPerCpuSecondTimesScript2": ratio(project, measured["direct.script.2"], per_cpu),
-    }
+    cpu, per_cpu, per_second = "cpuSecondsPerMillionRows", "rowsPerCpuSecond", "rowsPerSecond"
+    if "direct.project" in measured:
+        project = measured["direct.project"]
+        cases["direct.project"] |= {
+            "cpuPerRowTimesStock": ratio(project, measured["direct.stock"], cpu),
+            "rowsPerCpuSecondTimesScript": ratio(project, measured["direct.script"], per_cpu),
+            "rowsPerCpuSecondTimesScript2": ratio(project, measured["direct.script.2"], per_cpu),
+        }
     for half in ("source", "sink"):
-        floor = measured[f"{half}.floor"]
         for name in (f"{half}.project", f"{half}.stock"):
             if name in cases:
+                floor = measured[f"{half}.floor"]
                 cases[name]["cpuPerRowTimesFloor"] = ratio(measured[name], floor, cpu)
+                cases[name]["rowsPerSecondTimesFloor"] = ratio(measured[name], floor, per_second)

@@ -19,6 +19,7 @@ PROFILE = "images/profile.svg"
 _TARGETS: tuple[tuple[str, str, str, float, bool], ...] = (
     ("direct.project", "cpuPerRowTimesStock", "CPU per row, times the stock pipeline's", 0.6, True),
     ("direct.project", "rowsPerCpuSecondTimesScript", "rows per CPU second, times the script's", 8.0, False),
+    ("source.project", "rowsPerSecondTimesFloor", "one connection reads, times a bare Connector/J loop", 0.7, False),
     ("capacity.even", "capacityUsed", "evenly spread keys: share of the table's capacity used", 0.95, False),
     ("capacity.even", "throttledShare", "evenly spread keys: share of puts throttled", 0.02, True),
     ("capacity.neighbours", "capacityUsed", "neighbours: share of the table's capacity used", 0.95, False),
