@@ -18,7 +18,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -28,6 +28,9 @@ from bench.results import Case, case
 from bench.servers import BenchError, MariaDB
 from local.processes import wait_until
 from local.stack import Stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE_UNITS = 4_000
 PARTITION_UNITS = 1_000
@@ -130,15 +133,22 @@ class Gate:
     def url(self) -> str:
         return self._stack.environment["AWS_ENDPOINT_URL_DYNAMODB"]
 
-    def create(self, table: str) -> None:
-        """A table of TABLE_UNITS write units with the key of the reference shape."""
-        client = boto3.client(
+    def _client(self) -> "DynamoDBClient":
+        return boto3.client(
             "dynamodb",
             endpoint_url=self.url,
             region_name=pipelines.REGION,
             aws_access_key_id="local",
             aws_secret_access_key="local",
         )
+
+    def delete(self, table: str) -> None:
+        """An account has 80,000 provisioned write units for all of its tables."""
+        self._client().delete_table(TableName=table)
+
+    def create(self, table: str) -> None:
+        """A table of TABLE_UNITS write units with the key of the reference shape."""
+        client = self._client()
         names = [("device", "HASH"), ("ts", "RANGE")]
         client.create_table(
             TableName=table,
@@ -225,6 +235,8 @@ def _run(
         if (state := cluster.job(job)["state"]) != "RUNNING":
             raise BenchError(f"the job that writes {target} is {state}, too early to be looked at")
     cluster.abandon(jobs.values())
+    for target in targets:
+        gate.delete(target)
     suffix = "" if kind == "project" else ".stock"
     return {
         f"capacity.{shape.name}{suffix}": figures_of(
