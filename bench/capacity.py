@@ -133,7 +133,7 @@ class Gate:
     def url(self) -> str:
         return self._stack.environment["AWS_ENDPOINT_URL_DYNAMODB"]
 
-    def _client(self) -> "DynamoDBClient":
+    def _client(self) -> DynamoDBClient:
         return boto3.client(
             "dynamodb",
             endpoint_url=self.url,
