@@ -9,23 +9,26 @@ import java.sql.Statement;
 import java.time.LocalDateTime;
 
 /**
- * The floor of reading: Connector/J and nothing else, one connection, pages by key with a server-side
- * prepared statement, each column of each row fetched once.
+ * The floor of reading: Connector/J and nothing else, one connection, pages by key of the same time range with a
+ * server-side prepared statement, each column of each row fetched once.
  *
  * <p>Arguments: JDBC URL, table, rows of a page.
  */
 public final class KeysetLoop {
 
+    /** As the project's job has it. */
+    private static final String RANGE = " WHERE ts >= '2023-01-01 00:00:00' AND ts < '2024-01-01 00:00:00'";
+
     private KeysetLoop() {}
 
     public static void main(String[] arguments) throws Exception {
         String order = " ORDER BY device, ts LIMIT " + arguments[2];
-        String select = "SELECT device, ts, metric, val, note FROM " + arguments[1];
+        String select = "SELECT device, ts, metric, val, note FROM " + arguments[1] + RANGE;
         try (Connection connection = DriverManager.getConnection(arguments[0], "bench", "bench");
                 Statement statement = connection.createStatement();
                 PreparedStatement first = connection.prepareStatement(select + order);
                 PreparedStatement next = connection.prepareStatement(
-                        select + " WHERE device >= ? AND (device > ? OR (device = ? AND ts > ?))" + order)) {
+                        select + " AND device >= ? AND (device > ? OR (device = ? AND ts > ?))" + order)) {
             statement.execute("SET time_zone = '+00:00'");
             Rounds.serve(() -> read(first, next));
         }
