@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TABLE_UNITS = 4_000
 PARTITION_UNITS = 1_000
+WRITERS = 2  # of each job
 ZIPF_KEYS = 1_000
 ZIPF_EXPONENT = 1.3
 STEEP_EXPONENT = 2.0
@@ -69,30 +70,23 @@ def zipf_shares(exponent: float) -> list[float]:
 
 
 _ONE_PARTITION = PARTITION_UNITS / TABLE_UNITS
+
+
+def _zipf(name: str, exponent: float, ramp: float) -> Shape:
+    """In the order of time, as a table whose key begins with it: each key comes with its share, all the time."""
+    device = "CONCAT('dev-', LPAD(number, 8, '0'))"
+    allowed = _ONE_PARTITION / zipf_shares(exponent)[0]
+    return Shape(name, device, "seq", ("ts", "device"), allowed, exponent=exponent, ramp=ramp)
+
+
 SHAPES = (
     # A key for each row, in no order that its text shows.
     Shape("even", "LEFT(MD5(seq), 12)", "seq", ("device", "ts"), 1.0),
     # 1,000 rows a device, in key order: neighbours in Lindorm that hit one partition.
     Shape("neighbours", "CONCAT('dev-', LPAD(seq DIV 1000, 8, '0'))", "MOD(seq, 1000)", ("device", "ts"), 1.0),
-    # In the order of time, as a table whose key begins with it: each key comes with its share, all the time.
-    Shape(
-        "zipf",
-        "CONCAT('dev-', LPAD(number, 8, '0'))",
-        "seq",
-        ("ts", "device"),
-        _ONE_PARTITION / zipf_shares(ZIPF_EXPONENT)[0],
-        exponent=ZIPF_EXPONENT,
-    ),
+    _zipf("zipf", ZIPF_EXPONENT, ramp=12.0),
     # So steep that the writers' rooms are full of the first key's rows when it counts, as in a long import.
-    Shape(
-        "zipf.steep",
-        "CONCAT('dev-', LPAD(number, 8, '0'))",
-        "seq",
-        ("ts", "device"),
-        _ONE_PARTITION / zipf_shares(STEEP_EXPONENT)[0],
-        exponent=STEEP_EXPONENT,
-        ramp=75.0,
-    ),
+    _zipf("zipf.steep", STEEP_EXPONENT, ramp=75.0),
     Shape("hot", "'dev-00000000'", "seq", ("device", "ts"), _ONE_PARTITION),
     Shape("hot.shards", "'dev-00000000'", "seq", ("device", "ts"), 1.0, SHARDS),
 )
@@ -261,7 +255,7 @@ def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], 
 
 
 def project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
-    """Submit the job that writes a shape with two writers and so many units a second; its id."""
+    """Submit the job that writes a shape with WRITERS writers and so many units a second; its id."""
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
-    return pipelines.project(cluster, config, endpoint, {"parallelism.default": "2"}, units)
+    return pipelines.project(cluster, config, endpoint, {"parallelism.default": str(WRITERS)}, units)

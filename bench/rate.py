@@ -13,7 +13,6 @@ from bench.servers import BenchError, MariaDB
 from local.processes import wait_until
 
 SHAPE = capacity.SHAPES[0]
-WRITERS = 2
 PARTS = (0.5, 0.8)  # of what the table takes: so that it is the given rate that holds, and not the table
 MINUTE = 60
 _SETTLE = 15.0  # seconds from the first item, or from a change of the file, until it counts
@@ -41,7 +40,13 @@ def measure(
         if (state := cluster.job(job)["state"]) != "RUNNING":
             raise BenchError(f"the job that writes {target} is {state}, too early to be looked at")
         cluster.abandon([job])
-    return {"rate": {"leastOfRate": rounded(min(worst)), "mostOfRate": rounded(max(worst)), "writers": float(WRITERS)}}
+    return {
+        "rate": {
+            "leastOfRate": rounded(min(worst)),
+            "mostOfRate": rounded(max(worst)),
+            "writers": float(capacity.WRITERS),
+        }
+    }
 
 
 def _samples(gate: capacity.Gate, target: str, seconds: int) -> list[tuple[float, float]]:

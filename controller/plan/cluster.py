@@ -7,9 +7,9 @@ from decimal import Decimal
 from controller.api.spec import Job, parse_duration
 from controller.plan.prices import Prices
 
-# Rows a second that the plan expects of one slot. CPU is not what limits it: docs/benchmarks.md has ten times that for
-# a core. It is the way to Lindorm: a reader has one connection and asks for a page of 2,000 rows at a time, so this is
-# a page every 200 ms, which a link between continents still gives.
+# Rows a second that the plan expects of one slot. CPU is not what limits it: docs/benchmarks.md has twenty times that
+# for a core. It is the way to Lindorm: a reader has one connection and asks for a page of 2,000 rows at a time, so this
+# is a page every 200 ms, which a link between continents still gives.
 ROWS_PER_SLOT = 10_000
 
 # What an r5.2xlarge (8 vCPU, 64 GiB) leaves to pods: EKS reserves 90 millicores there, and about 4 GiB go to the
