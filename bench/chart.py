@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-_WIDTH, _LABEL, _BAR, _GAP, _TITLE = 760, 230, 20, 6, 34
+# A label has room for 40 characters, a figure for 22, of a wide font.
+_WIDTH, _LABEL, _FIGURE, _BAR, _GAP, _TITLE = 940, 320, 180, 20, 6, 34
 _COLOURS = {"project": "#2f6fb5", "stock": "#b5762f", "other": "#8a8f98"}
 
 
@@ -40,7 +41,7 @@ def svg(panels: Sequence[Panel]) -> str:
         parts.append(f'<text x="8" y="{top + 20}" font-weight="600" fill="#1f2328">{escape(panel.title)}</text>')
         top += _TITLE
         largest = max(max(bar.value, bar.target or 0) for bar in panel.bars) or 1.0
-        scale = (_WIDTH - _LABEL - 130) / largest
+        scale = (_WIDTH - _LABEL - _FIGURE) / largest
         for bar in panel.bars:
             length = max(1.0, bar.value * scale)
             middle = top + _BAR - 5

@@ -175,6 +175,7 @@ def measure(folder: Path, imports: int, seconds: float, say: Callable[[str], Non
         passes = [json.loads(line) for line in report.read_text().splitlines()]
     figures = _figures([line for line in passes if line["at"] >= since], seconds)
     figures |= {
+        "secondsBetweenLooks": imports / figures["passesPerMinute"] * 60,
         "cpuSecondsPerMinute": cpu / seconds * 60,
         "memoryMiB": resident / 1024,
         "secondsUntilAllRun": until_all_run,

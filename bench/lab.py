@@ -98,12 +98,14 @@ class Lab:
         if arrived < rows:
             raise BenchError(f"{arrived} of {rows} rows arrived")
 
-    def project_direct(self, cluster: Cluster | None = None, parallelism: int = 1) -> Slope:
+    def project_direct(self, cluster: Cluster | None = None, parallelism: int = 1, many: bool = False) -> Slope:
+        """many: the rows of the source alone instead."""
         cluster = cluster or self.project
-        config = pipelines.job_config(cluster.folder, self.database, READINGS, KEY)
+        table, rows = (MANY_READINGS, self.source_rows) if many else (READINGS, self.rows)
+        config = pipelines.job_config(cluster.folder, self.database, table, KEY)
         options = {"parallelism.default": str(parallelism)}
         submit = lambda: pipelines.project(cluster, config, self.answers.url, options)  # noqa: E731
-        return self.direct(cluster, submit, self.rows)
+        return self.direct(cluster, submit, rows)
 
     def stock_direct(self) -> Slope:
         submit = lambda: pipelines.stock(self.stock, self.database, READINGS, self.answers.url)  # noqa: E731

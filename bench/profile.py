@@ -22,14 +22,33 @@ Stack = tuple[str, ...]
 
 # A sample belongs to the first part whose package is found, from the innermost frame out.
 PARTS = (
-    ("jsonShare", ("software.amazon.awssdk.protocols", "software.amazon.awssdk.thirdparty.jackson")),
-    ("signingShare", ("software.amazon.awssdk.auth", "software.amazon.awssdk.http.auth", "javax.crypto")),
-    ("nettyShare", ("io.netty", "software.amazon.awssdk.http.nio", "org.apache.hc", "software.amazon.awssdk.http")),
+    (
+        "signingShare",
+        (
+            "software.amazon.awssdk.auth",
+            "software.amazon.awssdk.http.auth",
+            "software.amazon.awssdk.checksums",
+            "javax.crypto",
+        ),
+    ),
+    ("httpClientShare", ("org.apache.hc", "software.amazon.awssdk.http")),
     ("restOfSdkShare", ("software.amazon.awssdk",)),
     ("readingShare", ("com.mysql", "io.lindorm.flink.source")),
     ("itemsShare", ("io.lindorm.flink.items",)),
+    ("batchesShare", ("io.lindorm.flink.dynamodb",)),
     ("flinkShare", ("org.apache.flink",)),
 )
+_OTHER = "otherShare"
+_COLOURS = {
+    "signingShare": "#d9574a",
+    "httpClientShare": "#b98fd1",
+    "restOfSdkShare": "#f2c879",
+    "readingShare": "#7fb77e",
+    "itemsShare": "#5fa8d3",
+    "batchesShare": "#e8a33d",
+    "flinkShare": "#c9ced6",
+    _OTHER: "#e6e6e6",
+}
 _DEPTH = 60
 _WIDTH, _ROW = 1200, 16
 _SMALLEST = 0.002  # share of all samples below which a frame is not drawn
@@ -78,7 +97,7 @@ def part_of(stack: Stack) -> str:
         for name, packages in PARTS:
             if frame.startswith(packages):
                 return name
-    return "otherShare"
+    return _OTHER
 
 
 def shares(stacks: Counter[Stack]) -> Case:
@@ -87,7 +106,7 @@ def shares(stacks: Counter[Stack]) -> Case:
     sums: Counter[str] = Counter()
     for stack, count in stacks.items():
         sums[part_of(stack)] += count
-    return {name: rounded(sums[name] / total) for name in [*(name for name, _ in PARTS), "otherShare"]}
+    return {name: rounded(sums[name] / total) for name in _COLOURS}
 
 
 class _Node:
@@ -112,14 +131,24 @@ def flame_graph(stacks: Counter[Stack], title: str) -> str:
     root = _tree(stacks.items())
     boxes: list[str] = []
     depth = _draw(root, 0.0, 0, root.count, boxes)
-    height = (depth + 1) * _ROW + 40
+    height = (depth + 1) * _ROW + 56
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
         f'font-family="monospace" font-size="11"><rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>'
         f'<text x="8" y="18" font-weight="600">{escape(title)} ({root.count:,} samples)</text>'
-        f'<g transform="translate(0,{height - 8}) scale(1,-1)">'
+        f'{_legend(shares(stacks))}<g transform="translate(0,{height - 8}) scale(1,-1)">'
     )
     return "\n".join([head, *boxes, "</g></svg>"]) + "\n"
+
+
+def _legend(found: Case) -> str:
+    """What the colours mean, with each part's share."""
+    step = _WIDTH // len(_COLOURS)
+    return "".join(
+        f'<rect x="{8 + i * step}" y="26" width="11" height="11" fill="{colour}"/>'
+        f'<text x="{23 + i * step}" y="36">{name.removesuffix("Share")} {found[name]:.0%}</text>'
+        for i, (name, colour) in enumerate(_COLOURS.items())
+    )
 
 
 def _draw(node: _Node, left: float, level: int, total: int, boxes: list[str]) -> int:
@@ -138,23 +167,9 @@ def _box(frame: str, left: float, level: int, share: float) -> str:
     width = share * _WIDTH
     name = ".".join(frame.rsplit(".", 2)[-2:])
     shown = escape(name[: int(width / 6.7)]) if width > 25 else ""
-    colour = _colour(frame)
+    colour = _COLOURS[part_of((frame,))]
     return (
         f'<g><title>{escape(frame)} {share:.1%}</title><rect x="{left:.1f}" y="{level * _ROW}" width="{width:.1f}" '
         f'height="{_ROW - 1}" fill="{colour}"/><text transform="translate({left + 2:.1f},{level * _ROW + 4}) '
         f'scale(1,-1)">{shown}</text></g>'
     )
-
-
-def _colour(frame: str) -> str:
-    colours = {
-        "jsonShare": "#e8a33d",
-        "signingShare": "#d9574a",
-        "nettyShare": "#b98fd1",
-        "restOfSdkShare": "#f2c879",
-        "readingShare": "#7fb77e",
-        "itemsShare": "#5fa8d3",
-        "flinkShare": "#c9ced6",
-        "otherShare": "#e6e6e6",
-    }
-    return colours[part_of((frame,))]

@@ -115,15 +115,37 @@ def _scale(results: Results) -> str:
 
 
 def _others(results: Results) -> str:
+    """A table for each family of the other cases: cases below each other where there are more cases than figures."""
     known = {name for name, _ in _PIPELINES} | {"machine", "quick"}
-    names = [name for name in results if name not in known and not name.startswith("capacity.")]
-    rows = [
-        [name, figure, f"{value:,.4g}"]
-        for name in names
-        for figure, value in results[name].items()
-        if figure != "rounds"
-    ]
-    return _table(["case", "figure", "value"], rows)
+    families: dict[str, list[str]] = {}
+    for name in results:
+        if name not in known and not name.startswith("capacity."):
+            families.setdefault(name.partition(".")[0], []).append(name)
+    return "\n\n".join(_family({name: results[name] for name in names}) for names in families.values())
+
+
+def _family(cases: Results) -> str:
+    figures = list(dict.fromkeys(figure for case in cases.values() for figure in case if figure != "rounds"))
+    if len(cases) >= len(figures):
+        head = ["case", *map(_words, figures)]
+        return _table(head, [[name, *(_shown(case.get(f)) for f in figures)] for name, case in cases.items()])
+    rows = [[_words(figure), *(_shown(case.get(figure)) for case in cases.values())] for figure in figures]
+    return _table(["", *cases], rows)
+
+
+def _words(figure: str) -> str:
+    """rowsPerCpuSecond -> rows per cpu second."""
+    return (
+        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", figure)
+        .lower()
+        .replace("cpu", "CPU")
+        .replace("mi b", "MiB")
+        .replace("sdk", "SDK")
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 1_000 else f"{value:.4g}"
 
 
 def picture(results: Results) -> str:
@@ -145,13 +167,13 @@ def picture(results: Results) -> str:
     ]
     panels = [Panel("Direct path: rows per CPU second", direct)]
     bars = []
-    for shape, _ in _SHAPES:
+    for shape, words in _SHAPES:
         for suffix, who in (("", "this project"), (".stock", "stock sink")):
             case = results.get(f"capacity.{shape}{suffix}")
             if case:
                 text = f"{case['usedOfAllowed']:.0%}, {case['throttledShare']:.1%} throttled"
                 kind_ = "stock" if suffix else "project"
-                bars.append(Bar(f"{shape}, {who}", min(1.0, case["usedOfAllowed"]), text, kind_, 1.0))
+                bars.append(Bar(f"{words.partition(' (')[0]}, {who}", case["usedOfAllowed"], text, kind_, 1.0))
     if bars:
         panels.append(Panel("Write capacity: share used of what table and partitions allow", bars))
     return svg(panels)

@@ -1,8 +1,11 @@
 """Structured logs: one JSON document a line, with the import, its run and its step (docs/metrics.md)."""
 
+import atexit
 import json
 import logging
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
 
 FIELDS = ("import", "run", "step", "action")
 
@@ -29,9 +32,17 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure() -> None:
-    """To stderr, from INFO on; kopf's and the Kubernetes client's chatter from WARNING on."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    """To stderr, from INFO on; kopf's and the Kubernetes client's chatter from WARNING on.
+
+    One thread writes what all of them say. With each writing its own lines under the handler's lock, hundreds of passes
+    stood in line for it: whoever has it gives up the interpreter's lock for the write, and waits to get that back.
+    """
+    lines: SimpleQueue[logging.LogRecord] = SimpleQueue()
+    said = QueueHandler(lines)  # a SimpleQueue has what it needs, and takes no lock to put
+    said.setFormatter(JsonFormatter())  # where the exception still is; what lies in the queue is text
+    writer = QueueListener(lines, logging.StreamHandler())
+    writer.start()
+    atexit.register(writer.stop)
+    logging.basicConfig(level=logging.INFO, handlers=[said], force=True)
     for chatty in ("kopf", "kubernetes", "urllib3", "botocore", "aiohttp"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -102,6 +102,14 @@ def test_the_jobs_own_words_are_final(base: str, flink: Flink) -> None:
     assert (seen(base).failure, seen(base).hopeless) == ("Lindorm has no table x", True)
 
 
+def test_a_job_that_runs_and_was_never_restarted_is_not_asked_for_failures(base: str, flink: Flink) -> None:
+    flink.restarts = [{"id": "numRestarts", "value": "0"}]
+    flink.failed("A: disk full")
+    assert seen(base).failure is None
+    flink.state = "RESTARTING"
+    assert seen(base).failure == "A: disk full"
+
+
 def test_any_other_failure_is_told_by_its_root_cause_and_may_be_retried(base: str, flink: Flink) -> None:
     flink.failed("java.lang.RuntimeException: outer\n\tat a\nCaused by: A: middle\nCaused by: B: disk full\n\tat b")
     assert (seen(base).failure, seen(base).hopeless) == ("B: disk full", False)

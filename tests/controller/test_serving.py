@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -109,3 +110,15 @@ def test_an_exception_stays_on_one_line() -> None:
     text = JsonFormatter().format(made)
     assert "\n" not in text
     assert "ValueError: broken" in json.loads(text)["exception"]
+
+
+def test_what_was_said_last_is_on_stderr_when_the_process_has_ended() -> None:
+    program = (
+        "import logging; from controller.logs import configure; configure(); log = logging.getLogger('x')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('a %s line', 'last', extra={'run': 'r1'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    (line,) = ended.stderr.splitlines()
+    assert json.loads(line)["message"] == "a last line"
+    assert json.loads(line)["run"] == "r1"
+    assert "ZeroDivisionError" in json.loads(line)["exception"]

@@ -1,6 +1,7 @@
 """What the AWS stand-in does and moto alone does not."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -8,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.cloudwatch.models import CloudWatchBackend
 from moto.s3.responses import S3Response
 
 from local.aws import correct
@@ -29,6 +31,8 @@ def corrected(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         (S3Response, "_bucket_response_put"),
         (ApplicationAutoscalingBackend, "deregister_scalable_target"),
         (ApplicationAutoscalingBackend, "delete_scaling_policy"),
+        (CloudWatchBackend, "__init__"),
+        (CloudWatchBackend, "get_metric_data"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     correct()
@@ -72,3 +76,25 @@ def test_a_scaling_policy_goes_with_its_target_and_what_is_gone_is_not_found() -
         scaling.deregister_scalable_target(**TABLE)
     with pytest.raises(ClientError, match="ObjectNotFoundException"):
         scaling.delete_scaling_policy(**TABLE, PolicyName="p")
+
+
+def test_the_sums_are_of_the_metric_that_is_asked_for_alone() -> None:
+    cloudwatch, now = client("cloudwatch"), datetime.now(UTC)
+    wanted, other = [{"Name": "TableName", "Value": "t"}], [{"Name": "TableName", "Value": "u"}]
+
+    def put(namespace: str, name: str, dimensions: list[dict[str, str]], value: float) -> None:
+        data = [{"MetricName": name, "Dimensions": dimensions, "Value": value, "Timestamp": now}]
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+
+    put("AWS/DynamoDB", "Consumed", wanted, 1)
+    put("AWS/DynamoDB", "Consumed", wanted, 2)
+    put("AWS/DynamoDB", "Consumed", other, 10)
+    put("AWS/DynamoDB", "Throttled", wanted, 100)
+    put("Mine", "Consumed", wanted, 1_000)
+    metric = {"Namespace": "AWS/DynamoDB", "MetricName": "Consumed", "Dimensions": wanted}
+    found = cloudwatch.get_metric_data(
+        MetricDataQueries=[{"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
+        StartTime=now - timedelta(minutes=1),
+        EndTime=now + timedelta(minutes=1),
+    )
+    assert sum(found["MetricDataResults"][0]["Values"]) == 3
