@@ -14,11 +14,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import capacity, clients, controllers, direct, memory, profile, rate, resume
+from bench.flink import Cluster
 from bench.lab import Lab
 from bench.machine import describe
 from bench.report import PICTURE, PROFILE, picture, replace_section, section
@@ -69,25 +71,25 @@ FULL = Effort(
     resume_checkpoint_seconds=5,
     imports=(200, 1_000),
     controller_seconds=120.0,
-    heaps=(512, 256, 128, 96, 64, 48),
+    heaps=(1_024, 512, 256, 128, 64),
     profile=True,
     client_items=1_000_000,
     rate_seconds=90,
 )
 QUICK = Effort(
-    rows=400_000,
+    rows=300_000,
     source_rows=1_000_000,
-    script_rows=30_000,
+    script_rows=20_000,
     rounds=2,
     stock_halves=False,
     capacity_groups=(("even", "neighbours", "zipf", "hot", "hot.shards"),),
     capacity_scale=0.05,
-    capacity_seconds=20.0,
+    capacity_seconds=12.0,
     capacity_rounds=1,
     resume_rounds=1,
     resume_checkpoint_seconds=1,
-    imports=(200,),
-    controller_seconds=20.0,
+    imports=(100,),
+    controller_seconds=15.0,
     heaps=(),
     profile=False,
     client_items=0,
@@ -118,8 +120,8 @@ def _measure_pipelines(effort: Effort, wanted: Callable[[str], bool], layout: La
     slots = str(2 * max(len(group) for group in effort.capacity_groups))
     with Lab(layout, FOLDER, effort.rows, effort.source_rows, {"taskmanager.numberOfTaskSlots": slots}) as lab:
         say("starting Flink")
-        lab.project.start()
-        lab.stock.start()
+        with ThreadPoolExecutor() as both:
+            list(both.map(Cluster.start, (lab.project, lab.stock)))
         if any(wanted(family) for family in direct.FAMILIES):
             keep(direct.measure(lab, wanted, effort.rounds, effort.script_rows, effort.stock_halves, say))
         if wanted("client") and effort.client_items:
