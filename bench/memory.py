@@ -11,7 +11,6 @@ from bench.servers import BenchError
 
 KEEPS = 0.95
 SLOTS = 4  # of a TaskManager, as the plan sizes it; each has its own buffers and requests on their way
-_ROUNDS = 2  # times as many as elsewhere: a difference of 5 % is looked for
 _FRAMEWORK_MIB = 128  # Flink's default: taskmanager.memory.framework.heap.size
 
 
@@ -59,7 +58,8 @@ def configuration(heap: int) -> dict[str, str]:
 
 
 def _rounds(lab: Lab, cluster: Cluster, rounds: int) -> list[Figures]:
-    """After a long run that warms up: with several slots on few cores the compiler is at it for most of a minute, and
-    short runs are faster each time."""
-    lab.project_direct(cluster, SLOTS, many=True)
-    return [of_slope(lab.project_direct(cluster, SLOTS)) for _ in range(_ROUNDS * rounds)]
+    """After a long run and two short ones that warm up: with several slots on few cores the compiler is at it for most
+    of a minute, and again after the long one."""
+    for many in (True, False, False):
+        lab.project_direct(cluster, SLOTS, many)
+    return [of_slope(lab.project_direct(cluster, SLOTS)) for _ in range(rounds)]

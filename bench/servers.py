@@ -103,7 +103,7 @@ class MariaDB:
         """As `create`, with a row for each of `numbers`, which the SQL may call `number`."""
         values = ",".join(f"({seq},{number})" for seq, number in enumerate(numbers))
         self.execute(
-            f"CREATE TABLE {table}_numbers (seq INT PRIMARY KEY, number INT)",
+            f"CREATE OR REPLACE TABLE {table}_numbers (seq INT PRIMARY KEY, number INT)",
             f"INSERT INTO {table}_numbers VALUES {values}",
         )
         self._create(table, f"{table}_numbers", device, second, key)
@@ -111,7 +111,7 @@ class MariaDB:
     def _create(self, table: str, sequence: str, device: str, second: str, key: str) -> None:
         select = f"SELECT {device}, FROM_UNIXTIME({FIRST_SECOND} + {second}), {_REST} FROM {sequence} AS numbers"
         self.execute(
-            f"CREATE TABLE {table} ({COLUMNS}, PRIMARY KEY ({key}))",
+            f"CREATE OR REPLACE TABLE {table} ({COLUMNS}, PRIMARY KEY ({key}))",
             f"INSERT INTO {table} {select}",
             f"ANALYZE TABLE {table}",
         )

@@ -6,7 +6,7 @@ from bench.__main__ import RESULTS
 from bench.scale import HEAD, table
 from controller.api.spec import Job
 from controller.plan import Prices
-from controller.plan.cluster import ROWS_PER_SLOT
+from controller.plan.cluster import ROWS_PER_SLOT, gigabytes
 
 
 def test_the_reference_size_takes_the_hours_and_dollars_that_the_design_says() -> None:
@@ -31,3 +31,15 @@ def test_a_slot_of_the_plan_has_four_times_the_cpu_that_was_measured() -> None:
     rows_per_cpu_second = json.loads(RESULTS.read_text())["direct.project"]["rowsPerCpuSecond"]
 
     assert rows_per_cpu_second * manager.cpu / manager.slots >= 4 * ROWS_PER_SLOT
+
+
+def test_the_plans_task_manager_has_the_smallest_heap_measured_and_what_slots_with_larger_rows_hold() -> None:
+    """Flink 1.20, set up memory: of the process 256 MiB are metaspace and a tenth the JVM's, of the rest a tenth is the
+    network's and 128 MiB are off the heap; none is managed. A slot: 32 MiB of items that wait (ItemWriter), and
+    three pages of Lindorm's, of at most 16 MB."""
+    manager = Job().task_manager
+    process = float(gigabytes(manager.process_memory)) * 1024
+    heap = (process - 256 - process / 10) * 0.9 - 128
+    smallest = json.loads(RESULTS.read_text())["memory.smallest"]["heapMiB"]
+
+    assert heap >= smallest + manager.slots * (32 + 3 * 16)
