@@ -58,8 +58,8 @@ def configuration(heap: int) -> dict[str, str]:
 
 
 def _rounds(lab: Lab, cluster: Cluster, rounds: int) -> list[Figures]:
-    """After a long run and two short ones that warm up: with several slots on few cores the compiler is at it for most
-    of a minute, and again after the long one."""
-    for many in (True, False, False):
+    """After long runs and short ones that warm up: with several slots on few cores the compiler is at it for more than
+    a minute, and again after a long one."""
+    for many in (True, True, False, False):
         lab.project_direct(cluster, SLOTS, many)
     return [of_slope(lab.project_direct(cluster, SLOTS)) for _ in range(rounds)]
