@@ -6,7 +6,7 @@
 # No Docker engine has ever run this file; tests/ship builds the same steps into a folder and runs what they make.
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 ARG MAVEN_IMAGE=docker.io/library/maven:3.9-eclipse-temurin-17
-ARG FLINK_IMAGE=public.ecr.aws/emr-on-eks/flink/emr-7.12.0-flink:latest
+ARG FLINK_IMAGE=public.ecr.aws/emr-on-eks/flink/emr-7.13.0-flink:latest
 
 # --- the controller's environment, from the lock file alone ---
 FROM ${PYTHON_IMAGE} AS environment

@@ -24,7 +24,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=infra/common.sh
 source "$HERE/common.sh"
 
-EMR_RELEASE=7.12.0          # of the Flink operator; spec.job.emrReleaseLabel and the job's image are of the same
+EMR_RELEASE=7.13.0          # of the Flink operator; spec.job.emrReleaseLabel and the job's image are of the same
 CERT_MANAGER_VERSION=v1.19.1
 DRY_RUN=false
 NAME=lindorm-import

@@ -276,7 +276,7 @@ class Job(SpecModel):
 
     execution_role_arn: str | None = Field(None, pattern=r"^arn:[^:]+:iam::[0-9]{12}:role/.+$", max_length=2048)
     emr_release_label: str = Field(
-        "emr-7.12.0-flink-latest", pattern=r"^emr-[0-9]+\.[0-9]+\.[0-9]+-flink-[a-z0-9]+$", max_length=64
+        "emr-7.13.0-flink-latest", pattern=r"^emr-[0-9]+\.[0-9]+\.[0-9]+-flink-[a-z0-9]+$", max_length=64
     )
     image: str | None = Field(None, max_length=1024, description="Default: the controller's setting.")
     virtual_cluster_id: str | None = Field(None, pattern=r"^[0-9a-z]+$", max_length=64)

@@ -29,9 +29,9 @@ def test_the_operators_own_admission_rules_find_nothing_wrong() -> None:
 
 
 def test_release_role_and_image_are_said_as_emr_says_them() -> None:
-    found = flink(**{"job.executionRoleArn": ROLE, "job.emrReleaseLabel": "emr-7.13.0-flink-latest", "job.image": "i"})
+    found = flink(**{"job.executionRoleArn": ROLE, "job.emrReleaseLabel": "emr-7.9.0-flink-20250425", "job.image": "i"})
     assert (found["emrReleaseLabel"], found["executionRoleArn"], found["image"]) == (
-        "emr-7.13.0-flink-latest",
+        "emr-7.9.0-flink-20250425",
         ROLE,
         "i",
     )

@@ -138,7 +138,7 @@ def test_an_account_s_life_from_nothing_to_nothing_but_the_data(account: Account
     second = account.run("deploy.sh", "DynamoDBTableName=readings", *NEEDED)
     assert second.returncode == 0, second.stderr
     releases = account.state["releases"]
-    assert releases["lindorm-import/flink-kubernetes-operator"]["version"] == "7.12.0"
+    assert releases["lindorm-import/flink-kubernetes-operator"]["version"] == "7.13.0"
     assert releases["cert-manager/cert-manager"]["version"].startswith("v1.")
 
     manifest = [d for d in yaml.safe_load_all(releases["lindorm-import/lindorm-import"]["manifest"]) if d]

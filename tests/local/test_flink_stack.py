@@ -46,7 +46,7 @@ class Flink:
         root = f"s3://{BUCKET}/{name}"
         spec = {
             "flinkVersion": "v1_20",
-            "emrReleaseLabel": "emr-7.12.0-flink-latest",
+            "emrReleaseLabel": "emr-7.13.0-flink-latest",
             "executionRoleArn": "arn:aws:iam::123456789012:role/job",
             "flinkConfiguration": {
                 "execution.checkpointing.interval": "1 s",

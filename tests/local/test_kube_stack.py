@@ -42,7 +42,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_emr_fields_of_a_flink_deployment_are_not_pruned(stack: Stack) -> None:
     custom = client.CustomObjectsApi(stack.api_client())
-    spec = {"emrReleaseLabel": "emr-7.12.0-flink-latest", "jobManager": {"storageDir": "s3://b/ha"}, "nonsense": 1}
+    spec = {"emrReleaseLabel": "emr-7.13.0-flink-latest", "jobManager": {"storageDir": "s3://b/ha"}, "nonsense": 1}
     body = {**DEPLOYMENT, "metadata": {"name": "emr"}, "spec": spec}
     where = ("flink.apache.org", "v1beta1", "default", "flinkdeployments")
     found: Any = custom.create_namespaced_custom_object(*where, body)
