@@ -79,8 +79,9 @@ def read_username(directory: str) -> str:
     for key in ("username", "password"):
         if not os.path.isfile(os.path.join(directory, key)):
             raise UserError(f"the Secret with Lindorm's credentials has no key '{key}' (looked in {directory})")
-    with open(os.path.join(directory, "username"), encoding="utf-8") as file:
-        return file.read().strip()
+    # As it is but for one final newline, which editors and `echo` leave; not even \r is translated.
+    with open(os.path.join(directory, "username"), encoding="utf-8", newline="") as file:
+        return re.sub(r"\r?\n\Z", "", file.read())
 
 
 def flink_type(lindorm_type: str) -> str:

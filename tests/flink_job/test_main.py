@@ -55,6 +55,16 @@ def options(ddl: str) -> dict[str, str]:
     return {key: value.replace("''", "'") for key, value in pairs}
 
 
+SECRETS = json.loads((Path(__file__).parent.parent / "data/secrets.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", SECRETS, ids=[case["name"] for case in SECRETS])
+def test_of_the_user_name_only_one_final_newline_is_taken_off(case: dict, tmp_path: Path):
+    (tmp_path / "password").touch()
+    (tmp_path / "username").write_bytes(case["file"].encode())
+    assert main.read_username(str(tmp_path)) == case["value"]
+
+
 def test_source_table_has_the_columns_and_the_range():
     ddl = main.source_table(CONFIG, "reader", "/etc/cred")
     assert "`device` STRING,\n  `ts` TIMESTAMP_LTZ(3),\n  `val` DOUBLE" in ddl

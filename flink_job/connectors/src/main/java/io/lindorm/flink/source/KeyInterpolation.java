@@ -22,8 +22,6 @@ final class KeyInterpolation {
     private static final int DIGITS = 8;
 
     private static final long NANOS_PER_SECOND = 1_000_000_000L;
-    private static final LocalDateTime FIRST_TIMESTAMP = LocalDateTime.of(1, 1, 1, 0, 0);
-    private static final LocalDateTime LAST_TIMESTAMP = LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_000_000);
 
     private KeyInterpolation() {}
 
@@ -58,7 +56,7 @@ final class KeyInterpolation {
         }
         if (from instanceof LocalDateTime) {
             BigInteger nanos = between(nanos((LocalDateTime) from), nanos((LocalDateTime) to), numerator, denominator);
-            BigInteger[] parts = nanos.max(nanos(FIRST_TIMESTAMP)).min(nanos(LAST_TIMESTAMP))
+            BigInteger[] parts = nanos.max(nanos(TimeBounds.FIRST_TIMESTAMP)).min(nanos(TimeBounds.LAST_TIMESTAMP))
                     .divideAndRemainder(big(NANOS_PER_SECOND));
             long second = parts[1].signum() < 0 ? parts[0].longValue() - 1 : parts[0].longValue();
             long nano = Math.floorMod(parts[1].longValue(), NANOS_PER_SECOND);
@@ -68,8 +66,8 @@ final class KeyInterpolation {
         if (from instanceof LocalDate) {
             return LocalDate.ofEpochDay(clamp(
                             between(big(((LocalDate) from).toEpochDay()), big(((LocalDate) to).toEpochDay()), numerator, denominator),
-                            FIRST_TIMESTAMP.toLocalDate().toEpochDay(),
-                            LAST_TIMESTAMP.toLocalDate().toEpochDay())
+                            TimeBounds.FIRST_TIMESTAMP.toLocalDate().toEpochDay(),
+                            TimeBounds.LAST_TIMESTAMP.toLocalDate().toEpochDay())
                     .longValue());
         }
         if (from instanceof LocalTime) {

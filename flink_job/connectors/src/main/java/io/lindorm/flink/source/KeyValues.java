@@ -25,6 +25,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * The values of key columns as the source holds, binds, compares and stores them.
@@ -34,6 +36,8 @@ import java.util.List;
  * so that neither the JVM's nor the driver's zone can shift it), LocalDate, LocalTime.
  */
 final class KeyValues {
+
+    private static final Pattern FINER_THAN_NANOS = Pattern.compile("(.*\\.\\d{9})(\\d+)(\\D.*)");
 
     private static final BigDecimal GREATEST_UNSIGNED = new BigDecimal("18446744073709551615");
 
@@ -124,9 +128,19 @@ final class KeyValues {
         }
     }
 
-    /** An instant from ISO-8601 text with a zone or offset. */
+    /**
+     * An instant from ISO-8601 text with a zone or offset. A second may have more digits than the nine that an instant
+     * has: then it is the next nanosecond, which is after the same rows.
+     *
+     * @throws DateTimeParseException for any other text
+     */
     static Instant instant(String text) {
-        return OffsetDateTime.parse(text.trim()).toInstant();
+        Matcher finer = FINER_THAN_NANOS.matcher(text.trim());
+        if (!finer.matches()) {
+            return OffsetDateTime.parse(text.trim()).toInstant();
+        }
+        Instant instant = OffsetDateTime.parse(finer.group(1) + finer.group(3)).toInstant();
+        return finer.group(2).matches("0+") ? instant : instant.plusNanos(1);
     }
 
     /** Compares two values of one column in Lindorm's order: text and bytes by unsigned bytes. */

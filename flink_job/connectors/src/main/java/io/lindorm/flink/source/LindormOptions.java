@@ -3,6 +3,7 @@ package io.lindorm.flink.source;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 
+import java.math.BigInteger;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -28,12 +29,14 @@ final class LindormOptions {
         /**
          * The smallest number that is not before an instant: with it as bound, {@code >=} and {@code <}
          * keep to the half-open range even where the unit is coarser than the instant.
+         *
+         * @return may be beyond what a BIGINT holds: nanoseconds reach from 1677 to 2262
          */
-        Long of(Instant instant) {
+        BigInteger of(Instant instant) {
             long nanosPerUnit = 1_000_000_000 / perSecond;
-            return Math.addExact(
-                    Math.multiplyExact(instant.getEpochSecond(), perSecond),
-                    (instant.getNano() + nanosPerUnit - 1) / nanosPerUnit);
+            return BigInteger.valueOf(instant.getEpochSecond())
+                    .multiply(BigInteger.valueOf(perSecond))
+                    .add(BigInteger.valueOf((instant.getNano() + nanosPerUnit - 1) / nanosPerUnit));
         }
     }
 

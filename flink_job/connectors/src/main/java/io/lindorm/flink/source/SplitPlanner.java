@@ -27,6 +27,9 @@ final class SplitPlanner {
         try (LindormTable rows = new LindormTable(server, scan, wanted, () -> {})) {
             TableDescription table = rows.describe(server);
             check(table, scan, wanted);
+            if (scan.isEmpty()) {
+                return List.of();
+            }
             List<KeyColumn> key = table.key();
             List<Object> firstKey = rows.first(KeyRangeSplit.of("", key, null, null));
             if (firstKey == null) {

@@ -1,6 +1,9 @@
 package io.lindorm.flink.source;
 
+import java.math.BigInteger;
+import java.time.Instant;
 import java.time.LocalDateTime;
+import java.time.ZoneOffset;
 import java.time.temporal.ChronoUnit;
 
 /**
@@ -11,6 +14,52 @@ import java.time.temporal.ChronoUnit;
  * @param end the first value after the range, or null for none
  */
 record TimeBounds(Object start, Object end) {
+
+    /** The first and the last TIMESTAMP that Lindorm has (its page on basic data types). */
+    static final LocalDateTime FIRST_TIMESTAMP = LocalDateTime.of(1, 1, 1, 0, 0);
+    static final LocalDateTime LAST_TIMESTAMP = LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_000_000);
+
+    private static final BigInteger FIRST_NUMBER = BigInteger.valueOf(Long.MIN_VALUE);
+    private static final BigInteger LAST_NUMBER = BigInteger.valueOf(Long.MAX_VALUE);
+
+    /**
+     * The rows with start <= t < end. Both bounds are rounded up to what the column can hold, so that the range stays
+     * half-open and exact; the controller does the same (tests/data/time-bounds.json). A bound beyond all values of the
+     * column cannot be sent to the server and need not be.
+     *
+     * @param start an instant, or null for none
+     * @param end an instant, or null for none
+     * @param unit what the column counts, or null for a TIMESTAMP
+     */
+    static TimeBounds of(Instant start, Instant end, LindormOptions.TimeUnit unit) {
+        Object first = unit == null ? FIRST_TIMESTAMP : (Object) Long.MIN_VALUE;
+        TimeBounds bounds = new TimeBounds(null, null);
+        if (start != null) {
+            Object from = value(start, unit);
+            bounds = from == null ? new TimeBounds(first, first) : bounds.from(from);
+        }
+        if (end == null) {
+            return bounds;
+        }
+        Object until = value(end, unit);
+        // A condition stays even where each value fulfils it: it keeps out NULL.
+        return until == null ? bounds.from(first) : bounds.until(until);
+    }
+
+    /** The first value of a column that is not before an instant; null where there is none. */
+    private static Object value(Instant instant, LindormOptions.TimeUnit unit) {
+        if (unit != null) {
+            BigInteger number = unit.of(instant).max(FIRST_NUMBER);
+            return number.compareTo(LAST_NUMBER) > 0 ? null : (Object) number.longValue();
+        }
+        LocalDateTime millis = (LocalDateTime) atOrAfter(LocalDateTime.ofInstant(instant, ZoneOffset.UTC));
+        return millis.isAfter(LAST_TIMESTAMP) ? null : millis.isBefore(FIRST_TIMESTAMP) ? FIRST_TIMESTAMP : millis;
+    }
+
+    /** Whether no value can be inside. */
+    boolean isEmpty() {
+        return start != null && end != null && KeyValues.compare(start, end) >= 0;
+    }
 
     /**
      * The part of the range whose values compare to {@code value} as the operator says.

@@ -7,15 +7,22 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 
 class ScanTest {
 
@@ -45,7 +52,69 @@ class ScanTest {
     void aRangeMustHaveAZoneAndAnOrder() {
         assertThrows(UserError.class, () -> Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01 00:00:00"));
         assertThrows(UserError.class, () -> Scans.of(
-                "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00Z", "scan.timestamp.end", "2023-01-01T08:00:00+08:00"));
+                "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00.001Z", "scan.timestamp.end", "2023-01-01T08:00:00+08:00"));
+    }
+
+    /** What controller and connector must make of the same bounds. */
+    static Stream<JsonNode> timeBounds() throws Exception {
+        return cases("time-bounds.json");
+    }
+
+    private static Stream<JsonNode> cases(String file) throws Exception {
+        JsonNode all = new ObjectMapper().readTree(Path.of("../../tests/data").resolve(file).toFile());
+        assertTrue(all.size() > 10, "the cases are gone");
+        return StreamSupport.stream(all.spliterator(), false);
+    }
+
+    private static Scan range(String unit, String start, String end) {
+        List<String> options = new ArrayList<>(List.of("scan.timestamp.column", "t"));
+        if (unit != null) {
+            options.addAll(List.of("scan.timestamp.unit", unit));
+        }
+        if (start != null) {
+            options.addAll(List.of("scan.timestamp.start", start));
+        }
+        if (end != null) {
+            options.addAll(List.of("scan.timestamp.end", end));
+        }
+        return Scans.of(options.toArray(String[]::new));
+    }
+
+    @ParameterizedTest
+    @MethodSource("timeBounds")
+    void aBoundIsRoundedUpToWhatTheColumnHolds(JsonNode given) {
+        String unit = given.get("unit").isNull() ? null : given.get("unit").asText();
+        Object value = unit == null
+                ? LocalDateTime.parse(given.get("value").asText().replace(' ', 'T'))
+                : (Object) given.get("value").asLong();
+        // Whether the controller has rounded it or a user of Flink SQL has written it.
+        for (String bound : List.of(given.get("bound").asText(), given.get("job").asText())) {
+            assertEquals(value, range(unit, bound, null).start());
+            assertEquals(value, range(unit, null, bound).end());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        ", 2023-01-01T00:00:00.0001Z, 2023-01-01T00:00:00.0002Z",
+        "Seconds, 2023-01-01T00:00:00.5Z, 2023-01-01T00:00:01Z",
+        "Nanoseconds, 2023-01-01T00:00:00Z, 2023-01-01T00:00:00Z",
+        ", 9999-12-31T23:59:59.9999Z, +10000-06-01T00:00:00Z",
+        ", 0000-01-01T00:00:00Z, 0000-06-01T00:00:00Z",
+        "Nanoseconds, 2300-01-01T00:00:00Z, 2400-01-01T00:00:00Z",
+        "Nanoseconds, 1500-01-01T00:00:00Z, 1600-01-01T00:00:00Z",
+    })
+    void aRangeThatNoValueOfTheColumnIsInHasNoRows(String unit, String start, String end) {
+        assertTrue(range(unit, start, end).isEmpty());
+    }
+
+    @Test
+    void aBoundBeyondAllValuesLetsThemAllInButNotNull() {
+        assertEquals(Long.MIN_VALUE, range("Nanoseconds", null, "9999-12-31T00:00:00Z").start());
+        assertEquals(null, range("Nanoseconds", null, "9999-12-31T00:00:00Z").end());
+        assertEquals(TimeBounds.FIRST_TIMESTAMP, range(null, null, "9999-12-31T23:59:59.9999Z").start());
+        assertEquals(null, range(null, null, "9999-12-31T23:59:59.9999Z").end());
+        assertEquals(1_672_531_200_000_000_000L, range("Nanoseconds", "2023-01-01T00:00:00Z", "9999-12-31T00:00:00Z").start());
     }
 
     @Test
@@ -160,6 +229,20 @@ class ScanTest {
         assertEquals(List.of("a;b", "it's"), Scans.of("scan.split.points", "'a;b';'it''s'").splitPoints());
         assertEquals(List.of("a"), Scans.of("scan.split.points", "'a'").splitPoints());
         assertEquals(List.of("a", "b"), Scans.of("scan.split.points", "a;b").splitPoints());
+    }
+
+    /** What controller and connector must make of the same Secret. */
+    static Stream<JsonNode> secrets() throws Exception {
+        return cases("secrets.json");
+    }
+
+    @ParameterizedTest
+    @MethodSource("secrets")
+    void ofAPasswordsFileOnlyOneFinalNewlineIsTakenOff(JsonNode given, @TempDir Path folder) throws Exception {
+        Path file = Files.writeString(folder.resolve("password"), given.get("file").asText());
+        assertEquals(
+                given.get("value").asText(),
+                Scans.of("password", null, "password-file", file.toString()).password().reveal());
     }
 
     @Test
