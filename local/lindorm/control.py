@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from . import data
-from .controls import Controls, Counters, Settings
+from .controls import CHOICES, Controls, Counters, Settings
 from .store import Store
 
 
@@ -73,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
             known = {item.name for item in fields(Settings)}
             if set(given) - known:
                 raise ValueError(f"unknown settings {sorted(set(given) - known)}; there are {sorted(known)}")
+            for name, choices in CHOICES.items():
+                if name in given and given[name] not in choices:
+                    raise ValueError(f"{name} is one of {', '.join(choices)}")
             with controls.lock:
                 for name, value in given.items():
                     setattr(controls.settings, name, value)
@@ -80,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/reset":
             with controls.lock:
                 controls.settings, controls.counters = Settings(), Counters()
+                controls.knows_password = False
                 controls.served.clear()
             return {}
         if self.path == "/drop":

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .passwords import PLUGINS
+from .types import TEXT_ORDERS
+
 SERVED_KEPT = 10_000
 
 
@@ -23,6 +26,20 @@ class Settings:
     timeout_next: int = 0  # so many table reads that follow end with 3024
     resource_limit_next: int = 0  # so many table reads that follow end with 8008
     drop_next: int = 0  # so many table reads that follow close the connection half way through the answer
+    # What Lindorm's documents leave open (docs/lindorm.md): each value is one answer.
+    over_limit: str = "refuse"  # a read of more than 2,000 rows or 16 MB: 8008, or cut short without a word
+    show_type_arguments: bool = True  # DESCRIBE says DECIMAL(10,2) and CHAR(5), or DECIMAL and CHAR
+    describe_shape: str = "lindorm"  # "mysql": Field, Type, Null, Key, …, as where somebody names a MySQL server
+    text_order: str = "bytes"  # of the text columns of tables that are created from now on; see types.TEXT_ORDERS
+    auth_plugin: str = "mysql_native_password"  # what the user's password is checked by; see passwords.PLUGINS
+
+
+CHOICES = {
+    "over_limit": ("refuse", "cut"),
+    "describe_shape": ("lindorm", "mysql"),
+    "text_order": ("bytes", *TEXT_ORDERS),
+    "auth_plugin": PLUGINS,
+}
 
 
 @dataclass
@@ -36,6 +53,7 @@ class Counters:
     bytes: int = 0
     errors: int = 0
     writes: int = 0
+    readable_passwords: int = 0  # logins in which whoever is at this end can read the password
 
 
 @dataclass
@@ -45,6 +63,7 @@ class Controls:
     served: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=SERVED_KEPT))
     open: dict[int, Callable[[], None]] = field(default_factory=dict)  # connection number -> what closes it
     lock: threading.Lock = field(default_factory=threading.Lock)
+    knows_password: bool = False  # caching_sha2_password: a full login has been; until the next reset
 
     def take(self, name: str) -> bool:
         """Use up one of a number of faults that were ordered."""

@@ -37,6 +37,10 @@ def unknown_database(name: str) -> SqlError:
     return SqlError(1049, "42000", f"Unknown database '{name}'")
 
 
+def database_exists(name: str) -> SqlError:
+    return SqlError(1007, "HY000", f"Can't create database '{name}'; database exists")
+
+
 def table_exists(name: str) -> SqlError:
     return SqlError(1050, "42S01", f"Table '{name}' already exists")
 

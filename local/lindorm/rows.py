@@ -28,6 +28,7 @@ class ResultColumn:
     type: LindormType
     table: str = ""
     key: bool = False
+    database: str = "default"
 
 
 def length_encoded(raw: bytes) -> bytes:
@@ -84,7 +85,7 @@ def text_encoder(kind: LindormType, zone: Zone) -> Encoder:
             return lambda value: b"%d" % (value + 2**63)
         case Kind.BOOLEAN | Kind.TINYINT | Kind.SMALLINT | Kind.INTEGER | Kind.BIGINT:
             return lambda value: b"%d" % value
-    return bytes
+    return str.encode if kind.order else bytes
 
 
 def _binary_encoder(kind: LindormType, zone: Zone) -> Encoder:
@@ -106,7 +107,7 @@ def _binary_encoder(kind: LindormType, zone: Zone) -> Encoder:
             return lambda value: unsigned(value + 2**63)
     if kind.kind in _INTEGERS:
         return struct.Struct("<" + _INTEGERS[kind.kind]).pack
-    return length_encoded
+    return (lambda value: length_encoded(value.encode())) if kind.order else length_encoded
 
 
 def _frame(payloads: list[bytes], sequence: int) -> tuple[bytes, int]:

@@ -8,7 +8,6 @@ are not documented there, and are refused here. One thread serves one connection
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import os
@@ -23,6 +22,7 @@ from typing import cast
 from . import errors
 from .controls import Controls
 from .errors import SqlError
+from .passwords import password_is_right
 from .rows import ResultColumn, binary_rows, large_packet, length_encoded, length_encoded_int, text_rows
 from .select import MAX_BYTES
 from .session import VERSION, Result, Session
@@ -31,7 +31,6 @@ from .types import BINARY_CHARSET, UTF8MB4, Given, WallClock, wire_type
 
 log = logging.getLogger("lindorm")
 
-_PLUGIN = b"mysql_native_password"
 _CONNECT_WITH_DB, _SSL, _PLUGIN_AUTH, _LENENC_AUTH = 1 << 3, 1 << 11, 1 << 19, 1 << 21
 _SSL_REQUEST_BYTES = 32  # the first part of a HandshakeResponse41, and no more
 # LONG_PASSWORD, LONG_FLAG, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_RESULTS, PS_MULTI_RESULTS, CONNECT_ATTRS
@@ -80,20 +79,8 @@ class Server(socketserver.ThreadingTCPServer):
         self.store = store
         self.controls = controls
         self.user = user
-        self.password_hash = _sha1(_sha1(password.encode()))
+        self.password = password.encode()
         self.numbers = itertools.count(1)
-
-
-def _sha1(data: bytes) -> bytes:
-    return hashlib.sha1(data, usedforsecurity=False).digest()  # what mysql_native_password is made of
-
-
-def password_matches(answer: bytes, nonce: bytes, password_hash: bytes) -> bool:
-    """mysql_native_password: the answer is SHA1(password) XOR SHA1(nonce + SHA1(SHA1(password)))."""
-    if len(answer) != 20:
-        return False
-    mask = _sha1(nonce + password_hash)
-    return _sha1(bytes(a ^ b for a, b in zip(answer, mask, strict=True))) == password_hash
 
 
 class _Connection(socketserver.BaseRequestHandler):
@@ -105,6 +92,7 @@ class _Connection(socketserver.BaseRequestHandler):
         self.input = self.connection.makefile("rb", buffering=1)
         self.node = cast(Server, self.server)
         self.number = next(self.node.numbers)
+        self.encrypted = False
         self.prepared: dict[int, Prepared] = {}
         self.statements = itertools.count(1)
         controls = self.node.controls
@@ -170,7 +158,24 @@ class _Connection(socketserver.BaseRequestHandler):
     def _eof(self, session: Session) -> bytes:
         return self._packet(b"\xfe" + struct.pack("<HH", 0, _AUTOCOMMIT if session.autocommit else 0))
 
-    # Connecting
+    # Connecting (passwords.Client)
+
+    def send(self, payload: bytes) -> None:
+        self.connection.sendall(self._packet(payload))
+
+    def read(self) -> bytes:
+        return self._read()
+
+    @property
+    def knows_password(self) -> bool:
+        return self.node.controls.knows_password
+
+    @knows_password.setter
+    def knows_password(self, known: bool) -> None:
+        self.node.controls.knows_password = known
+
+    def told_password(self) -> None:
+        self.node.controls.count(readable_passwords=1)
 
     def _handshake(self, session: Session) -> bool:
         controls = self.node.controls
@@ -179,6 +184,9 @@ class _Connection(socketserver.BaseRequestHandler):
             self._send_error(errors.too_many_connections(settings.max_connections))
             return False
         capabilities = _CAPABILITIES | (_SSL if self.node.tls else 0)
+        plugin = settings.auth_plugin
+        # No server greets with a plugin that is for the asking only.
+        greeting = "mysql_native_password" if plugin == "mysql_clear_password" else plugin
         nonce = bytes(byte % 127 + 1 for byte in os.urandom(20))  # without NUL, which ends it on the wire
         self.connection.sendall(
             self._packet(
@@ -192,7 +200,7 @@ class _Connection(socketserver.BaseRequestHandler):
                 + b"\0" * 10
                 + nonce[8:]
                 + b"\0"
-                + _PLUGIN
+                + greeting.encode()
                 + b"\0"
             )
         )
@@ -200,17 +208,19 @@ class _Connection(socketserver.BaseRequestHandler):
         if self.node.tls and len(payload) == _SSL_REQUEST_BYTES and struct.unpack_from("<I", payload)[0] & _SSL:
             self.connection = self.node.tls.wrap_socket(self.connection, server_side=True)
             self.input = self.connection.makefile("rb", buffering=1)
+            self.encrypted = True
             controls.count(encrypted=1)
             payload = self._read()
         if not payload:
             return False
         self.input = self.connection.makefile("rb", buffering=65536)
         try:
-            user, answer, database, plugin = _handshake_response(payload)
-            if plugin and plugin != _PLUGIN:
-                self.connection.sendall(self._packet(b"\xfe" + _PLUGIN + b"\0" + nonce + b"\0"))
+            user, answer, database, taken = _handshake_response(payload)
+            if (taken or greeting.encode()) != plugin.encode():
+                self.send(b"\xfe" + plugin.encode() + b"\0" + nonce + b"\0")
                 answer = self._read()
-            if user != self.node.user or not password_matches(answer, nonce, self.node.password_hash):
+            right = password_is_right(self, plugin, self.node.password, nonce, answer)
+            if user != self.node.user or not right:
                 raise errors.access_denied(user)
             session.user = user
             session.use(database)
@@ -298,12 +308,21 @@ class _Connection(socketserver.BaseRequestHandler):
         head = [self._packet(length_encoded_int(len(result.columns)))]
         head += [self._packet(_definition(column)) for column in result.columns] + [self._eof(session)]
         encode = binary_rows if binary else text_rows
-        body, self.sequence = encode(result.rows, result.columns, session.zone, self.sequence)
-        if len(body) > MAX_BYTES:
+        before, rows = self.sequence, result.rows
+        body, self.sequence = encode(rows, result.columns, session.zone, before)
+        if len(body) > MAX_BYTES and self.node.controls.settings.over_limit == "cut":
+            rows = rows[: _rows_within(MAX_BYTES, [len(encode([r], result.columns, session.zone, 0)[0]) for r in rows])]
+            body, self.sequence = encode(rows, result.columns, session.zone, before)
+        if len(body) > MAX_BYTES or (result.rows and not rows):
             self.sequence = first
             raise errors.resource_limit(f"one read returns at most {MAX_BYTES} bytes")
         self.node.controls.count(bytes=len(body))
         self.connection.sendall(b"".join(head) + body + self._eof(session))
+
+
+def _rows_within(most: int, sizes: Sequence[int]) -> int:
+    """How many rows, from the first on, have at most so many bytes together."""
+    return sum(1 for total in itertools.accumulate(sizes) if total <= most)
 
 
 def _definition(column: ResultColumn) -> bytes:
@@ -312,7 +331,9 @@ def _definition(column: ResultColumn) -> bytes:
     name = length_encoded(column.name.encode())
     flags = wire.flags | (3 if column.key else 0)  # NOT_NULL, PRI_KEY
     fixed = struct.pack("<HIBHB", wire.charset, wire.length, wire.type, flags, wire.decimals)
-    return b"\x03def\x07default" + table + table + name + name + b"\x0c" + fixed + b"\0\0"
+    return (
+        b"\x03def" + length_encoded(column.database.encode()) + table + table + name + name + b"\x0c" + fixed + b"\0\0"
+    )
 
 
 def _handshake_response(payload: bytes) -> tuple[str, bytes, str, bytes]:

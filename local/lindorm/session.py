@@ -14,7 +14,7 @@ from sqlglot import exp
 from . import errors, store
 from .controls import Controls
 from .rows import ResultColumn
-from .select import MAX_GROUPS, MAX_ROWS, Binder, Select, compile_delete, compile_select, constant
+from .select import MAX_GROUPS, MAX_ROWS, Binder, Select, compile_delete, compile_select, constant, like
 from .sql import Text, parse, parse_create, read_text, split_name
 from .store import DEFAULT_DATABASE, Column, Store, Table
 from .times import DEFAULT_ZONE, Zone
@@ -102,6 +102,7 @@ class Session:
         self._plans: dict[str, Plan] = {}
         self._connection: sqlite3.Connection = self.source.connect()
         self._connection.create_function("_l_scan", 1, self._scan)
+        self._connection.create_function("_l_like", 4, like, deterministic=True)
         self._scanned = 0
         self._scan_budget: float | None = None
 
@@ -110,8 +111,8 @@ class Session:
 
     def use(self, database: str) -> None:
         """Raises 1049 for a database that is not there."""
-        if database and database != DEFAULT_DATABASE:
-            raise errors.unknown_database(database)
+        if database:
+            self._check_database(database)
         self.database = database or DEFAULT_DATABASE
 
     @property
@@ -246,6 +247,8 @@ class Session:
             raise errors.timeout() from error
         finally:
             self._connection.set_progress_handler(None, 0)
+        if settings.over_limit == "cut":
+            rows = rows[:MAX_ROWS]
         if len(rows) > MAX_ROWS:
             raise errors.resource_limit(f"one read returns at most {MAX_ROWS} rows")
         if work.grouped and len(rows) > MAX_GROUPS:
@@ -286,13 +289,17 @@ class Session:
             case "USE":
                 self.use(sql.split(None, 1)[1].strip(" `;"))
                 return Result()
+            case "CREATE" if _DATABASE.match(sql):
+                return self._database(sql)
             case "CREATE":
                 table, if_missing = parse_create(sql, self.database)
                 self._check_database(table.database)
+                if self.controls.settings.text_order != "bytes":
+                    table = table.ordered(self.controls.settings.text_order)
                 store.create_table(self._connection, table, if_missing=if_missing)
                 return Result()
             case "DROP":
-                return self._drop(sql)
+                return self._database(sql) if _DATABASE.match(sql) else self._drop(sql)
             case "COMMIT" | "ROLLBACK":
                 return Result()  # drivers send them; there is nothing to commit
             case "BEGIN" | "START" | "SAVEPOINT" | "LOCK":
@@ -302,8 +309,21 @@ class Session:
         raise errors.unsupported(f"statement {word}")
 
     def _check_database(self, database: str) -> None:
-        if database != DEFAULT_DATABASE:
+        if database not in store.list_databases(self._connection):
             raise errors.unknown_database(database)
+
+    def _database(self, sql: str) -> Result:
+        """CREATE and DROP DATABASE; what is dropped must be empty."""
+        match = _DATABASE.match(sql)
+        assert match
+        word, tolerant, name = match[1].upper(), match[2], match[3].strip("`")
+        there = name in store.list_databases(self._connection)
+        if word == "DROP" and there and store.list_tables(self._connection, name):
+            raise errors.unsupported(f"DROP DATABASE {name}: it has tables")
+        if there == (word == "CREATE") and not tolerant:
+            raise errors.database_exists(name) if there else errors.unknown_database(name)
+        (store.create_database if word == "CREATE" else store.drop_database)(self._connection, name)
+        return Result()
 
     def _drop(self, sql: str) -> Result:
         match = re.match(r"DROP\s+TABLE\s+(IF\s+EXISTS\s+)?([`\w.-]+)\Z", sql, re.IGNORECASE)
@@ -319,6 +339,8 @@ class Session:
     def _describe(self, name: str) -> Result:
         """https://help.aliyun.com/en/lindorm/developer-reference/describe-3: key columns first, in key order."""
         table = self._find(*split_name(name, self.database))
+        if self.controls.settings.describe_shape == "mysql":
+            return self._describe_as_mysql(table)
         key = list(table.key)
         ordered = key + [column.name for column in table.columns if column.name not in table.key]
         rows = []
@@ -328,7 +350,7 @@ class Session:
                 table.database,
                 table.name,
                 column,
-                str(table.column(column).type),
+                self._shown(table.column(column).type),
                 "true" if column in table.key else "false",
                 order,
             )
@@ -336,9 +358,24 @@ class Session:
         names = ("TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "TYPE", "IS_PRIMARY_KEY", "SORT_ORDER")
         return Result(tuple(_column(name) for name in names), rows)
 
+    def _shown(self, kind: LindormType) -> str:
+        return str(kind) if self.controls.settings.show_type_arguments else kind.kind.value
+
+    def _describe_as_mysql(self, table: Table) -> Result:
+        """https://dev.mysql.com/doc/refman/8.4/en/show-columns.html"""
+        rows = []
+        for column in table.columns:
+            key = "PRI" if column.name in table.key else ""
+            values = (column.name, self._shown(column.type).lower(), "NO" if key else "YES", key, None, "")
+            rows.append([value if value is None else value.encode() for value in values])
+        return Result(tuple(_column(n) for n in ("Field", "Type", "Null", "Key", "Default", "Extra")), rows)
+
+    def _show_databases(self, _match: re.Match[str]) -> tuple[list[ResultColumn], list[list[bytes]]]:
+        return [_column("Database")], [[name.encode()] for name in store.list_databases(self._connection)]
+
     def _show(self, sql: str) -> Result:
         for pattern, answer in (
-            (r"SHOW\s+DATABASES\Z", lambda _: ([_column("Database")], [[b"default"]])),
+            (r"SHOW\s+DATABASES\Z", self._show_databases),
             (r"SHOW\s+TABLES(?:\s+(?:FROM|IN)\s+([`\w]+))?\Z", self._show_tables),
             (r"SHOW\s+CREATE\s+TABLE\s+([`\w.-]+)\Z", self._show_create),
             (r"SHOW\s+(?:SESSION\s+|GLOBAL\s+)?VARIABLES(?:\s+LIKE\s+'([^']*)')?\Z", self._show_variables),
@@ -463,4 +500,7 @@ class Session:
         return Result()
 
 
+_DATABASE = re.compile(
+    r"(CREATE|DROP)\s+(?:DATABASE|SCHEMA)\s+(IF\s+(?:NOT\s+)?EXISTS\s+)?(`[^`]+`|\w+)\s*\Z", re.IGNORECASE
+)
 _SHOWS = re.compile(r"(SHOW|DESCRIBE|DESC|EXPLAIN|SELECT)\b", re.IGNORECASE)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from . import errors
-from .types import LindormType, parse_type
+from .types import TEXT_ORDERS, Kind, LindormType, parse_type
 
 DEFAULT_DATABASE = "default"
 
@@ -61,6 +63,14 @@ class Table:
         self.column(name)
         return f"c{self.indexes[name]}"
 
+    def ordered(self, order: str) -> Table:
+        """The same with its text in another order (`types.TEXT_ORDERS`)."""
+        columns = tuple(
+            Column(c.name, replace(c.type, order=order)) if c.type.kind in (Kind.CHAR, Kind.VARCHAR) else c
+            for c in self.columns
+        )
+        return replace(self, columns=columns)
+
     def ddl(self) -> str:
         """The statement that SHOW CREATE TABLE shows."""
         columns = [f"{c.name} {str(c.type).lower()}{' NOT NULL' if c.name in self.key else ''}" for c in self.columns]
@@ -81,6 +91,8 @@ class Store:
             "CREATE TABLE IF NOT EXISTS catalog"
             " (database TEXT, name TEXT, definition TEXT, PRIMARY KEY (database, name))"
         )
+        connection.execute("CREATE TABLE IF NOT EXISTS databases (name TEXT PRIMARY KEY)")
+        connection.execute("INSERT OR IGNORE INTO databases VALUES (?)", (DEFAULT_DATABASE,))
         connection.close()
 
     def connect(self) -> sqlite3.Connection:
@@ -90,7 +102,13 @@ class Store:
         )
         for pragma in ("synchronous=OFF", "case_sensitive_like=ON", "mmap_size=4294967296", "cache_size=-65536"):
             connection.execute(f"PRAGMA {pragma}")
+        for name, key in TEXT_ORDERS.items():
+            connection.create_collation(name, _comparison(key))
         return connection
+
+
+def _comparison(key: Callable[[str], Any]) -> Callable[[str, str], int]:
+    return lambda left, right: (key(left) > key(right)) - (key(left) < key(right))
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
@@ -109,7 +127,10 @@ def find_table(connection: sqlite3.Connection, database: str, name: str) -> Tabl
     return Table(
         database,
         name,
-        tuple(Column(column, parse_type(kind)) for column, kind in definition["columns"]),
+        tuple(
+            Column(column, replace(parse_type(kind), order="".join(order)))
+            for column, kind, *order in definition["columns"]
+        ),
         {column: bool(descending) for column, descending in definition["key"]},
         definition.get("hashed", ""),
     )
@@ -118,6 +139,18 @@ def find_table(connection: sqlite3.Connection, database: str, name: str) -> Tabl
 def list_tables(connection: sqlite3.Connection, database: str) -> list[str]:
     rows = connection.execute("SELECT name FROM catalog WHERE database = ? ORDER BY name", (database,))
     return [str(row[0]) for row in rows]
+
+
+def list_databases(connection: sqlite3.Connection) -> list[str]:
+    return [str(row[0]) for row in connection.execute("SELECT name FROM databases ORDER BY name")]
+
+
+def create_database(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("INSERT OR IGNORE INTO databases VALUES (?)", (name,))
+
+
+def drop_database(connection: sqlite3.Connection, name: str) -> None:
+    connection.execute("DELETE FROM databases WHERE name = ?", (name,))
 
 
 def create_table(connection: sqlite3.Connection, table: Table, *, if_missing: bool = False) -> None:
@@ -132,10 +165,15 @@ def create_table(connection: sqlite3.Connection, table: Table, *, if_missing: bo
         key = ", ".join(
             table.sqlite_column(name) + (" DESC" if descending else "") for name, descending in table.key.items()
         )
-        columns = ", ".join(f"c{i} NOT NULL" if c.name in table.key else f"c{i}" for i, c in enumerate(table.columns))
+        columns = ", ".join(
+            f"c{i}"
+            + (f' COLLATE "{c.type.order}"' if c.type.order else "")
+            + (" NOT NULL" if c.name in table.key else "")
+            for i, c in enumerate(table.columns)
+        )
         connection.execute(f"CREATE TABLE {table.sqlite_name} ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID")
         definition = {
-            "columns": [[column.name, str(column.type)] for column in table.columns],
+            "columns": [[column.name, str(column.type), column.type.order] for column in table.columns],
             "key": list(table.key.items()),
             "hashed": table.hashed,
         }

@@ -8,6 +8,8 @@ int, a float or bytes, chosen so that SQLite's own order is the type's order:
 - FLOAT and DOUBLE as they are; NaN as the bytes `NaN`, which sort after every number, as in Java's order;
 - CHAR, VARCHAR, JSON, DATE, TIME as UTF-8 bytes; BINARY and VARBINARY as bytes;
 - TIMESTAMP as epoch milliseconds.
+
+In a table that was told to order text otherwise (`TEXT_ORDERS`), text is a str, which SQLite compares as it was told.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import math
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from typing import NamedTuple
@@ -24,9 +27,15 @@ from typing import NamedTuple
 from . import errors
 from .times import Zone, civil_from_days, days_from_civil
 
-Stored = int | float | bytes | None
+Stored = int | float | bytes | str | None
 NAN = b"NaN"
 _EXACT = Context(prec=100)
+
+# Orders of text that are not that of its UTF-8 bytes: what two texts are compared by. Equal there is one key.
+TEXT_ORDERS: dict[str, Callable[[str], str | bytes]] = {
+    "case-insensitive": str.casefold,
+    "utf-16": lambda text: text.encode("utf-16-be"),  # as Java's String.compareTo
+}
 
 
 class Kind(enum.Enum):
@@ -72,14 +81,16 @@ INTEGER_RANGES = {
 
 @dataclass(frozen=True)
 class LindormType:
-    """A type with its length (CHAR, BINARY, VARCHAR) or precision and scale (DECIMAL)."""
+    """A type with its length (CHAR, BINARY, VARCHAR) or precision and scale (DECIMAL). order: of its text, a name of
+    TEXT_ORDERS; "" for that of the bytes."""
 
     kind: Kind
     length: int = 0
     scale: int = 0
+    order: str = ""
 
     def __str__(self) -> str:
-        """The type as DESCRIBE shows it. Whether Lindorm shows lengths there is not documented."""
+        """The type with its length, or precision and scale."""
         if self.kind is Kind.DECIMAL:
             return f"DECIMAL({self.length},{self.scale})"
         return f"{self.kind.value}({self.length})" if self.length else self.kind.value
@@ -132,12 +143,13 @@ def to_stored(kind: LindormType, value: Given, zone: Zone, column: str, *, stric
 def _convert(kind: LindormType, value: Given, zone: Zone, strict: bool) -> Stored:
     match kind.kind:
         case Kind.VARCHAR | Kind.CHAR | Kind.JSON:
-            return _text(kind, value, strict)
+            raw = _text(kind, value, strict)
+            return raw.decode() if raw is not None and kind.order else raw
         case Kind.BINARY | Kind.VARBINARY:
-            raw = _bytes(value) if isinstance(value, bytes | str) else None
-            if raw is not None and kind.kind is Kind.BINARY and strict:
-                raw = raw[: kind.length].ljust(kind.length, b"\0")
-            return raw
+            data = _bytes(value) if isinstance(value, bytes | str) else None
+            if data is not None and kind.kind is Kind.BINARY and strict:
+                data = data[: kind.length].ljust(kind.length, b"\0")
+            return data
         case Kind.TIMESTAMP:
             if isinstance(value, WallClock):
                 return zone.from_wall(*value)
