@@ -52,9 +52,10 @@ class Clients:
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 
     @classmethod
-    def connect(cls) -> "Clients":
+    def connect(cls, namespaces: tuple[str, ...] = ()) -> "Clients":
+        """namespaces: those that are watched, empty for all."""
         default = "http://{name}-rest.{namespace}:8081"
-        return cls(Kube.connect(), os.environ.get("LINDORM_IMPORT_FLINK_REST_URL", default))
+        return cls(Kube.connect(namespaces), os.environ.get("LINDORM_IMPORT_FLINK_REST_URL", default))
 
     @cached_property
     def _session(self) -> boto3.Session:

@@ -54,8 +54,13 @@ def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients:
         return seen
     if ended:
         table = status.resource("Table")
-        released = table is None or table.released
-        return seen if released else replace(seen, table=_or_trouble(lambda: _capacity(identity, spec, clients)))
+        if table is None or table.released:
+            return seen
+        return replace(
+            seen,
+            table=_or_trouble(lambda: _capacity(identity, spec, clients)),
+            others=_or_trouble(lambda: kube.look_at_others(identity.uid, spec)),
+        )
     if status.job is not None:
         seen = _look_at_run(identity, spec, status, clients, now, seen, deployment)
     if not deployment.exists:  # with a result, too: it may not be enough to end (core.py)
@@ -81,6 +86,7 @@ def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus,
         bucket=bucket,
         staged=staged,
         dashboard=_or_trouble(lambda: _dashboard(identity, spec, clients)) if status.job else None,
+        others=_or_trouble(lambda: kube.look_at_others(identity.uid, spec)),
     )
 
 
@@ -109,6 +115,7 @@ def _look_before_start(
         rates=_or_trouble(lambda: _rates(identity, clients)),
         checkpoint=checkpoint,
         virtual_cluster=_or_trouble(virtual_cluster),
+        others=_or_trouble(lambda: kube.look_at_others(identity.uid, spec)),
         permissions=_permissions(identity, spec, status, clients, bucket, table),
     )
 
@@ -139,7 +146,9 @@ def _look_at_run(
     if config is False:
         source = _or_trouble(lambda: _source(identity, spec, clients, count=False))
     throttling = _throttling(spec, status, clients, now, over)
-    dashboard = None
+    dashboard = others = None
+    if spec.target.capacity.mode or spec.target.capacity.write_units:
+        others = _or_trouble(lambda: kube.look_at_others(identity.uid, spec))
     if throttling is not None:
         dashboard = _or_trouble(lambda: _dashboard(identity, spec, clients))
     return replace(
@@ -152,6 +161,7 @@ def _look_at_run(
         table=_or_trouble(lambda: _capacity(identity, spec, clients)),
         rates=_or_trouble(lambda: _rates(identity, clients)),
         throttling=throttling,
+        others=others,
     )
 
 

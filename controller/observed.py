@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from controller.api.status import TableSettings, Throttling
+from controller.api.status import Kind, Resource, TableSettings, Throttling
 
 
 @dataclass(frozen=True)
@@ -220,12 +220,43 @@ class ResultSeen:
 
 
 @dataclass(frozen=True)
+class OtherImport:
+    """Another import whose spec names the same table (region and name) or the same bucket.
+
+    started: it has got its run, so it may have looked at, made or written to what it names; one without has not, and
+    looks before it does. deleting: it has its deletion timestamp; gone: it has been let go and does nothing any more.
+    resources: what its status says it uses, and whether it made it.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    created_at: datetime
+    uses_table: bool
+    uses_bucket: bool
+    started: bool = False
+    ended: bool = False
+    deleting: bool = False
+    gone: bool = False
+    resources: tuple[Resource, ...] = ()
+
+    def resource(self, kind: Kind) -> Resource | None:
+        """The entry of that kind in its status."""
+        return next((r for r in self.resources if r.kind == kind), None)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
 class Observed:
     """One look at the world.
 
     result: None also where there is none yet. checkpoint: newest retained one of the run. staged: objects of the run
     that deleting the import has to remove (counted up to one page). config: the run's ConfigMap exists; None where it
-    was not looked at. rates: what the ConfigMap of the rates says, "" where there is none.
+    was not looked at. rates: what the ConfigMap of the rates says, "" where there is none. others: the imports that
+    name the same table or bucket, in the order of their creation, as the API server has them at this moment and as far
+    as this controller sees them: in the namespaces that it watches, so none of other clusters or other controllers.
     last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
     """
 
@@ -243,6 +274,7 @@ class Observed:
     virtual_cluster: Trouble | VirtualClusterSeen | None = None
     throttling: Throttling | None = None
     dashboard: Trouble | bool | None = None
+    others: Trouble | tuple[OtherImport, ...] | None = None
     last_action: Trouble | None = None
 
     def after(self, last_action: Trouble | None) -> "Observed":

@@ -203,7 +203,7 @@ def run(namespaces: list[str], settings: Settings, listen: str | None = None) ->
     health = Health(metrics.longest_pass)
     if listen:
         serve(listen, metrics, health)
-    clients = Clients.connect()
+    clients = Clients.connect(tuple(namespaces))
     registry = kopf.OperatorRegistry()
     register(registry, Reconciler(clients, settings, metrics=metrics))
 

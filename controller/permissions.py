@@ -242,7 +242,8 @@ CONTROLLER_KUBERNETES: tuple[KubernetesRule, ...] = (
         GROUP,
         PLURAL,
         ("delete", "get", "list", "patch", "watch"),
-        "the imports; patch sets and drops the finalizer, delete is for ttlAfterFinished",
+        "the imports, list also for who else uses a table; patch sets and drops the finalizer, delete is for "
+        "ttlAfterFinished",
     ),
     KubernetesRule(GROUP, f"{PLURAL}/status", ("update",), "the status"),
     KubernetesRule("flink.apache.org", "flinkdeployments", ("create", "delete", "get", "patch"), "the jobs"),

@@ -2,17 +2,22 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
+from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
 from controller import names
 from controller.adapters.errors import kube_errors
 from controller.api import GROUP, PLURAL, VERSION
-from controller.observed import DeploymentSeen, Login, Trouble, TroubleError
+from controller.api.spec import ImportSpec
+from controller.api.status import DELETED, Resource
+from controller.observed import DeploymentSeen, Login, OtherImport, Trouble, TroubleError
 from controller.permissions import CONTROLLER_KUBERNETES
 
 Document = dict[str, Any]
@@ -26,13 +31,14 @@ class Conflict(Exception):  # noqa: N818  (not an error: the pass is done again 
 
 @dataclass(frozen=True)
 class Kube:
-    """Clients for one API server; thread-safe."""
+    """Clients for one API server; thread-safe. namespaces: those that are watched, empty for all."""
 
     core: client.CoreV1Api
     objects: client.CustomObjectsApi
+    namespaces: tuple[str, ...] = ()
 
     @classmethod
-    def connect(cls) -> "Kube":
+    def connect(cls, namespaces: tuple[str, ...] = ()) -> "Kube":
         """By the pod's service account, else by KUBECONFIG."""
         try:
             config.load_incluster_config()  # type: ignore[no-untyped-call]
@@ -41,7 +47,7 @@ class Kube:
         configuration = client.Configuration.get_default_copy()
         configuration.connection_pool_maxsize = 256  # as many as passes run at once (operator.py)
         api = client.ApiClient(configuration)
-        return cls(client.CoreV1Api(api), client.CustomObjectsApi(api))
+        return cls(client.CoreV1Api(api), client.CustomObjectsApi(api), namespaces)
 
     def answers(self) -> bool:
         """Whether the API server is there."""
@@ -65,6 +71,42 @@ class Kube:
                 if error.status == 404:
                     return None
                 raise
+
+    def look_at_others(self, uid: str, spec: ImportSpec) -> tuple[OtherImport, ...]:
+        """The other imports that name the table or the bucket of this one, the oldest first; each list is what the API
+        server has at that moment (no resourceVersion is given: API concepts, "Semantics for get and list").
+        Raises TroubleError."""
+        target, bucket = spec.target, spec.staging.bucket
+        found: dict[str, OtherImport] = {}
+        for field in (f"spec.target.table={target.table}", f"spec.staging.bucket={bucket}"):
+            for resource in self._list_imports(field):
+                other = _other(resource, target.region, target.table, bucket)
+                if other.uid != uid and (other.uses_table or other.uses_bucket):
+                    found[other.uid] = other
+        return tuple(sorted(found.values(), key=lambda o: (o.created_at, o.uid)))
+
+    def _list_imports(self, field: str) -> Iterator[Document]:
+        """All imports with that field selector, where they are watched. An API server before 1.31 knows no selectable
+        fields of custom resources and says 400: then all imports are read."""
+        for namespace in self.namespaces or ("",):
+            for selector in (field, ""):
+                with kube_errors(f"list LindormImports {f'in {namespace}' if namespace else 'of all namespaces'}"):
+                    try:
+                        listed = self._list(namespace, selector)
+                    except ApiException as error:
+                        if error.status == 400 and selector:
+                            continue
+                        raise
+                yield from listed["items"]
+                break
+
+    def _list(self, namespace: str, selector: str) -> Document:
+        options: Any = {"field_selector": selector, "_request_timeout": _TIMEOUT}
+        if namespace:
+            found = self.objects.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
+        else:
+            found = self.objects.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
+        return cast(Document, found)
 
     def write_status(self, resource: Document, status: Document) -> None:
         """Replaces the status, provided that nobody changed the import since it was read.
@@ -261,6 +303,34 @@ class Kube:
             except ApiException as error:
                 if error.status != 404:
                     raise
+
+
+def _other(found: Document, region: str, table: str, bucket: str) -> OtherImport:
+    """Reads no more than it must, and nothing that a spec or status of another version may have otherwise."""
+    meta, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
+    target = spec.get("target") or {}
+    conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or []}
+    return OtherImport(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        created_at=datetime.fromisoformat(meta["creationTimestamp"]),
+        uses_table=(target.get("region"), target.get("table")) == (region, table),
+        uses_bucket=(spec.get("staging") or {}).get("bucket") == bucket,
+        started=bool(status.get("run")),
+        ended="True" in (conditions.get("Complete"), conditions.get("Failed")),
+        deleting="deletionTimestamp" in meta,
+        gone=status.get("summary") == DELETED,
+        resources=tuple(_resources(status)),
+    )
+
+
+def _resources(status: Document) -> Iterator[Resource]:
+    for entry in status.get("resources") or []:
+        try:
+            yield Resource.model_validate(entry)
+        except ValidationError:
+            continue  # a newer controller's
 
 
 def _deployment(found: Document) -> DeploymentSeen:

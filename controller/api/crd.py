@@ -46,6 +46,8 @@ _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
         ("self.min <= self.max", "autoscaling.min must not be more than autoscaling.max"),
     ],
 }
+# What a list of imports can be asked for by: who else uses a table, or a bucket (Kubernetes 1.31 and later).
+_SELECTABLE = [".spec.target.table", ".spec.staging.bucket"]
 _PRINTER_COLUMNS = [
     ("State", "string", ".status.summary", 0),
     ("Rows", "integer", ".status.progress.rowsRead", 0),
@@ -190,6 +192,7 @@ def crd() -> Schema:
                         {"name": name, "type": type_, "jsonPath": path} | ({"priority": priority} if priority else {})
                         for name, type_, path, priority in _PRINTER_COLUMNS
                     ],
+                    "selectableFields": [{"jsonPath": path} for path in _SELECTABLE],
                     "schema": {
                         "openAPIV3Schema": {
                             "description": "Imports a time range of a Lindorm table into DynamoDB, once.",

@@ -13,6 +13,8 @@ Cause = Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknow
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 Kind = Literal["Bucket", "Table"]
 Origin = Literal["Created", "Adopted"]
+# The summary of an import that has been let go: whoever finds it does nothing any more.
+DELETED = "Deleted"
 
 
 class Acting(StatusModel):

@@ -20,7 +20,7 @@ from controller.actions import (
     UpdateTable,
 )
 from controller.api.spec import ImportSpec
-from controller.api.status import ImportStatus
+from controller.api.status import DELETED, ImportStatus
 from controller.build import Identity
 from controller.decide import capacity, monitoring
 from controller.decide.passes import Decision, Held, Pass, Settings
@@ -28,7 +28,6 @@ from controller.observed import Observed, Trouble
 
 TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
 ABANDON = "lindorm.io/abandon"
-_GONE = "Deleted"
 
 
 def staged_prefixes(spec: ImportSpec, identity: Identity) -> tuple[str, ...]:
@@ -44,7 +43,7 @@ def decide_deletion(
 ) -> Decision:
     """The next step of an import that is being deleted; release=True when the finalizer may go."""
     p = Pass(identity, spec, before, seen, now, settings)
-    if before.run is None or before.summary == _GONE:
+    if before.run is None or before.summary == DELETED:
         return Decision(before, release=True)  # nothing was ever created: names stand before; or all is gone
     try:
         requeue, trouble = _remove(p), None
@@ -55,7 +54,7 @@ def decide_deletion(
         requeue, release, trouble = held.requeue, False, held.trouble
     if seen.last_action and p.actions:
         p.report("Reconciling", seen.last_action)
-    p.update(summary=_GONE if release else "Deleting")
+    p.update(summary=DELETED if release else "Deleting")
     return Decision(p.finished_status(), tuple(p.actions), requeue, trouble, release)
 
 

@@ -66,13 +66,15 @@ def connection_lost() -> Exception:
 class KubernetesApi:
     """The objects, by resource, namespace and name. before and after see each of the controller's requests; before
     may raise Refusal (the answer), or anything that a connection raises. forbidden: what reviews of the controller's
-    own access deny ("patch flinkdeployments"); terminating: namespaces that are being deleted."""
+    own access deny ("patch flinkdeployments"); terminating: namespaces that are being deleted; selectable: the fields
+    that imports can be listed by (none: an API server before 1.31)."""
 
     before: Callable[[Call], None] = lambda call: None
     after: Callable[[Call], None] = lambda call: None
     objects: dict[tuple[str, str, str], Document] = field(default_factory=dict)
     forbidden: set[str] = field(default_factory=set)
     terminating: set[str] = field(default_factory=set)
+    selectable: frozenset[str] = frozenset({"spec.target.table", "spec.staging.bucket"})
     lock: threading.RLock = field(default_factory=threading.RLock)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -163,14 +165,16 @@ class KubernetesApi:
         try:
             self.before(call)
             with self.lock:
-                status, document = self._serve(call, headers, body)
+                status, document = self._serve(call, headers, body, _selector(url))
                 data = json.dumps(document).encode()
         except Refusal as refusal:
             return refusal.status, json.dumps(refusal.body()).encode()
         self.after(call)
         return status, data
 
-    def _serve(self, call: Call, headers: dict[str, str], body: Any) -> tuple[int, Document]:
+    def _serve(
+        self, call: Call, headers: dict[str, str], body: Any, selector: tuple[str, str] | None
+    ) -> tuple[int, Document]:
         resource, _, subresource = call.resource.partition("/")
         if resource == _REVIEWS:
             asked = body["spec"]["resourceAttributes"]
@@ -180,7 +184,15 @@ class KubernetesApi:
             body["metadata"]["namespace"] = call.namespace
             return 201, self.add(resource, body)
         if call.verb == "list":
-            items = [f for (kind, space, _), f in self.objects.items() if (kind, space) == (resource, call.namespace)]
+            if selector and selector[0] not in self.selectable:
+                raise Refusal(400, f"field label not supported: {selector[0]}", "BadRequest")
+            items = [
+                found
+                for (kind, space, _), found in self.objects.items()
+                if kind == resource
+                and call.namespace in ("", space)
+                and (selector is None or _field(found, selector[0]) == selector[1])
+            ]
             return 200, {"items": items, "metadata": {}}
         found = self.objects.get((resource, call.namespace, call.name))
         if found is None:
@@ -240,6 +252,22 @@ def _call(method: str, url: str) -> Call:
     if verb == "get" and not name:
         verb = "watch" if "watch" in parse_qs(address.query) else "list"
     return Call(verb, group, f"{resource}/{subresource}" if subresource else resource, namespace, name)
+
+
+def _selector(url: str) -> tuple[str, str] | None:
+    """The one field selector of a list; None for none."""
+    for text in parse_qs(urlsplit(url).query).get("fieldSelector", []):
+        name, _, value = text.partition("=")
+        return name, value
+    return None
+
+
+def _field(found: Document, path: str) -> str:
+    """A string of an object by its path, "" where it is absent."""
+    node: Any = found
+    for part in path.split("."):
+        node = node.get(part, {})
+    return node if isinstance(node, str) else ""
 
 
 def _merged(old: Any, patch: Any) -> Any:

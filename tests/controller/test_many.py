@@ -52,6 +52,7 @@ CALLS_A_MINUTE = {
 # one of the same minute, role, namespace and bucket asks IAM for less, and neither for reviews nor STS.
 CALLS_TO_START = {
     "get lindormimports": 5,
+    "list lindormimports": 8,
     "update lindormimports/status": 5,
     "get flinkdeployments": 4,
     "get configmaps": 8,

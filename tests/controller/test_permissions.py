@@ -13,7 +13,6 @@ from tests.controller.lives import DELETE, LIVES, make_table, works
 
 # kopf's own part: it watches the imports, sets and drops the finalizer and posts events (tests/faults proves them).
 KOPFS = {
-    ("lindorm.io", "lindormimports", "list"),
     ("lindorm.io", "lindormimports", "watch"),
     ("lindorm.io", "lindormimports", "patch"),
     ("", "events", "create"),
