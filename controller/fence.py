@@ -10,8 +10,9 @@ until when it acts, and whoever deletes the import lets it go only when no other
   must reach AWS within five minutes of the time stamp in the request", IAM User Guide, "Signing AWS API requests";
   15 minutes with S3, its API reference, "Authenticating requests").
 
-Both use one clock, so that one which stands still with its machine makes a signature too old rather than a bound too
-late. What Kubernetes is asked for late goes by its owner reference.
+The bound is over when either the machine's clock or the counter beside it (clock.py) says so: a clock that is set back
+makes it no longer, and where the counter stands still with its machine the clock is right again when the machine goes
+on, or else makes a signature too old. What Kubernetes is asked for late goes by its owner reference.
 """
 
 import itertools
@@ -24,18 +25,19 @@ from threading import Lock
 from typing import Any
 
 from controller.api.status import Acting
+from controller.clock import Ticks, Wall, steps_forward
 from controller.observed import Trouble, TroubleError
 
 # A pass acts for seconds. A longer one stops, and the next goes on.
 ACTS_FOR = timedelta(seconds=60)
 
-_bound: ContextVar[tuple[datetime, Callable[[], datetime]] | None] = ContextVar("acting until, clock", default=None)
+_over: ContextVar[Callable[[], bool] | None] = ContextVar("whether the pass's time is over", default=None)
 
 
 def check() -> None:
     """Raises TroubleError when the pass that runs in this thread may not act any more."""
-    bound = _bound.get()
-    if bound and bound[1]() >= bound[0]:
+    over = _over.get()
+    if over and over():
         message = f"a pass took longer than {ACTS_FOR.total_seconds():.0f} s and stopped; the next goes on"
         raise TroubleError(Trouble("PassTooLong", message))
 
@@ -46,31 +48,34 @@ def check_request(**_: Any) -> None:
 
 
 class Fence:
-    """The passes of one process. now: the clock of bounds and of passes."""
+    """The passes of one process. wall: the machine's clock; ticks: a counter of seconds that nobody sets."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
+    def __init__(self, wall: Wall, ticks: Ticks | None = None) -> None:
+        self._wall, self._ticks = wall, ticks or steps_forward(wall)
         self._process = uuid.uuid4().hex[:8]
         self._numbers = itertools.count(1)
         self._acting: set[str] = set()
         self._lock = Lock()
 
-    def others(self, acting: tuple[Acting, ...], request_life: timedelta) -> tuple[Acting, ...]:
-        """Those that may still change something: neither of this process and back, nor long over."""
+    def others(self, acting: tuple[Acting, ...], request_life: timedelta, now: datetime) -> tuple[Acting, ...]:
+        """Those that may still change something: neither of this process and back, nor long over. now: the
+        import's time."""
         with self._lock:
             open_ = [a for a in acting if not a.by.startswith(self._process) or a.by in self._acting]
-        return tuple(a for a in open_ if a.until + request_life > self._now())
+        return tuple(a for a in open_ if a.until + request_life > now)
 
     @contextmanager
-    def acts(self) -> Iterator[Acting]:
-        """A pass that is going to act: what it must write into the status before it does."""
-        acting = Acting(by=f"{self._process}-{next(self._numbers)}", until=self._now() + ACTS_FOR)
+    def acts(self, now: datetime | None = None) -> Iterator[Acting]:
+        """A pass that is going to act: what it must write into the status before it does. now: the import's time,
+        by default the machine's."""
+        wall, ticks = self._wall() + ACTS_FOR, self._ticks() + ACTS_FOR.total_seconds()
+        acting = Acting(by=f"{self._process}-{next(self._numbers)}", until=(now or self._wall()) + ACTS_FOR)
         with self._lock:
             self._acting.add(acting.by)
-        token = _bound.set((acting.until, self._now))
+        token = _over.set(lambda: self._wall() >= wall or self._ticks() >= ticks)
         try:
             yield acting
         finally:
-            _bound.reset(token)
+            _over.reset(token)
             with self._lock:
                 self._acting.discard(acting.by)

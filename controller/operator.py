@@ -20,6 +20,7 @@ import kopf
 
 from controller.api import GROUP, PLURAL, VERSION
 from controller.clients import Clients
+from controller.clock import uptime
 from controller.decide import Settings
 from controller.decide.deletion import ABANDON
 from controller.logs import configure
@@ -205,7 +206,7 @@ def run(namespaces: list[str], settings: Settings, listen: str | None = None) ->
         serve(listen, metrics, health)
     clients = Clients.connect(tuple(namespaces))
     registry = kopf.OperatorRegistry()
-    register(registry, Reconciler(clients, settings, metrics=metrics))
+    register(registry, Reconciler(clients, settings, ticks=uptime, metrics=metrics))
 
     async def operate() -> None:
         await kopf.operator(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)

@@ -6,9 +6,8 @@ there now.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus
 from controller.build import Identity
 from controller.clients import Clients
+from controller.clock import ImportTimes, Ticks, Wall, steps_forward, utc_now
 from controller.decide import Decision, Settings, decide, decide_deletion
 from controller.decide.deletion import ABANDON
 from controller.fence import Fence, check
@@ -30,10 +30,6 @@ from controller.observed import Trouble, TroubleError
 
 Document = dict[str, Any]
 log = logging.getLogger("lindorm-import")
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -60,16 +56,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Does passes. now is a field so that tests own the clock."""
+    """Does passes. now: the machine's clock; ticks: a counter of seconds that nobody sets (by default made of now)."""
 
     clients: Clients
     settings: Settings
-    now: Callable[[], datetime] = _utc_now
+    now: Wall = utc_now
+    ticks: Ticks | None = None
     metrics: Metrics = field(default_factory=Metrics)
     fence: Fence = field(init=False)
+    times: ImportTimes = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fence", Fence(self.now))
+        ticks = self.ticks or steps_forward(self.now)
+        object.__setattr__(self, "fence", Fence(self.now, ticks))
+        object.__setattr__(self, "times", ImportTimes(self.now, ticks))
 
     def run_pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None = None) -> Outcome:
         """One pass. Every failure outside comes back as Outcome.trouble; only bugs raise."""
@@ -83,6 +83,7 @@ class Reconciler:
             self.metrics.count(result, outcome.trouble.reason if outcome and outcome.trouble else None)
             if outcome and outcome.release:
                 self.metrics.forget(namespace, name)
+                self.times.forget(uid)
 
     def _pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None) -> Outcome:
         try:
@@ -112,12 +113,13 @@ class Reconciler:
             spec = ImportSpec.model_validate(resource["spec"])
         except ValidationError as error:
             return self._invalid(resource, identity, before, error, deleting)
-        known = before.model_copy(update={"acting": self.fence.others(before.acting, self.settings.request_life)})
-        decision = self._decide(identity, spec, known, last_action, deleting)
+        now = self.times.now(identity.uid, before.observed_at)
+        known = before.model_copy(update={"acting": self.fence.others(before.acting, self.settings.request_life, now)})
+        decision = self._decide(identity, spec, known, last_action, deleting, now)
         if all(isinstance(action, REPORTS) for action in decision.actions):
             self._write(resource, before, decision.status)
             return self._act(identity, spec, before, decision)
-        with self.fence.acts() as acting:
+        with self.fence.acts(self.times.now(identity.uid, before.observed_at)) as acting:
             self._write(resource, before, decision.status.model_copy(update={"acting": (*known.acting, acting)}))
             return self._act(identity, spec, before, decision)
 
@@ -149,9 +151,14 @@ class Reconciler:
         )
 
     def _decide(
-        self, identity: Identity, spec: ImportSpec, before: ImportStatus, last_action: Trouble | None, deleting: bool
+        self,
+        identity: Identity,
+        spec: ImportSpec,
+        before: ImportStatus,
+        last_action: Trouble | None,
+        deleting: bool,
+        now: datetime,
     ) -> Decision:
-        now = self.now()
         if deleting:
             seen = observe_deletion(identity, spec, before, self.clients)
         else:
@@ -165,7 +172,8 @@ class Reconciler:
         """A spec that admission should have refused, from an older CRD perhaps. Only another spec can help."""
         told = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         trouble = Trouble("InvalidSpec", told, spec=True)
-        conditions = Conditions(before.conditions, self.now(), identity.generation)
+        now = self.times.now(identity.uid, before.observed_at)
+        conditions = Conditions(before.conditions, now, identity.generation)
         conditions.set("Ready", "False", "InvalidSpec", told)
         conditions.set("Stalled", "True", "InvalidSpec", told)
         conditions.drop("Reconciling")
@@ -186,6 +194,8 @@ class Reconciler:
 
     def _write(self, resource: Document, before: ImportStatus, after: ImportStatus) -> None:
         if after != before:
+            now = self.times.now(resource["metadata"]["uid"], before.observed_at)
+            after = after.model_copy(update={"observed_at": now})
             self.clients.kube.write_status(resource, after.model_dump(mode="json", by_alias=True, exclude_none=True))
         self.metrics.record(resource["metadata"]["namespace"], resource["metadata"]["name"], after)
 

@@ -187,6 +187,9 @@ class ImportStatus(StatusModel):
     """The status of a LindormImport."""
 
     observed_generation: int | None = None
+    observed_at: datetime | None = Field(
+        None, description="When this was written, in the import's time: nothing in it is later, and it never goes back."
+    )
     summary: str | None = Field(None, description="One word for kubectl get: Preparing, Running, Complete, …")
     conditions: tuple[Condition, ...] = ()
     run: Run | None = None

@@ -78,7 +78,7 @@ class View:
     @property
     def elapsed(self) -> timedelta | None:
         ended = self.status.run.completion_time if self.status.run else None
-        return (ended or self.now) - self.started if self.started else None
+        return max(timedelta(0), (ended or self.now) - self.started) if self.started else None  # clocks may differ
 
     @property
     def eta(self) -> str:

@@ -115,7 +115,7 @@ def _expire(p: Pass) -> float | None:
     ttl, ended = p.spec.ttl_after_finished, p.run.completion_time
     if ttl is None or ended is None:
         return None
-    left = (ended + parse_duration(ttl) - p.now).total_seconds()
+    left = (parse_duration(ttl) - p.since(ended)).total_seconds()
     if left <= 0:
         p.actions.append(DeleteImport(p.identity.name, p.identity.uid))
     return max(left, 5.0)

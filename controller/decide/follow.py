@@ -74,7 +74,7 @@ def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
     state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
     reason, message = "NotRunning", f"FlinkDeployment {p.run.deployment}: {state}"
     since = p.status.job.waiting_since if p.status.job else None
-    if since and p.now - since > p.settings.start_timeout:
+    if since and p.since(since) > p.settings.start_timeout:
         reason = "JobNotStarting"
         message += (
             f" since {since:%H:%M} UTC. Look at its pods (kubectl -n {p.identity.namespace} get pods -l "
@@ -167,7 +167,7 @@ def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
 def _over_time(p: Pass) -> str | None:
     """Why the running import has to stop: it took longer than its budget allows, since its start or last resume."""
     wanted, started = p.spec.budget.max_duration, p.run.active_since or p.run.start_time
-    if wanted is None or started is None or p.now - started <= parse_duration(wanted):
+    if wanted is None or started is None or p.since(started) <= parse_duration(wanted):
         return None
     return (
         f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration {wanted}: its checkpoint "
@@ -191,7 +191,7 @@ def _without_result(p: Pass) -> float:
     if isinstance(p.seen.result, Trouble):
         p.hold("StagingReady", p.seen.result)
     since = p.status.job.finished_since if p.status.job else None
-    if since and p.now - since > p.settings.result_timeout:
+    if since and p.since(since) > p.settings.result_timeout:
         return p.fail(
             "ResultMissing",
             f"the job says FINISHED but left no {p.run.prefix}result/result.json: without it nothing proves that "
@@ -206,7 +206,7 @@ def _broken(p: Pass, deployment: DeploymentSeen) -> float:
     message = f"the JobManager cannot start: {deployment.error or 'the Flink operator gives no reason'}"
     p.conditions.set("JobRunning", "False", "JobManagerError", message)
     since = p.status.job.broken_since if p.status.job else None
-    if since and p.now - since > p.settings.start_timeout:
+    if since and p.since(since) > p.settings.start_timeout:
         return p.fail("JobCannotStart", message)
     p.working("Starting", "JobManagerError", message)
     return p.settings.poll
@@ -251,7 +251,7 @@ def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
     before = p.before.progress or Progress()
     rows = max(before.rows_read, rows_read)
     rate = before.rows_per_second
-    elapsed = 0.0 if before.observed_at is None else (p.now - before.observed_at).total_seconds()
+    elapsed = 0.0 if before.observed_at is None else p.since(before.observed_at).total_seconds()
     if elapsed >= 1:
         momentary = (rows - before.rows_read) / elapsed
         rate = round(momentary if rate is None else 0.5 * rate + 0.5 * momentary)

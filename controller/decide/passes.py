@@ -66,7 +66,7 @@ class Pass:
         self.spec = spec
         self.before = before
         self.seen = seen
-        self.now = now.replace(microsecond=0)
+        self.now = max(now, before.observed_at or now).replace(microsecond=0)
         self.settings = settings
         self.status = before.model_copy(update={"observed_generation": identity.generation})
         self.conditions = Conditions(before.conditions, now, identity.generation)
@@ -84,6 +84,10 @@ class Pass:
         """Seconds until no other pass, of another controller or a dead one, can change anything; 0: none can."""
         left = (a.until + self.settings.request_life - self.now for a in self.before.acting)
         return max(0.0, *(seconds.total_seconds() for seconds in left), 0.0)
+
+    def since(self, then: datetime) -> timedelta:
+        """The time that has passed; what looks as if it were still to come (a status of an older version) is none."""
+        return max(timedelta(0), self.now - then)
 
     def update(self, **fields: object) -> None:
         self.status = self.status.model_copy(update=fields)

@@ -27,7 +27,7 @@ def spend(p: Pass, *, at_rest: bool = False) -> None:
     if table is None and p.spec.target.capacity.mode == "Provisioned":
         return  # not seen: counted by the next look
     before = p.status.spending or Spending(observed_at=p.now)
-    elapsed = (p.now - before.observed_at).total_seconds()
+    elapsed = p.since(before.observed_at).total_seconds()
     if at_rest and p.status.spending and elapsed < _GRAIN:
         return
     counter = p.seen.job.write_units if p.seen.job else None
@@ -48,7 +48,7 @@ def spend(p: Pass, *, at_rest: bool = False) -> None:
         warmed_units=max(before.warmed_units, _warmed(p, table, before.warmed_from)),
         job_seconds=before.job_seconds + (round(elapsed) if _pods_stand(p) else 0),
         job_write_units=before.job_write_units if counter is None else counter,
-        observed_at=p.now,
+        observed_at=max(p.now, before.observed_at),
     )
     table_usd = _table(p, now)
     cost = {"table_usd": str(cents(table_usd)), "cost_usd": str(cents(table_usd + _cluster(p, now)))}

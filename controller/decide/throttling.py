@@ -48,7 +48,7 @@ def _from_job(p: Pass, before: Throttling, job: JobSeen) -> Throttling:
     """The counters start again with the job; the rates are smoothed, so that the condition does not flutter."""
     if job.throttled is None and job.write_units is None:
         return before
-    elapsed = (p.now - (before.job_observed_at or p.now)).total_seconds()
+    elapsed = p.since(before.job_observed_at or p.now).total_seconds()
     update: dict[str, object] = {}
     if before.job_observed_at is None or elapsed >= 1:
         update["job_observed_at"] = p.now

@@ -18,6 +18,7 @@ from typing import Any
 from controller.api import PLURAL
 from controller.api.spec import ImportSpec
 from controller.asked import Asked
+from controller.clients import Clients
 from controller.decide import Settings
 from controller.observed import Login, SourceSeen, Trouble
 from controller.reconcile import Outcome, Reconciler
@@ -68,11 +69,13 @@ class Tripwire:
 
 @dataclass
 class World:
-    """Everything outside the controller, and a clock. faults: sees each call of the controller and may raise what
+    """Everything outside the controller, a clock, and how long the world has been there (the controller's counter that
+    nobody sets). faults: sees each call of the controller and may raise what
     the outside answers instead (Refusal, Refused); calls: every call so far, by its name."""
 
     wire: Tripwire = field(default_factory=Tripwire)
     now: datetime = NOW
+    uptime: float = 0.0
     source: Callable[[], SourceSeen] = lambda: SOURCE
     faults: Callable[[AnyCall], None] = lambda call: None
     calls: Counter[str] = field(default_factory=Counter)
@@ -93,7 +96,12 @@ class World:
             look_at_job=self.flink.look_at_job,
             asked=Asked(lambda: self.now.timestamp()),
         )
-        self.reconciler = Reconciler(clients, Settings(poll=1), now=lambda: self.now)
+        self.reconciler = self.controller(clients)
+
+    def controller(self, clients: Clients | None = None, ahead: timedelta = timedelta()) -> Reconciler:
+        """Another process of the controller. ahead: of its machine's clock."""
+        clients = clients or self.reconciler.clients
+        return Reconciler(clients, Settings(poll=1), now=lambda: self.now + ahead, ticks=lambda: self.uptime)
 
     def _look_at_source(self, spec: ImportSpec, login: Login, count: bool) -> SourceSeen:
         assert (login.username, login.password) == ("user", "password")
@@ -142,10 +150,15 @@ class World:
 
     def _tick(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        self.uptime += seconds
         self.aws.dynamodb.pass_time(seconds)
         self.aws.s3.now = self.now
         self.flink.second(self.now)
         self.api.collect_garbage()
+
+    def set_clock(self, by: timedelta) -> None:
+        """Somebody sets the clocks of all machines; no time passes."""
+        self.now += by
 
     # -- the controller ------------------------------------------------------------------------------------------------
 
