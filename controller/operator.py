@@ -31,6 +31,9 @@ from controller.serving import Health, serve
 log = logging.getLogger("lindorm-import")
 RESOURCE = (GROUP, VERSION, PLURAL)
 FINALIZER = f"{GROUP}/finalizer"
+# What kopf would call itself among its peers. It has none here, but where it is not told a name it makes one of the
+# user's, and the user of a container need not have one (no entry in /etc/passwd).
+IDENTITY: Any = "lindorm-import"
 MAX_BACKOFF = 60.0
 # A pass that waits for something that does not answer holds a thread for minutes. There are more threads than imports
 # in any likely cluster, so that a region that hangs holds up its own imports only; a thread that waits costs little.
@@ -209,6 +212,12 @@ def run(namespaces: list[str], settings: Settings, listen: str | None = None) ->
     register(registry, Reconciler(clients, settings, ticks=uptime, metrics=metrics))
 
     async def operate() -> None:
-        await kopf.operator(registry=registry, standalone=True, clusterwide=not namespaces, namespaces=namespaces)
+        await kopf.operator(
+            registry=registry,
+            identity=IDENTITY,
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+        )
 
     asyncio.run(stay(operate, clients.kube.answers, health))
