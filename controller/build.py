@@ -5,11 +5,11 @@ Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: fac
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from controller import names, plan
 from controller.api import GROUP, KIND, VERSION
+from controller.api.instants import bound_of_job
 from controller.api.spec import Duration, ImportSpec, Monitoring, parse_duration
 from controller.mapping import KeyPart, Mapping
 
@@ -29,11 +29,6 @@ class Identity:
     name: str
     uid: str
     generation: int
-
-
-def instant(value: datetime) -> str:
-    """2023-01-01T00:00:00.000Z"""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
 
 
 def _metadata(identity: Identity, name: str | None = None) -> Document:
@@ -77,8 +72,8 @@ def job_config(identity: Identity, spec: ImportSpec, mapping: Mapping, key: list
             "primaryKey": key,
             "timeRange": {
                 "column": time.column,
-                "start": instant(time.start),
-                "end": instant(time.end),
+                "start": bound_of_job(time.start, time.unit),
+                "end": bound_of_job(time.end, time.unit),
                 "unit": time.unit,
             },
             "filter": source.filter,

@@ -11,7 +11,7 @@ import math
 import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
@@ -20,6 +20,7 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from controller.adapters.errors import lindorm_errors
+from controller.api.instants import bound_of_sql
 from controller.api.spec import ImportSpec, TimeRange
 from controller.observed import Column, KeyColumn, TroubleError
 
@@ -28,7 +29,6 @@ _SHORT_TIMEOUT_MS = 5_000
 _POSITIONS = 16
 _SAMPLE = 200
 _WINDOWS = 1_000  # the time range is cut in so many windows, of which _POSITIONS are counted
-_PER_SECOND = {"Seconds": 1, "Milliseconds": 1_000, "Microseconds": 1_000_000, "Nanoseconds": 1_000_000_000}
 _95_PERCENT = 1.96
 
 
@@ -246,23 +246,15 @@ def _text(number: int, places: list[list[str]]) -> str:
 def spread_windows(time: TimeRange, count: int) -> list[TimeRange]:
     """Windows of a thousandth of the range each, evenly spaced over it."""
     whole = time.end - time.start
-    width = whole / _WINDOWS
-    starts = [time.start + whole * n / count for n in range(count)]
+    width = max(1, whole // _WINDOWS)
+    starts = [time.start + whole * n // count for n in range(count)]
     return [time.model_copy(update={"start": s, "end": min(time.end, s + width)}) for s in starts]
 
 
 def range_condition(time: TimeRange) -> str:
     """start <= t < end, as SQL; the session's zone is UTC."""
-
-    def bound(at: datetime) -> str:
-        if time.unit is None:
-            return "'" + at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + "'"
-        since = at - datetime(1970, 1, 1, tzinfo=UTC)
-        micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        return str(math.ceil(Decimal(micros) * _PER_SECOND[time.unit] / 1_000_000))
-
-    column = quoted(time.column)
-    return f"{column} >= {bound(time.start)} AND {column} < {bound(time.end)}"
+    column, unit = quoted(time.column), time.unit
+    return f"{column} >= {bound_of_sql(time.start, unit)} AND {column} < {bound_of_sql(time.end, unit)}"
 
 
 def quoted(identifier: str) -> str:

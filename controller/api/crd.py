@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from controller.api import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from controller.api.instants import FIRST, LAST, text_of
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus
 
@@ -27,6 +28,15 @@ _IMMUTABLE = {
 _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
     ("source", "timeRange"): [
         ("self.start < self.end", "start must be before end: the range is start <= t < end"),
+        (
+            f"self.start >= timestamp('{text_of(FIRST)}') && self.end <= timestamp('{text_of(LAST)}')",
+            f"start and end must be between {text_of(FIRST)} and {text_of(LAST)}",
+        ),
+        (
+            "!has(self.unit) || self.unit != 'Nanoseconds' || "
+            f"self.start >= timestamp('{text_of(-(2**63))}') && self.end <= timestamp('{text_of(2**63 - 1)}')",
+            f"a column that counts Nanoseconds holds no times before {text_of(-(2**63))} or after {text_of(2**63 - 1)}",
+        ),
     ],
     ("target", "capacity"): [
         (

@@ -6,18 +6,18 @@ CRD generated from these models (api/crd.py), at admission; what only the world 
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from controller.api.base import SpecModel
+from controller.api.instants import EpochUnit, Instant, in_units, text_of
 
 AttributeType = Literal[
     "String", "Number", "Binary", "Boolean", "Iso8601", "EpochMillis", "EpochSeconds", "Json", "JsonDocument"
 ]
-EpochUnit = Literal["Seconds", "Milliseconds", "Microseconds", "Nanoseconds"]
 
 _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,14 +30,7 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=sum(int(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
 
 
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("must carry a time zone, such as 2023-01-01T00:00:00Z")
-    return value.astimezone(UTC)
-
-
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
-Instant = Annotated[datetime, AfterValidator(_aware)]
 
 
 class Credentials(SpecModel):
@@ -66,7 +59,7 @@ class Tls(SpecModel):
 
 
 class TimeRange(SpecModel):
-    """Rows with start <= column < end are imported."""
+    """Rows with start <= column < end are imported; instants may be as fine as you like, whatever the column counts."""
 
     column: str = Field(
         min_length=1, max_length=255, description="The time column: a TIMESTAMP, or an integer with unit."
@@ -79,6 +72,16 @@ class TimeRange(SpecModel):
     def _start_before_end(self) -> Self:
         if self.start >= self.end:
             raise ValueError("start must be before end (the range is start <= t < end)")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_column(self) -> Self:
+        first, end = in_units(self.start, self.unit), in_units(self.end, self.unit)
+        if not -(2**63) <= first <= end < 2**63:
+            raise ValueError(
+                f"a column that counts {self.unit} holds no times before {text_of(-(2**63))} or after "
+                f"{text_of(2**63 - 1)}: bring start and end within"
+            )
         return self
 
 

@@ -12,12 +12,23 @@ import yaml
 from pydantic import ValidationError
 
 from controller.api import GROUP, KIND, VERSION
+from controller.api.instants import parse_instant, text_of
 from controller.api.spec import ImportSpec
 from controller.cli.errors import BadInputError, first_error
 
 Document = dict[str, Any]
 API_VERSION = f"{GROUP}/{VERSION}"
 _TOP = {"apiVersion", "kind", "metadata", "spec", "status"}
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves times as the text that they are, as kubectl does: a datetime ends at microseconds."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ def read_file(path: str) -> Wanted:
     """The one LindormImport in a YAML file; '-' is standard input. Raises BadInputError."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
-        documents = [d for d in yaml.safe_load_all(text) if d is not None]
+        documents = [d for d in yaml.load_all(text, _Loader) if d is not None]
     except OSError as error:
         raise BadInputError(f"-f {path}: cannot be read ({error.strerror}): give the path of a manifest") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -74,9 +85,9 @@ def checked(document: Document, where: str = "") -> Wanted:
 def warnings(spec: ImportSpec, now: datetime) -> list[str]:
     """What is allowed but worth a word."""
     time = spec.source.time_range
-    if time.end > now:
+    if time.end > parse_instant(now):
         return [
-            f"spec.source.timeRange.end {time.end:%Y-%m-%dT%H:%M:%SZ} is in the future: rows that reach Lindorm after "
+            f"spec.source.timeRange.end {text_of(time.end)} is in the future: rows that reach Lindorm after "
             "the job has read past them are not imported"
         ]
     return []

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.adapters.errors import AWS_FAILURES, aws_trouble
+from controller.api.instants import text_of
 from controller.cli import aws
 from controller.cli.chart import Series, svg
 from controller.cli.cluster import Cluster
@@ -176,8 +177,8 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
         f"{view.message}.",
         "",
         f"From Lindorm table `{view.spec.source.table}` to DynamoDB table `{view.spec.target.table}` "
-        f"({view.spec.target.region}), `{_instant(view.spec.source.time_range.start)} <= "
-        f"{view.spec.source.time_range.column} < {_instant(view.spec.source.time_range.end)}`. "
+        f"({view.spec.target.region}), `{text_of(view.spec.source.time_range.start)} <= "
+        f"{view.spec.source.time_range.column} < {text_of(view.spec.source.time_range.end)}`. "
         f"Started {document['started']}, ended {ended}.",
         "",
         "| | plan | actual |",

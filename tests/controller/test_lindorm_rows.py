@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from controller.adapters.lindorm_rows import Rows, look_at_rows, ratio, spread
 from controller.api.spec import ImportSpec
-from controller.observed import KeyColumn
+from controller.observed import Column, KeyColumn
 from local.lindorm.controls import Controls
 from local.lindorm.data import Shape, load
 from local.lindorm.server import Server
@@ -125,6 +125,32 @@ def test_a_descending_key_is_sampled_too(lindorm: Lindorm) -> None:
 def test_an_empty_range_has_no_rows_and_no_sample(lindorm: Lindorm) -> None:
     empty = {"column": "ts", "start": "1999-01-01T00:00:00Z", "end": "1999-02-01T00:00:00Z"}
     assert lindorm.rows(PLENTY, **{"source.timeRange": empty}) == Rows(0, None, ())
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("table", "unit", "start", "end", "rows"),
+    [
+        ("millis", None, "2023-01-31T23:59:59.998Z", "2023-01-31T23:59:59.999999Z", 2),
+        ("millis", None, "2023-01-31T23:59:59.998001Z", "2023-01-31T23:59:59.9990001Z", 1),
+        ("micros", "Microseconds", "1970-01-01T00:00:00.0005Z", "1970-01-01T00:00:00.0009Z", 400),
+        ("micros", "Microseconds", "1970-01-01T00:00:00.0004999Z", "1970-01-01T00:00:00.0008991Z", 400),
+    ],
+)
+def test_the_count_keeps_to_bounds_finer_than_the_column(
+    lindorm: Lindorm, table: str, unit: str | None, start: str, end: str, rows: int
+) -> None:
+    with lindorm.connection.cursor() as cursor:
+        kind = "BIGINT" if unit else "TIMESTAMP"
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (ts {kind}, device VARCHAR, PRIMARY KEY (ts, device))")
+        times = [str(n) for n in range(1000)] if unit else [f"'2023-01-31 23:59:59.99{n}'" for n in (7, 8, 9)]
+        cursor.execute(f"UPSERT INTO {table} VALUES " + ", ".join(f"({t}, 'd')" for t in times))
+    wanted = spec(
+        **{"source.table": table, "source.timeRange": {"column": "ts", "start": start, "end": end, "unit": unit}}
+    )
+    with lindorm.connection.cursor() as cursor:
+        columns = (Column("ts", "BIGINT" if unit else "TIMESTAMP"), Column("device", "VARCHAR"))
+        assert look_at_rows(cursor, wanted, columns, (KeyColumn("ts", "ASC"),), PLENTY).rows == rows
 
 
 def test_the_ratio_of_equal_clusters_has_no_error() -> None:

@@ -55,6 +55,13 @@ def test_what_the_api_server_fills_in_is_what_the_controller_would_have_assumed(
     ("path", "value", "told"),
     [
         ("source.timeRange.end", "2022-01-01T00:00:00Z", "start must be before end"),
+        ("source.timeRange.start", "0001-01-01T00:00:00+14:00", "start and end must be between 0001-01-01T00:00:00Z"),
+        ("source.timeRange.end", "9999-12-31T23:59:59.9999Z", "and 9999-12-31T23:59:59.999Z"),
+        (
+            "source.timeRange",
+            {"column": "ts", "start": "2023-01-01T00:00:00Z", "end": "2300-01-01T00:00:00Z", "unit": "Nanoseconds"},
+            "a column that counts Nanoseconds holds no times",
+        ),
         ("source.url", "ld.example:33060", "spec.source.url"),
         ("source.pageSize", 2001, "less than or equal to 2000"),
         ("source.credentials", {}, "secretName"),
