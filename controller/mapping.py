@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from controller.api.spec import AttributeType, ImportSpec
+from controller.column_types import INTEGERS, parse_type
 from controller.observed import Column, SourceSeen, TableKey, Trouble
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -21,7 +22,6 @@ CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "TINYINT": _INTEGER,
     "SMALLINT": _INTEGER,
     "INTEGER": _INTEGER,
-    "INT": _INTEGER,
     "BIGINT": _INTEGER,
     "BIGINT UNSIGNED": _INTEGER,
     "DECIMAL": _INTEGER,
@@ -36,7 +36,6 @@ CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "TIME": ("Iso8601", "String"),
     "JSON": ("Json", "JsonDocument", "String"),
 }
-_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "BIGINT UNSIGNED"}
 _KEY_TYPE: dict[AttributeType, Literal["S", "N", "B"]] = {
     "String": "S",
     "Iso8601": "S",
@@ -79,8 +78,9 @@ class Mapping:
 
 
 def base_type(type_: str) -> str:
-    """'DECIMAL(10,2)' -> 'DECIMAL'; 'bigint unsigned' -> 'BIGINT UNSIGNED'."""
-    return re.sub(r"\(.*?\)", "", type_).strip().upper()
+    """'DECIMAL(10,2)' -> 'DECIMAL'; 'bigint unsigned' -> 'BIGINT UNSIGNED'; '' for what is no type of Lindorm's."""
+    parsed = parse_type(type_)
+    return parsed.name if parsed else ""
 
 
 def columns_of(template: str) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def map_table(spec: ImportSpec, source: SourceSeen) -> Mapping | Trouble:
         )
     types = {c.name: c.type for c in source.columns}
     key_names = [k.name for k in source.primary_key]
-    trouble = _check_columns(spec, types)
+    trouble = _check_columns(spec, types, key_names)
     if trouble:
         return trouble
     wanted = spec.source.columns or list(types)
@@ -116,7 +116,7 @@ def map_table(spec: ImportSpec, source: SourceSeen) -> Mapping | Trouble:
     return clash or Mapping(tuple(chosen), tuple(attributes), partition, sort)
 
 
-def _check_columns(spec: ImportSpec, types: dict[str, str]) -> Trouble | None:
+def _check_columns(spec: ImportSpec, types: dict[str, str], key_names: list[str]) -> Trouble | None:
     table = spec.source.table
     named = [
         *(spec.source.columns or []),
@@ -134,31 +134,41 @@ def _check_columns(spec: ImportSpec, types: dict[str, str]) -> Trouble | None:
                 f"Lindorm table {table} has no column {column}. Its columns are: {known}. Names are case-sensitive.",
             )
     for name, type_ in types.items():
-        if base_type(type_) not in CHOICES and name in (spec.source.columns or types):
-            return Trouble(
-                "UnsupportedType",
-                f"column {name} of Lindorm table {table} has type {type_}, which cannot be imported. "
-                "List the other columns in spec.source.columns",
-                spec=True,
-            )
+        if base_type(type_) not in CHOICES and name in (*(spec.source.columns or types), *key_names):
+            return _unsupported(table, name, type_, name in key_names)
     time = spec.source.time_range
     time_type = base_type(types[time.column])
     if time_type == "TIMESTAMP" and time.unit:
         return Trouble("InvalidTimeRange", f"{time.column} is a TIMESTAMP: remove timeRange.unit", spec=True)
-    if time_type in _INTEGERS and not time.unit:
+    if time_type in INTEGERS and not time.unit:
         return Trouble(
             "InvalidTimeRange",
             f"{time.column} is {types[time.column]}: say in timeRange.unit whether it counts Seconds, Milliseconds, "
             "Microseconds or Nanoseconds",
             spec=True,
         )
-    if time_type not in _INTEGERS and time_type != "TIMESTAMP":
+    if time_type not in INTEGERS and time_type != "TIMESTAMP":
         return Trouble(
             "InvalidTimeRange",
             f"{time.column} is {types[time.column]}: the time column must be a TIMESTAMP or an integer",
             spec=True,
         )
     return None
+
+
+def _unsupported(table: str, column: str, type_: str, in_key: bool) -> Trouble:
+    """What does not read as a type of Lindorm's, to its last character, is refused and not guessed at."""
+    advice = (
+        "It is part of the primary key, without which no row can be told from another: copy the table into one with "
+        "another key, or export it with Lindorm's own tools (LTS)"
+        if in_key
+        else "List the other columns in spec.source.columns"
+    )
+    return Trouble(
+        "UnsupportedType",
+        f"column {column} of Lindorm table {table} has type {type_[:100]}, which cannot be imported. {advice}",
+        spec=True,
+    )
 
 
 def _attributes(spec: ImportSpec, columns: list[Column]) -> list[MappedAttribute] | Trouble:
@@ -169,7 +179,7 @@ def _attributes(spec: ImportSpec, columns: list[Column]) -> list[MappedAttribute
         choices = CHOICES[base_type(column.type)]
         as_ = change.type_ if change and change.type_ else choices[0]
         epoch = (
-            base_type(column.type) in _INTEGERS - {"BIGINT UNSIGNED"}
+            base_type(column.type) in INTEGERS - {"BIGINT UNSIGNED"}
             and as_ == "Iso8601"
             and column.name == spec.source.time_range.column
         )

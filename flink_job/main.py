@@ -37,6 +37,8 @@ _FLINK_TYPES = {
     "DATE": "DATE",
     "TIME": "TIME(3)",
 }
+_WITH_LENGTH = ("CHAR", "VARCHAR", "BINARY", "VARBINARY")
+_TYPE = re.compile(r"([A-Z]+(?:\s+UNSIGNED)?)\s*(?:\(\s*([0-9]{1,9})\s*(?:,\s*([0-9]{1,9})\s*)?\))?", re.IGNORECASE)
 
 
 # What source.tls.mode is as the connector's option, which has the names of MySQL's Java driver.
@@ -85,15 +87,20 @@ def read_username(directory: str) -> str:
 
 
 def flink_type(lindorm_type: str) -> str:
-    """Return the Flink SQL type that holds every value of a Lindorm type."""
-    form = re.fullmatch(r"\s*([A-Za-z]+(?:\s+[Uu][Nn][Ss][Ii][Gg][Nn][Ee][Dd])?)\s*(\([\d\s,]*\))?\s*", lindorm_type)
-    name = re.sub(r"\s+", " ", form.group(1)).upper() if form else lindorm_type
+    """Return the Flink SQL type that holds every value of a Lindorm type, which is read to its last character."""
+    form = _TYPE.fullmatch(lindorm_type.strip())
+    name = " ".join(form.group(1).upper().split()) if form else ""
+    first, second = form.groups()[1:] if form else (None, None)
     if name == "DECIMAL":
-        # Without precision and scale no decimal of Flink's is sure to hold every value; as text each is exact.
-        return "DECIMAL" + form.group(2) if form and form.group(2) else "STRING"
-    if name not in _FLINK_TYPES:
-        raise UserError(f"the Lindorm type {lindorm_type} cannot be imported")
-    return _FLINK_TYPES[name]
+        if first is None:
+            # Without precision and scale no decimal of Flink's is sure to hold every value; as text each is exact.
+            return "STRING"
+        precision, scale = int(first), int(second or 0)
+        if 1 <= precision <= 38 and scale <= precision:
+            return f"DECIMAL({precision},{scale})"
+    elif name in _FLINK_TYPES and second is None and (first is None or (name in _WITH_LENGTH and int(first) > 0)):
+        return _FLINK_TYPES[name]
+    raise UserError(f"the Lindorm type {lindorm_type[:100]} cannot be imported")
 
 
 def identifier(name: str) -> str:

@@ -1,6 +1,5 @@
 """The API server: imports, their status, Secrets, ConfigMaps, FlinkDeployments."""
 
-import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from controller import names
 from controller.adapters.errors import kube_errors
+from controller.adapters.login import read_login
 from controller.api import GROUP, PLURAL, VERSION
 from controller.api.spec import ImportSpec
 from controller.api.status import DELETED, Resource
@@ -163,19 +163,7 @@ class Kube:
                     message = f"Secret {secret} is not in namespace {namespace}: {advice}"
                     raise TroubleError(Trouble("SecretMissing", message)) from error
                 raise
-        missing = [key for key in ("username", "password") if not data.get(key)]
-        if missing:
-            raise TroubleError(
-                Trouble(
-                    "SecretIncomplete", f"Secret {secret} in namespace {namespace} has no {' and no '.join(missing)}"
-                )
-            )
-        return Login(
-            base64.b64decode(data["username"]).decode(),
-            base64.b64decode(data["password"]).decode(),
-            # Whoever uses it says what is wrong with it.
-            base64.b64decode(data["ca.crt"]).decode(errors="replace") if data.get("ca.crt") else None,
-        )
+        return read_login(data, f"Secret {secret} in namespace {namespace}")
 
     def has_config_map(self, namespace: str, name: str, uid: str) -> bool:
         """Whether the run's ConfigMap is there and this import's. Raises TroubleError."""
