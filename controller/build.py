@@ -18,6 +18,9 @@ Document = dict[str, Any]
 JOB_CONFIG_DIR = "/etc/lindorm-import/job"
 RATES_DIR = "/etc/lindorm-import/rates"
 CREDENTIALS_DIR = "/etc/lindorm-import/credentials"
+# Read units of a table that becomes provisioned and never had any: what AWS's own tools give (CDK: Table.readCapacity,
+# "default: 5"; the console's auto scaling: a minimum of 5). The import itself reads nothing.
+NEW_READ_UNITS = 5
 MAIN_CONTAINER = "flink-main-container"  # the name that Flink's native Kubernetes mode gives to its container
 
 
@@ -271,7 +274,10 @@ def table_request(identity: Identity, spec: ImportSpec, mapping: Mapping) -> Doc
         request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": target.kms_key_arn}
     if capacity.mode == "Provisioned":
         request["BillingMode"] = "PROVISIONED"
-        request["ProvisionedThroughput"] = {"ReadCapacityUnits": 1, "WriteCapacityUnits": capacity.write_units}
+        request["ProvisionedThroughput"] = {
+            "ReadCapacityUnits": NEW_READ_UNITS,
+            "WriteCapacityUnits": capacity.write_units,
+        }
     else:
         request["BillingMode"] = "PAY_PER_REQUEST"
         if capacity.write_units:

@@ -89,7 +89,7 @@ class TableKey:
 @dataclass(frozen=True)
 class TableIndex:
     """A secondary index. key: its key attributes; projected: further attributes it holds, None for all; write_units:
-    a provisioned global index's own."""
+    a provisioned global index's own, which is beside the table's."""
 
     name: str
     key: tuple[str, ...]
@@ -101,7 +101,8 @@ class TableIndex:
 @dataclass(frozen=True)
 class TableSeen:
     """A DynamoDB table; exists=False where there is none. owner_uid and point_in_time_recovery are only looked at
-    before the start and on deletion; read_units, max_read_units and warm_reads are what an update has to repeat.
+    before the start and on deletion; read_units (0 on demand), max_read_units and warm_reads are what an update has to
+    repeat.
 
     warm_writes: write units a second that the table takes at once; warming: it is being raised. scaling_target: the
     percentage that this import's own scaling policy aims at, None where there is no such policy.

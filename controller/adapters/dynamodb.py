@@ -71,7 +71,7 @@ def look_at_capacity(
             scaling_min=bounds.minimum if bounds else None,
             scaling_max=bounds.maximum if bounds else None,
         ),
-        read_units=provisioned.get("ReadCapacityUnits") or 1,
+        read_units=provisioned.get("ReadCapacityUnits") or 0,
         max_read_units=_limit(limits.get("MaxReadRequestUnits")),
         warm_reads=warm.get("ReadUnitsPerSecond"),
         warm_writes=warm.get("WriteUnitsPerSecond"),

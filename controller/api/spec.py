@@ -163,10 +163,20 @@ class Autoscaling(SpecModel):
 
 
 class CapacityAfter(SpecModel):
-    """What the table is left with when the import has ended."""
+    """What the table is left with when the import has ended. The mode of a table that was there before stays."""
 
-    mode: Literal["OnDemand", "Provisioned"]
+    mode: Literal["OnDemand", "Provisioned"] = Field(
+        description="Of a table that the import created. Where an existing table's mode is another one, this is not "
+        "applied: the table gets its own settings back.",
+    )
     write_units: int | None = Field(None, ge=1, description="OnDemand: the cap, none by default.")
+    read_units: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Provisioned: read units a second; OnDemand: the cap on reads. Default: they stay as they are; a "
+        "table that the import made provisioned has 5.",
+    )
 
     @model_validator(mode="after")
     def _provisioned_has_units(self) -> Self:

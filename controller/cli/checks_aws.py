@@ -78,6 +78,14 @@ def _table(spec: ImportSpec, mapping: Mapping | None) -> Check:
             f"{name} exists and is {table.settings.mode}; target.capacity.mode is {mode}",
             "leave the mode out, or switch the table yourself: its readers depend on it",
         )
+    after = spec.target.capacity.after
+    if after and after.mode != table.settings.mode:
+        return Check(
+            "table",
+            "warn",
+            f"{name} exists and is {table.settings.mode}; target.capacity.after.mode {after.mode} is not applied to it",
+            "switch the table yourself after the import",
+        )
     return ok("table", f"{name} exists, is {table.settings.mode} and has the right key")
 
 

@@ -1,15 +1,17 @@
 """The table's write capacity: during the import what the spec says, afterwards what it is to be left with.
 
 A table that the import created is set up freely. Of an existing one only the write capacity within its own mode is
-changed: another mode would change what its readers can read. Its settings are in status.resources before they are
+changed: another mode would change what its readers can read. What can be read is changed nowhere but in
+capacity.after.readUnits, at the end. Its settings are in status.resources before they are
 changed, and come back when the import ends, fails or is deleted. Warm throughput is only ever raised, and only where
 the spec asks for it: DynamoDB charges for it once and never lowers it again.
 """
 
 from controller import names
 from controller.actions import Action, EnablePointInTimeRecovery, RemoveScaling, SetScaling, UpdateTable
-from controller.api.spec import Capacity
+from controller.api.spec import Capacity, CapacityAfter
 from controller.api.status import Resource, TableSettings
+from controller.build import NEW_READ_UNITS
 from controller.decide.passes import Pass
 from controller.observed import TableSeen, Trouble
 
@@ -38,7 +40,32 @@ def keep_up(p: Pass) -> None:
     if trouble := _set_during(p, table):
         p.conditions.set("TableReady", "False", trouble.reason, trouble.message)
     else:
-        p.conditions.set("TableReady", "True", "Active", f"table {p.spec.target.table} is active and its key fits")
+        ready(p)
+
+
+def ready(p: Pass) -> None:
+    """The table takes what the job writes."""
+    message = f"table {p.spec.target.table} is active and its key fits{_mode_stays(p)}"
+    p.conditions.set("TableReady", "True", "Active", message)
+
+
+def released(p: Pass) -> None:
+    """The table is not the import's concern any more."""
+    p.conditions.set("TableReady", "True", "Released", f"the table has what it is left with{_mode_stays(p)}")
+
+
+def _mode_stays(p: Pass) -> str:
+    """What the user is told who wants another mode for a table that is not the import's."""
+    after, entry, table = p.spec.target.capacity.after, p.status.resource("Table"), p.seen.table
+    if after is None or entry is None or entry.origin == "Created" or not isinstance(table, TableSeen):
+        return ""
+    own = entry.before or table.settings
+    if after.mode == own.mode:
+        return ""
+    return (
+        f"; capacity.after is not applied: the table was there before, and from {own.mode} to {after.mode} you have to "
+        "switch it yourself"
+    )
 
 
 def release(p: Pass) -> bool:
@@ -54,7 +81,9 @@ def release(p: Pass) -> bool:
     if table.exists and not replaced and table.status != "ACTIVE":
         return table.status == "DELETING"
     if table.exists and not replaced:
-        actions = _changes(p, table, _left_with(p.spec.target.capacity, entry, table), target=None)
+        after = p.spec.target.capacity.after
+        left, reads = _left_with(after, entry, table)
+        actions = _changes(p, table, left, target=None, reads=reads)
         p.actions.extend(actions)
         if actions:
             return False
@@ -136,20 +165,26 @@ def _warm(p: Pass, table: TableSeen) -> list[Action]:
     return [UpdateTable({"TableName": p.spec.target.table, "WarmThroughput": warm})]
 
 
-def _left_with(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSettings:
-    if capacity.after:
-        return TableSettings(mode=capacity.after.mode, write_units=capacity.after.write_units)
+def _left_with(after: CapacityAfter | None, entry: Resource, table: TableSeen) -> tuple[TableSettings, int | None]:
+    """What the table gets at the end, and its read units where they are to change."""
     if entry.origin == "Created":
-        return TableSettings(mode="OnDemand")
-    return entry.before or table.settings
+        if after is None:
+            return TableSettings(mode="OnDemand"), None
+        return TableSettings(mode=after.mode, write_units=after.write_units), after.read_units
+    own = entry.before or table.settings
+    if after is None or after.mode != own.mode:
+        return own, None
+    return own.model_copy(update={"write_units": after.write_units}), after.read_units  # its auto scaling is its own
 
 
-def _changes(p: Pass, table: TableSeen, wanted: TableSettings, target: int | None) -> list[Action]:
+def _changes(
+    p: Pass, table: TableSeen, wanted: TableSettings, target: int | None, reads: int | None = None
+) -> list[Action]:
     """The actions from what the table has to what it shall have; none when it has it. target: of our own scaling
-    policy; None: there shall be none of ours, the others stay."""
+    policy; None: there shall be none of ours, the others stay. reads: read units; None: as they are."""
     name, seen, policy = p.spec.target.table, table.settings, names.scaling_policy(p.identity.uid)
     actions: list[Action] = []
-    request = _update(name, table, wanted)
+    request = _update(name, table, wanted, reads)
     if request:
         actions.append(UpdateTable(request))
     if wanted.scaling_min is None or wanted.scaling_max is None:
@@ -164,26 +199,42 @@ def _changes(p: Pass, table: TableSeen, wanted: TableSettings, target: int | Non
     return actions
 
 
-def _update(name: str, table: TableSeen, wanted: TableSettings) -> dict[str, object] | None:
+def _update(name: str, table: TableSeen, wanted: TableSettings, reads: int | None) -> dict[str, object] | None:
     """The arguments of UpdateTable, or None. DynamoDB refuses an update that changes nothing."""
-    seen = table.settings
     if wanted.mode == "Provisioned":
-        scaled = wanted.scaling_min is not None and seen.mode == "Provisioned"
-        bounded = scaled and (wanted.scaling_min or 0) <= (seen.write_units or 0) <= (wanted.scaling_max or 0)
-        if seen.mode == "Provisioned" and (seen.write_units == wanted.write_units or bounded):
-            return None
-        throughput = {"ReadCapacityUnits": table.read_units, "WriteCapacityUnits": wanted.write_units}
-        return {"TableName": name, "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
-    if seen.mode == "OnDemand" and seen.write_units == wanted.write_units:
+        return _provision(name, table, wanted, reads)
+    seen = table.settings
+    if seen.mode == "OnDemand" and seen.write_units == wanted.write_units and reads in (None, table.max_read_units):
         return None
     request: dict[str, object] = {"TableName": name}
     if seen.mode == "Provisioned":
         request["BillingMode"] = "PAY_PER_REQUEST"
-    if seen.mode == "OnDemand" or wanted.write_units is not None:
+    if seen.mode == "OnDemand" or wanted.write_units is not None or reads is not None:
         request["OnDemandThroughput"] = {
-            "MaxReadRequestUnits": table.max_read_units or -1,
+            "MaxReadRequestUnits": reads or table.max_read_units or -1,
             "MaxWriteRequestUnits": wanted.write_units or -1,
         }
+    return request
+
+
+def _provision(name: str, table: TableSeen, wanted: TableSettings, reads: int | None) -> dict[str, object] | None:
+    """The same for provisioned capacity. "When switching billing mode from PAY_PER_REQUEST to PROVISIONED, DynamoDB
+    requires you to specify read and write capacity unit values for the table and for each global secondary index"
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-dynamodb-globaltable-capacityautoscalingsettings.html).
+    An index gets what the table gets, for each write of the table may be one of it."""
+    seen, units = table.settings, wanted.write_units
+    was = seen.mode == "Provisioned"
+    if was and (wanted.scaling_min or 0) <= (seen.write_units or 0) <= (wanted.scaling_max or 0):
+        units = seen.write_units  # auto scaling has it
+    if was and units == seen.write_units and reads in (None, table.read_units):
+        return None
+    throughput = {"ReadCapacityUnits": reads or table.read_units or NEW_READ_UNITS, "WriteCapacityUnits": units}
+    request: dict[str, object] = {"TableName": name, "BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
+    indexes = [index.name for index in table.indexes if not index.local]
+    if indexes and not was:
+        request["GlobalSecondaryIndexUpdates"] = [
+            {"Update": {"IndexName": index, "ProvisionedThroughput": throughput}} for index in indexes
+        ]
     return request
 
 

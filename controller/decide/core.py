@@ -102,7 +102,7 @@ def _after_the_end(p: Pass) -> float | None:
     if entry and not entry.released and isinstance(p.seen.table, TableSeen):
         spend(p, at_rest=True)
     if capacity.release(p):
-        p.conditions.set("TableReady", "True", "Released", "the table has what it is left with")
+        capacity.released(p)
         return p.others_for() or _expire(p)
     if failed:
         message = f"the import has ended, but its table does not have its settings back: {failed.message}"

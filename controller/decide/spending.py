@@ -83,11 +83,11 @@ def _written(p: Pass, table: TableSeen | None) -> int:
 
 
 def _standing(p: Pass, table: TableSeen) -> int:
-    """Provisioned write units that stand because of this import."""
+    """Provisioned write units that stand because of this import; of a table that it made, those of its indexes too."""
     entry = p.status.resource("Table")
     units = table.settings.write_units or 0
     if entry is None or entry.origin == "Created":
-        return units
+        return units + sum(index.write_units or 0 for index in table.indexes)
     if entry.before is None:  # nothing of it has been changed
         return 0
     own = entry.before.write_units if entry.before.mode == "Provisioned" else 0

@@ -8,7 +8,7 @@ from typing import Any
 from . import answers
 from .backend import ACCOUNT, Backend, region
 from .settings import Settings
-from .tables import CAPACITY, KEPT, TableState, Throughput, changed_throughput
+from .tables import CAPACITY, KEPT, TableState, Throughput, changed_indexes, changed_throughput
 
 # Members of UpdateTable that DynamoDB Local has to see.
 _FORWARDED = {"AttributeDefinitions", "GlobalSecondaryIndexUpdates", "StreamSpecification"}
@@ -78,10 +78,11 @@ class Tables:
         if old and old.settle(time.time()):
             raise answers.in_use(f"Table already exists: {name}")
         throughput = changed_throughput(Throughput(), request, creating=True)
+        indexes = changed_indexes({}, request, throughput.on_demand)
         plain = {key: value for key, value in request.items() if key not in KEPT}
         description = (await self._backend.ask("CreateTable", plain, authorization))["TableDescription"]
         state = _from_description(description, authorization)
-        state.throughput = throughput
+        state.throughput, state.indexes = throughput, indexes
         state.take_settings(request)
         state.status, state.status_until = "CREATING", time.time() + self.settings.create_seconds
         self._states[name] = state
@@ -97,9 +98,13 @@ class Tables:
         state = await self.state(request["TableName"], authorization)
         state.update(request, time.time(), self.settings.update_seconds)
         forwarded = {key: value for key, value in request.items() if key in _FORWARDED}
+        if "GlobalSecondaryIndexUpdates" in forwarded:
+            description = (await self._backend.ask("DescribeTable", {"TableName": state.name}, authorization))["Table"]
+            updates = _for_backend(forwarded.pop("GlobalSecondaryIndexUpdates"), description)
+            forwarded |= {"GlobalSecondaryIndexUpdates": updates} if updates else {}
         if forwarded:
             await self._backend.ask("UpdateTable", {"TableName": state.name, **forwarded}, authorization)
-        elif not set(request) & (KEPT | CAPACITY):
+        elif not set(request) & (KEPT | CAPACITY | {"GlobalSecondaryIndexUpdates"}):
             raise answers.validation(f"the gate does not know how to change {sorted(set(request) - {'TableName'})}")
         return {"TableDescription": await self._describe(state, authorization)}
 
@@ -131,6 +136,16 @@ class Tables:
         return _backups_of(state)
 
 
+def _for_backend(updates: list[dict[str, Any]], description: dict[str, Any]) -> list[dict[str, Any]]:
+    """The indexes that DynamoDB Local has to make or delete, in the mode that the table was made in: it never learns
+    of another, and the units are the gate's."""
+    on_demand = description.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
+    units = {} if on_demand else {"ProvisionedThroughput": {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}}
+    made = [u["Create"] for u in updates if "Create" in u]
+    created = [{k: v for k, v in index.items() if k != "ProvisionedThroughput"} | units for index in made]
+    return [{"Create": index} for index in created] + [u for u in updates if "Delete" in u]
+
+
 def _backups_of(state: TableState) -> dict[str, Any]:
     recovery = state.recovery or {"PointInTimeRecoveryStatus": "DISABLED"}
     return {
@@ -139,6 +154,11 @@ def _backups_of(state: TableState) -> dict[str, Any]:
             "PointInTimeRecoveryDescription": recovery,
         }
     }
+
+
+def _index_units(index: dict[str, Any]) -> tuple[int, int]:
+    given = index["ProvisionedThroughput"]
+    return int(given["ReadCapacityUnits"]), int(given["WriteCapacityUnits"])
 
 
 def _from_description(description: dict[str, Any], authorization: str) -> TableState:
@@ -153,5 +173,9 @@ def _from_description(description: dict[str, Any], authorization: str) -> TableS
         arn=f"arn:aws:dynamodb:{region(authorization)}:{ACCOUNT}:table/{name}",
         partition_key=keys["HASH"],
         sort_key=keys.get("RANGE"),
+        indexes={
+            index["IndexName"]: None if on_demand else _index_units(index)
+            for index in description.get("GlobalSecondaryIndexes", [])
+        },
         throughput=Throughput() if on_demand else Throughput(units, warm_read=units[0], warm_write=units[1]),
     )

@@ -3,7 +3,12 @@
 Time is an argument: seconds since the epoch. Rules: the API reference of CreateTable and UpdateTable; warm throughput
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html) cannot be lowered; capacity may
 be lowered four times at first and then once for an hour without, 27 times a day (ServiceQuotas.html); a table becomes
-on demand at most four times in 24 hours (switching.capacitymode.html).
+on demand at most four times in 24 hours (switching.capacitymode.html). A global secondary index has provisioned units
+where its table has: "When switching billing mode from PAY_PER_REQUEST to PROVISIONED, DynamoDB requires you to specify
+read and write capacity unit values for the table and for each global secondary index"
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-dynamodb-globaltable-capacityautoscalingsettings.html;
+the words of the refusals: https://github.com/crossplane-contrib/provider-upjet-aws/issues/1041 and
+https://github.com/bchew/dynamodump/pull/266).
 """
 
 from __future__ import annotations
@@ -41,6 +46,42 @@ class Throughput:
     @property
     def on_demand(self) -> bool:
         return self.provisioned is None
+
+
+def changed_indexes(
+    current: dict[str, tuple[int, int] | None], request: dict[str, Any], on_demand: bool
+) -> dict[str, tuple[int, int] | None]:
+    """The (read, write) units of each global secondary index after a CreateTable or UpdateTable, None on demand.
+    on_demand: what the table is then. Raises ValidationException, ResourceNotFoundException."""
+    indexes = dict(current)
+    changes = [("Create", index) for index in request.get("GlobalSecondaryIndexes", [])]
+    changes += [change for update in request.get("GlobalSecondaryIndexUpdates", []) for change in update.items()]
+    given: set[str] = set()
+    for kind, index in changes:
+        name = index["IndexName"]
+        if kind != "Create" and name not in indexes:
+            raise answers.not_found(f"Requested resource not found: Index: {name} not found")
+        if kind == "Delete":
+            del indexes[name]
+            continue
+        indexes.setdefault(name, None)
+        if "ProvisionedThroughput" in index:
+            given.add(name)
+            indexes[name] = _provisioned(index)
+    if on_demand:
+        if given:
+            raise answers.validation(
+                "One or more parameter values were invalid: ProvisionedThroughput should not be specified for index: "
+                f"{','.join(sorted(given))} when BillingMode is PAY_PER_REQUEST"
+            )
+        return dict.fromkeys(indexes)
+    missing = sorted(name for name, units in indexes.items() if units is None)
+    if missing:
+        raise answers.validation(
+            "One or more parameter values were invalid: ProvisionedThroughput must be specified for index: "
+            f"{','.join(missing)}"
+        )
+    return indexes
 
 
 def _provisioned(request: dict[str, Any]) -> tuple[int, int]:
@@ -126,7 +167,8 @@ def changed_throughput(current: Throughput, request: dict[str, Any], *, creating
 
 @dataclass
 class TableState:
-    """What the gate knows of a table. `status_until`: when a passing status ends, and `pending` becomes true."""
+    """What the gate knows of a table. `status_until`: when a passing status ends, and `pending` becomes true.
+    `indexes`: (read, write) units of each global secondary index, None on demand."""
 
     name: str
     arn: str
@@ -136,6 +178,7 @@ class TableState:
     status: str = "ACTIVE"
     status_until: float = 0.0
     pending: Throughput | None = None
+    indexes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     protected: bool = False
     sse: dict[str, Any] | None = None
     table_class: str | None = None
@@ -186,7 +229,9 @@ class TableState:
                 "or SSESpecification or ReplicaUpdates is required"
             )
         wanted = changed_throughput(self.throughput, request, creating=False)
+        indexes = changed_indexes(self.indexes, request, wanted.on_demand)
         self._check_change(wanted, request, now)
+        self.indexes = indexes
         self.take_settings(request)
         self.pending, self.status, self.status_until = wanted, "UPDATING", now + seconds
 
@@ -228,6 +273,11 @@ class TableState:
             "ReadCapacityUnits": read,
             "WriteCapacityUnits": write,
         }
+        if "GlobalSecondaryIndexes" in description:
+            shown["GlobalSecondaryIndexes"] = [
+                {**index, "ProvisionedThroughput": _units(self.indexes.get(index["IndexName"]))}
+                for index in description["GlobalSecondaryIndexes"]
+            ]
         if self.decreases:
             shown["ProvisionedThroughput"]["LastDecreaseDateTime"] = self.decreases[-1]
         if self.increased_at:
@@ -259,6 +309,11 @@ class TableState:
             shown["TableClassSummary"] = {"TableClass": self.table_class}
         self.last_description = shown
         return shown
+
+
+def _units(provisioned: tuple[int, int] | None) -> dict[str, int]:
+    read, write = provisioned or (0, 0)
+    return {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": read, "WriteCapacityUnits": write}
 
 
 _DOING = {"CREATING": "created", "UPDATING": "updated", "DELETING": "deleted"}

@@ -1,10 +1,10 @@
 """The AWS services in memory, as far as the controller calls them, as strict as their API references say.
 
 DynamoDB: a table is CREATING, UPDATING and DELETING for a while and refuses to be changed or deleted meanwhile
-(ResourceInUseException); an update that changes nothing, less warm throughput than there is and the deletion of a
-protected table are refused (ValidationException). S3: a bucket has its tags from its creation on, one with objects
-is not deleted, one of another account answers 403. Application Auto Scaling: policies go with their target; a
-deleted table leaves its target behind.
+(ResourceInUseException); an update that changes nothing, less warm throughput than there is, a switch to provisioned
+capacity without units for each global index and the deletion of a protected table are refused (ValidationException).
+S3: a bucket has its tags from its creation on, one with objects is not deleted, one of another account answers 403.
+Application Auto Scaling: policies go with their target; a deleted table leaves its target behind.
 """
 
 from collections import Counter
@@ -117,6 +117,24 @@ class DynamoDB:
         table.state, table.until = state, self.seconds + _SECONDS[state]
 
     @staticmethod
+    def _set_indexes(description: Document, request: Document, mode: str) -> None:
+        updates = [update["Update"] for update in request.get("GlobalSecondaryIndexUpdates", [])]
+        given = {update["IndexName"]: update["ProvisionedThroughput"] for update in updates}
+        none = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        indexes = []
+        for index in description.get("GlobalSecondaryIndexes", []):
+            has = given.get(index["IndexName"], index.get("ProvisionedThroughput", none))
+            if mode == "PROVISIONED" and has == none:
+                told = f"ProvisionedThroughput must be specified for index: {index['IndexName']}"
+                raise Refused("ValidationException", f"One or more parameter values were invalid: {told}")
+            if mode != "PROVISIONED" and index["IndexName"] in given:
+                told = f"ProvisionedThroughput should not be specified for index: {index['IndexName']}"
+                raise Refused("ValidationException", f"One or more parameter values were invalid: {told}")
+            indexes.append({**index, "ProvisionedThroughput": dict(has if mode == "PROVISIONED" else none)})
+        if indexes:
+            description["GlobalSecondaryIndexes"] = indexes
+
+    @staticmethod
     def _set_throughput(description: Document, request: Document) -> None:
         """Billing mode, provisioned units, on-demand maximum and warm throughput of a request."""
         was = description.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
@@ -134,6 +152,7 @@ class DynamoDB:
             description["ProvisionedThroughput"] = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
             if maximum:
                 description["OnDemandThroughput"] = dict(maximum)
+        DynamoDB._set_indexes(description, request, mode)
         if mode != was or "BillingModeSummary" in description or mode == "PAY_PER_REQUEST":
             description["BillingModeSummary"] = {"BillingMode": mode}
         if warm := request.get("WarmThroughput"):

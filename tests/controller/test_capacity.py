@@ -10,7 +10,7 @@ from controller import build
 from controller.actions import Action, CreateTable, DeleteTable, RemoveScaling, SetScaling, UpdateTable
 from controller.api.status import ImportStatus, TableSettings
 from controller.decide import decide_deletion
-from controller.observed import BucketSeen, JobSeen, Observed, TableSeen
+from controller.observed import BucketSeen, JobSeen, Observed, TableIndex, TableSeen
 from tests.controller.factories import (
     IDENTITY,
     NO_DEPLOYMENT,
@@ -23,7 +23,9 @@ from tests.controller.factories import (
     UID,
     spec,
 )
-from tests.controller.situations import SETTINGS, allocated, running, step, submitted, told
+from tests.controller.fakes import World
+from tests.controller.lives import make_table
+from tests.controller.situations import SETTINGS, allocated, condition, running, step, submitted, told
 
 POLICY = "lindorm-import-r1a2b3c4d"
 PROVISIONED = {"mode": "Provisioned", "writeUnits": 4000}
@@ -187,6 +189,40 @@ def test_after_says_what_the_table_is_left_with_also_when_the_import_fails(faile
     assert update.request["ProvisionedThroughput"]["WriteCapacityUnits"] == 10
 
 
+def test_the_reads_of_a_created_table_are_those_of_after_or_stay() -> None:
+    fives: dict[str, Any] = {**PROVISIONED, "after": {"mode": "Provisioned", "writeUnits": 10}}
+    table = having(replace(TABLE, read_units=5), "Provisioned", 4000)
+    for wanted, reads in ((fives, 5), ({**fives, "after": {**fives["after"], "readUnits": 300}}, 300)):
+        [update] = after_end(running(with_capacity(**PROVISIONED)), table, with_capacity(**wanted))
+        assert isinstance(update, UpdateTable)
+        assert update.request["ProvisionedThroughput"] == {"ReadCapacityUnits": reads, "WriteCapacityUnits": 10}
+
+
+def test_a_table_that_becomes_provisioned_for_the_first_time_has_five_read_units() -> None:
+    missing = replace(READY_TO_START, table=TableSeen(exists=False))
+    [create] = step(allocated(), missing, with_capacity(**PROVISIONED)).actions
+    assert isinstance(create, CreateTable)
+    assert create.request["ProvisionedThroughput"] == {"ReadCapacityUnits": 5, "WriteCapacityUnits": 4000}
+    wanted = with_capacity(after={"mode": "Provisioned", "writeUnits": 10})
+    [update] = after_end(running(wanted), replace(TABLE, read_units=0), wanted)
+    assert isinstance(update, UpdateTable)
+    assert update.request["ProvisionedThroughput"] == {"ReadCapacityUnits": 5, "WriteCapacityUnits": 10}
+
+
+def test_each_global_index_gets_units_in_the_switch_to_provisioned_capacity_and_only_then() -> None:
+    indexes = (TableIndex("by_day", ("day",), None), TableIndex("local", ("x",), None, local=True))
+    wanted = with_capacity(**PROVISIONED)
+    [update] = before_start(replace(TABLE, indexes=indexes, read_units=0), wanted)
+    assert isinstance(update, UpdateTable)
+    units = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 4000}
+    assert update.request["GlobalSecondaryIndexUpdates"] == [
+        {"Update": {"IndexName": "by_day", "ProvisionedThroughput": units}}
+    ]
+    [lower] = before_start(having(replace(TABLE, indexes=indexes), "Provisioned", 9000), wanted)
+    assert isinstance(lower, UpdateTable)
+    assert "GlobalSecondaryIndexUpdates" not in lower.request
+
+
 def test_after_provisioned_needs_units() -> None:
     with pytest.raises(ValidationError, match="needs writeUnits"):
         with_capacity(after={"mode": "Provisioned"})
@@ -211,6 +247,48 @@ def test_an_existing_table_gets_its_settings_back_at_the_end() -> None:
     assert isinstance(back, UpdateTable)
     assert back.request["ProvisionedThroughput"] == {"ReadCapacityUnits": 5, "WriteCapacityUnits": 20}
     assert bounds == SetScaling("readings", 10, 100, None, POLICY)
+
+
+@pytest.mark.parametrize("during", [{}, {"writeUnits": 700}], ids=str)
+@pytest.mark.parametrize(
+    ("mode", "after"),
+    [("OnDemand", {"mode": "Provisioned", "writeUnits": 5}), ("Provisioned", {"mode": "OnDemand", "readUnits": 7})],
+)
+def test_after_does_not_change_the_mode_of_an_existing_table_and_says_so(
+    mode: str, after: dict[str, Any], during: dict[str, Any]
+) -> None:
+    before, wanted = having(THEIRS, mode, 20), with_capacity(after=after, **during)
+    seen = replace(READY_TO_START, table=before)
+    held = step(allocated(wanted), seen, wanted)
+    raised = having(THEIRS, mode, during.get("writeUnits", 20))
+    started = step(held.status, replace(seen, table=raised), wanted)
+    found = condition(started, "TableReady")
+    assert found is not None
+    assert f"from {mode} to {after['mode']} you have to switch it yourself" in found.message
+    actions = after_end(started.status, raised, wanted)
+    assert len(actions) == len(during)
+    for update in actions:
+        assert isinstance(update, UpdateTable)
+        assert update.request.get("BillingMode", "PROVISIONED") == "PROVISIONED"
+        units = update.request.get("ProvisionedThroughput")
+        assert units == ({"ReadCapacityUnits": 5, "WriteCapacityUnits": 20} if mode == "Provisioned" else None)
+
+
+def test_after_of_an_existing_table_changes_what_it_names_and_leaves_its_auto_scaling() -> None:
+    wanted = with_capacity(after={"mode": "Provisioned", "writeUnits": 50, "readUnits": 80})
+    table = having(THEIRS, "Provisioned", 20, scaling_min=10, scaling_max=100)
+    [update] = after_end(running(wanted, replace(READY_TO_START, table=table)), table, wanted)
+    assert isinstance(update, UpdateTable)
+    assert update.request["ProvisionedThroughput"] == {"ReadCapacityUnits": 80, "WriteCapacityUnits": 20}
+
+
+def test_the_cap_on_reads_is_changed_only_where_after_names_one() -> None:
+    table = having(replace(THEIRS, max_read_units=300), "OnDemand", 20)
+    for more, reads in (({}, 300), ({"readUnits": 900}, 900)):
+        wanted = with_capacity(after={"mode": "OnDemand", "writeUnits": 50, **more})
+        [update] = after_end(running(wanted, replace(READY_TO_START, table=table)), table, wanted)
+        assert isinstance(update, UpdateTable)
+        assert update.request["OnDemandThroughput"] == {"MaxReadRequestUnits": reads, "MaxWriteRequestUnits": 50}
 
 
 def test_an_existing_tables_mode_is_never_changed() -> None:
@@ -285,3 +363,29 @@ def test_the_documents_of_table_and_rates_agree_on_the_cap() -> None:
     assert isinstance(create, CreateTable)
     assert create.request["OnDemandThroughput"]["MaxWriteRequestUnits"] == 7000
     assert '"writeUnitsPerSecond": 7000' in build.rates(wanted)
+
+
+# -- through the AWS services -------------------------------------------------------------------------------------
+
+
+def test_a_table_on_demand_that_was_there_before_stays_on_demand_whatever_after_says() -> None:
+    world = World()
+    make_table(world)
+    before = dict(world.aws.dynamodb.tables["readings"].description)
+    world.apply(**{"target.capacity.after": {"mode": "Provisioned", "writeUnits": 5}})
+    world.run_to_end()
+    assert world.aws.dynamodb.tables["readings"].description == before
+    assert "is not applied" in world.condition("TableReady")["message"]
+
+
+def test_a_created_table_with_a_global_index_is_left_provisioned_with_its_index() -> None:
+    world = World()
+    world.apply(**{"target.capacity.after": {"mode": "Provisioned", "writeUnits": 7, "readUnits": 30}})
+    world.drive(lambda _: bool(world.flink.running()))
+    table = world.aws.dynamodb.tables["readings"].description
+    table["GlobalSecondaryIndexes"] = [{"IndexName": "by_day", "KeySchema": [], "Projection": {}}]
+    world.run_to_end()
+    table = world.aws.dynamodb.tables["readings"].description
+    units = {"ReadCapacityUnits": 30, "WriteCapacityUnits": 7}
+    assert table["ProvisionedThroughput"] == units
+    assert table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"] == units

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.api.status import ImportStatus, Spending, TableSettings
-from controller.observed import JobSeen, Observed, TableSeen
+from controller.observed import JobSeen, Observed, TableIndex, TableSeen
 from tests.controller.factories import NO_DEPLOYMENT, OTHER_UID, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told
 
@@ -74,6 +74,13 @@ def test_capacity_stands_while_the_import_is_suspended_and_its_pods_do_not() -> 
     asleep = step(status, Observed(deployment=STOPPED, table=provisioned(4000)), wanted, later=HOUR).status
     assert spending(asleep).provisioned_unit_seconds == 3600 * 4000
     assert spending(asleep).job_seconds == spending(status).job_seconds
+
+
+def test_the_units_of_a_created_tables_indexes_stand_as_well() -> None:
+    wanted, table = prov(), replace(provisioned(4000), indexes=(TableIndex("by_day", ("day",), None, write_units=500),))
+    status = running(wanted, replace(READY_TO_START, table=table))
+    later = step(status, Observed(deployment=RUNNING, table=table), wanted, later=HOUR).status
+    assert spending(later).provisioned_unit_seconds == 3600 * 4500
 
 
 def test_of_an_existing_table_only_what_was_added_is_spent() -> None:

@@ -309,6 +309,31 @@ def test_settings_that_dynamodb_local_lacks_are_kept_and_shown(running: Running)
     client.delete_table(TableName="kept")
 
 
+def test_a_switch_to_provisioned_capacity_takes_the_indexes_along_as_on_aws(running: Running) -> None:
+    client, units = running.client, {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}
+    by_v: Any = {"IndexName": "by_v", "KeySchema": [{"AttributeName": "v", "KeyType": "HASH"}]}
+    by_v["Projection"] = {"ProjectionType": "ALL"}
+    running.create("indexed")
+    client.update_table(
+        TableName="indexed",
+        AttributeDefinitions=[{"AttributeName": "v", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[{"Create": by_v}],
+    )
+    with pytest.raises(ClientError, match="ProvisionedThroughput must be specified for index: by_v"):
+        client.update_table(TableName="indexed", BillingMode="PROVISIONED", ProvisionedThroughput=units)
+    client.update_table(
+        TableName="indexed",
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput=units,
+        GlobalSecondaryIndexUpdates=[{"Update": {"IndexName": "by_v", "ProvisionedThroughput": units}}],
+    )
+    [index] = client.describe_table(TableName="indexed")["Table"]["GlobalSecondaryIndexes"]
+    assert index["ProvisionedThroughput"]["WriteCapacityUnits"] == 6
+    client.update_table(TableName="indexed", BillingMode="PAY_PER_REQUEST")
+    [index] = client.describe_table(TableName="indexed")["Table"]["GlobalSecondaryIndexes"]
+    assert index["ProvisionedThroughput"]["WriteCapacityUnits"] == 0
+
+
 def test_faults_come_when_they_are_ordered_and_only_so_often(running: Running) -> None:
     running.create("faults")
     item = put("d", 1)["PutRequest"]["Item"]

@@ -103,3 +103,35 @@ def test_the_maximum_on_demand_is_shown_and_taken_away_by_minus_one() -> None:
     state.update({"TableName": "readings", "OnDemandThroughput": {"MaxWriteRequestUnits": -1}}, 1.0, 0.0)
     state.settle(1.0)
     assert "OnDemandThroughput" not in state.describe({})
+
+
+def indexed(throughput: Throughput, **units: tuple[int, int] | None) -> TableState:
+    state = table(throughput)
+    state.indexes = dict(units)
+    return state
+
+
+def index_update(name: str, write: int) -> dict[str, Any]:
+    return {"Update": {"IndexName": name, **provisioned(write)}}
+
+
+def test_a_switch_to_provisioned_capacity_names_the_units_of_each_global_index() -> None:
+    state = indexed(Throughput(), by_day=None, by_place=None)
+    switch = {"BillingMode": "PROVISIONED", **provisioned(10)}
+    assert "ProvisionedThroughput must be specified for index: by_day,by_place" in refused(state, switch)
+    one = {**switch, "GlobalSecondaryIndexUpdates": [index_update("by_day", 10)]}
+    assert "ProvisionedThroughput must be specified for index: by_place" in refused(state, one)
+    both = {**switch, "GlobalSecondaryIndexUpdates": [index_update("by_day", 10), index_update("by_place", 4)]}
+    state.update({"TableName": "readings", **both}, 0.0, 0.0)
+    assert state.indexes == {"by_day": (5, 10), "by_place": (5, 4)}
+    described = state.describe({"GlobalSecondaryIndexes": [{"IndexName": "by_place"}]})["GlobalSecondaryIndexes"]
+    assert described[0]["ProvisionedThroughput"]["WriteCapacityUnits"] == 4
+
+
+def test_an_index_of_a_table_on_demand_has_no_units() -> None:
+    state = indexed(Throughput(), by_day=None)
+    update = {"GlobalSecondaryIndexUpdates": [index_update("by_day", 10)]}
+    assert "should not be specified for index: by_day" in refused(state, update)
+    state = indexed(Throughput((5, 10)), by_day=(5, 10))
+    state.update({"TableName": "readings", **ON_DEMAND}, 0.0, 0.0)
+    assert state.indexes == {"by_day": None}
