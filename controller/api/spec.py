@@ -10,9 +10,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from controller.api.base import SpecModel
+from controller.api.filters import check_filter
 from controller.api.instants import EpochUnit, Instant, in_units, text_of
 
 AttributeType = Literal[
@@ -103,7 +104,13 @@ class Source(SpecModel):
         description="Columns to import; default: all. The primary key is always read.",
     )
     time_range: TimeRange
-    filter: str | None = Field(None, min_length=1, max_length=4096, description="A further SQL condition, ANDed.")
+    filter: Annotated[str, AfterValidator(check_filter)] | None = Field(
+        None,
+        min_length=1,
+        max_length=4096,
+        description="A further condition of SQL, ANDed: one expression, without comments. A quote within a text is "
+        "written twice.",
+    )
     page_size: int = Field(2000, ge=1, le=2000, description="Rows in one read; Lindorm serves at most 2,000.")
     max_rows_per_second: int | None = Field(None, ge=1, description="Protects the source; shared by all readers.")
     split_points: list[Annotated[str, Field(max_length=2048)]] = Field(
