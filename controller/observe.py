@@ -19,6 +19,7 @@ from controller.decide.deletion import staged_prefixes
 from controller.observed import (
     BucketSeen,
     DeploymentSeen,
+    JobSeen,
     Observed,
     PermissionsSeen,
     SourceSeen,
@@ -132,13 +133,14 @@ def _look_at_run(
     assert status.run is not None
     run, kube, region = status.run, clients.kube, spec.target.region
     key = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid) + "result/result.json"
-    # A running job has no result, so S3 is asked when the job is over or gone.
-    over = deployment.job_state == "FINISHED" or not deployment.exists
-    result = _or_trouble(lambda: s3.look_for_result(clients.s3(region), spec.staging.bucket, key)) if over else None
     job = None
     if deployment.exists and deployment.job_id:
         base = clients.flink_rest.format(namespace=identity.namespace, name=run.deployment)
         job = clients.look_at_job(base, deployment.job_id)
+    result = None
+    if _may_have_ended(status, deployment, job):
+        result = _or_trouble(lambda: s3.look_for_result(clients.s3(region), spec.staging.bucket, key))
+    over = deployment.job_state == "FINISHED" or not deployment.exists
     config: Trouble | bool | None = None
     source: Trouble | SourceSeen | None = None
     if deployment.exists and not deployment.deleting:
@@ -163,6 +165,20 @@ def _look_at_run(
         throttling=throttling,
         others=others,
     )
+
+
+def _may_have_ended(status: ImportStatus, deployment: DeploymentSeen, job: JobSeen | None) -> bool:
+    """Whether a look for the result is worth a GET: always but where a fact says that there can be none or no new one.
+
+    The Flink operator's word is no such fact: it looks every 15 seconds, not at all while it is down, and says
+    RECONCILING or ERROR for ever of a job that finished just before its JobManager was lost. The JobManager's own word
+    is, that the job goes on; and so is that the job was at rest already when the result was looked for.
+    """
+    if deployment.job_state == "FINISHED" and not deployment.stopped:
+        return True
+    if deployment.stopped and any(c.type == "Suspended" and c.status == "True" for c in status.conditions):
+        return False
+    return job is None or not job.goes_on
 
 
 def _source(identity: Identity, spec: ImportSpec, clients: Clients, count: bool) -> SourceSeen:

@@ -193,9 +193,10 @@ class DeploymentSeen:
 class JobSeen:
     """What Flink's REST API says. Counts of rows and items are sums over subtasks, restored from the checkpoint after
     a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
-    failed: the job has ended so, which the Flink operator may never say (FLINK-37370); hopeless: the failure is one
-    that the job itself says no retry can mend."""
+    state: Flink's word for it; failed: the job has ended so, which the Flink operator may never say (FLINK-37370);
+    hopeless: the failure is one that the job itself says no retry can mend."""
 
+    state: str = ""
     rows_read: int | None = None
     items_written: int | None = None
     rows_rejected: int | None = None
@@ -207,6 +208,11 @@ class JobSeen:
     failure: str | None = None
     failed: bool = False
     hopeless: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """The JobManager itself says that the job has not ended (org.apache.flink.api.common.JobStatus)."""
+        return self.state not in ("", "FINISHED", "CANCELED", "FAILED", "SUSPENDED")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def _look(session: requests.Session, job: str) -> JobSeen | None:
     failure, hopeless = (None, False) if untroubled else _last_failure(session, job)
     at = latest.get("latest_ack_timestamp")
     return JobSeen(
+        state=details["state"],
         rows_read=counts.get("rowsRead"),
         items_written=counts.get("itemsWritten"),
         rows_rejected=counts.get("rowsRejected"),
@@ -63,7 +64,7 @@ def _failed_main(session: requests.Session, job: str) -> JobSeen | None:
     if _get(session, f"{job}/status")["status"] != "FAILED":
         return None
     failure, hopeless = _last_failure(session, job)
-    return JobSeen(failure=f"{failure}. The JobManager's log says more", failed=True, hopeless=hopeless)
+    return JobSeen("FAILED", failure=f"{failure}. The JobManager's log says more", failed=True, hopeless=hopeless)
 
 
 def _restarts(metrics: list[dict[str, Any]]) -> int:

@@ -1,6 +1,8 @@
 """decide(): from the spec, the status so far and what was seen to the next status and actions. Pure: no I/O, no clock.
 
 Level-based: nothing depends on having seen an event, and every pass may be the first one of a new process.
+The job's result decides, whatever the Flink operator says of its FlinkDeployment: it is committed once, after the last
+item is acknowledged and the last reject is published (docs/contracts.md, section 5), and nothing else is success.
 The order of an import: run id and names into status → source, permissions, plan, budget → staging → table → job →
 result → Complete → what is temporary removed → the import itself, when ttlAfterFinished is over.
 Names stand in the status one pass before anything is created under them.
@@ -50,21 +52,12 @@ def _advance(p: Pass) -> float | None:
     if p.status.job and (lost := capacity.lost(p)):
         return p.fail("TableLost", lost)
     result = p.seen.result
-    if isinstance(result, ResultSeen) and (deployment.finished or _ended_unseen(p, deployment, result)):
+    if isinstance(result, ResultSeen) and (result.run_id == p.run.id or deployment.finished or not deployment.exists):
         return _finish(p, result)
     if not deployment.exists:
         p.optional_or_hold(result, "StagingReady")
         return prepare(p)
     return follow(p, deployment)
-
-
-def _ended_unseen(p: Pass, deployment: DeploymentSeen, result: ResultSeen) -> bool:
-    """The FlinkDeployment is gone or suspended, but the result is there. It is committed with the rejects' files, in no
-    fixed order: with rejects and no FINISHED seen, the job goes on from its last checkpoint and ends at once."""
-    seen_finished = p.before.job is not None and p.before.job.state == "FINISHED"
-    if not deployment.exists:
-        return result.rows_rejected == 0 or seen_finished
-    return deployment.stopped and result.rows_rejected == 0
 
 
 def _allocate(p: Pass) -> float:

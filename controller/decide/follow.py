@@ -34,6 +34,8 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
         return p.fail("OverBudget", over)
     wanted = "suspended" if p.spec.suspend else "running"
     if deployment.wanted_state != wanted and not deployment.deleting:
+        if not p.spec.suspend:
+            _result_or_hold(p)  # a job that has finished would run once more
         p.actions.append(SetJobState(p.run.deployment, "suspended" if p.spec.suspend else "running"))
     capacity.keep_up(p)
     if rates := _changed_rates(p):
@@ -56,7 +58,7 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
             "JobRunning", "False", "Stopping", "the FlinkDeployment is being deleted; it will be made again"
         )
         p.working("Restarting", "Stopping", "the FlinkDeployment was deleted; waiting until it is gone")
-    elif deployment.finished:
+    elif _finished(p, deployment):
         return _without_result(p)
     elif deployment.job_manager == "ERROR":
         return _broken(p, deployment)
@@ -88,6 +90,7 @@ def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
 
 def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
     if deployment.stopped:
+        _result_or_hold(p)
         p.suspended(f"suspended; the job goes on from its last checkpoint when spec.suspend is false{_standing(p)}")
     else:
         message = "the Flink operator is stopping the job at its last checkpoint"
@@ -150,6 +153,7 @@ def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
     failure = _failure(p, deployment) or "the Flink job failed without a message"
     hopeless = p.seen.job is not None and p.seen.job.hopeless
     if job.retired != deployment.uid:
+        _result_or_hold(p)
         if hopeless or job.attempts > len(RETRY_PAUSES):
             tried = "" if job.attempts == 1 else f" (submitted {job.attempts} times)"
             return p.fail("JobFailed", failure + tried)
@@ -188,8 +192,7 @@ def _over_cost(p: Pass) -> str | None:
 def _without_result(p: Pass) -> float:
     """FINISHED with no result.json: S3 may answer late, but for minutes it means that the proof is missing."""
     p.conditions.set("JobRunning", "False", "ResultMissing", "the job has finished; waiting for its result in S3")
-    if isinstance(p.seen.result, Trouble):
-        p.hold("StagingReady", p.seen.result)
+    _result_or_hold(p)
     since = p.status.job.finished_since if p.status.job else None
     if since and p.since(since) > p.settings.result_timeout:
         return p.fail(
@@ -201,12 +204,24 @@ def _without_result(p: Pass) -> float:
     return 1.0
 
 
+def _finished(p: Pass, deployment: DeploymentSeen) -> bool:
+    """The job ended by itself: so says the Flink operator, or Flink of a job that nobody has asked to stop."""
+    asked_to_stop = deployment.deleting or deployment.wanted_state != "running" or p.spec.suspend
+    return deployment.finished or (p.seen.job is not None and p.seen.job.state == "FINISHED" and not asked_to_stop)
+
+
+def _result_or_hold(p: Pass) -> None:
+    """Nothing is called failed, or at rest, while S3 does not say whether the job's result is there."""
+    p.optional_or_hold(p.seen.result, "StagingReady")
+
+
 def _broken(p: Pass, deployment: DeploymentSeen) -> float:
     """ERROR of the JobManager never becomes FAILED by itself (facts: flink-on-emr, trap 3)."""
     message = f"the JobManager cannot start: {deployment.error or 'the Flink operator gives no reason'}"
     p.conditions.set("JobRunning", "False", "JobManagerError", message)
     since = p.status.job.broken_since if p.status.job else None
     if since and p.since(since) > p.settings.start_timeout:
+        _result_or_hold(p)
         return p.fail("JobCannotStart", message)
     p.working("Starting", "JobManagerError", message)
     return p.settings.poll
@@ -226,7 +241,7 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
                 "failure": _failure(p, deployment) or before.failure,
                 "waiting_since": _waiting_since(p, deployment, before.waiting_since),
                 "broken_since": _broken_since(p, deployment, before.broken_since),
-                "finished_since": (before.finished_since or p.now) if deployment.finished else None,
+                "finished_since": (before.finished_since or p.now) if _finished(p, deployment) else None,
             }
         )
     )

@@ -94,10 +94,11 @@ class FlinkOperator:
         if cluster is None or not cluster.ready or cluster.job_id != job_id:
             return None
         if self.broken_main:
-            return JobSeen(failure="no such column", failed=True)
+            return JobSeen("FAILED", failure="no such column", failed=True)
         done = ROWS * cluster.work // WORK
         failed = cluster.state == "FAILED"
         return JobSeen(
+            cluster.state,
             rows_read=done,
             items_written=max(0, done - self.rejected),
             rows_rejected=min(done, self.rejected),

@@ -233,8 +233,10 @@ def test_finished_without_result_is_no_success_and_fails_after_a_while(running: 
     ],
 )
 def test_finished_written_after_a_suspend_or_delete_is_no_success(running: ImportStatus, trap: dict[str, Any]) -> None:
-    seen = Observed(deployment=replace(RUNNING, job_state="FINISHED", **trap), result=RESULT)
-    assert "Complete" not in truth(step(running, seen))
+    seen = Observed(deployment=replace(RUNNING, job_state="FINISHED", **trap))
+    decision = step(running, seen)
+    assert "Complete" not in truth(decision)
+    assert reason(decision, "JobRunning") != "ResultMissing"
 
 
 def test_counts_that_do_not_add_up_fail_the_import(running: ImportStatus) -> None:
