@@ -23,6 +23,19 @@ CREDENTIALS_DIR = "/etc/lindorm-import/credentials"
 NEW_READ_UNITS = 5
 MAIN_CONTAINER = "flink-main-container"  # the name that Flink's native Kubernetes mode gives to its container
 
+# What Flink must be let into on Java 17; without it PyFlink's main cannot start. Flink's own config.yaml says so, but
+# in native mode the operator covers that file (docs/contracts.md, The FlinkDeployment). The list is that of the
+# operator's chart since 1.12: Flink's own without jdk.compiler, which a JRE does not have.
+JAVA_OPTIONS = " ".join(
+    [f"--add-exports={package}=ALL-UNNAMED" for package in (
+        "java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5",
+    )]
+    + [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in (
+        "java.lang", "java.net", "java.io", "java.nio", "sun.nio.ch", "java.lang.reflect", "java.text", "java.time",
+        "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks",
+    )]
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -149,6 +162,8 @@ def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
         "state.backend.type": "hashmap",
         "state.checkpoints.dir": f"{prefix}checkpoints",
         "state.savepoints.dir": f"{prefix}savepoints",
+        # The default options: what a user, or EMR's operator, sets as env.java.opts.all is added to them.
+        "env.java.default-opts.all": JAVA_OPTIONS,
         # Bounded: a job that fails for good must say so, not restart for ever.
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",

@@ -15,9 +15,13 @@ from pathlib import Path
 from local.bootstrap import REPOSITORY, layout
 from local.flink.cluster import Distribution
 from local.flink.config import Laptop, parse_memory
+from local.flink.model import EMR, UPSTREAM, UPSTREAM_1_7
 from local.flink.operator import Kubernetes, Operator
 from local.flink.proxy import serve
+from local.flink.timing import QUICK, REAL
 from local.kube.access import api_client
+
+_RELEASES = {"emr": EMR, "upstream-1.10": UPSTREAM, "upstream-1.7": UPSTREAM_1_7}
 
 
 def main() -> None:
@@ -31,12 +35,19 @@ def main() -> None:
     parser.add_argument("--defaults", type=Path, help="JSON object: the operator's default Flink configuration")
     parser.add_argument("--usrlib", type=Path, default=REPOSITORY / "flink_job", help="what /opt/flink/usrlib holds")
     parser.add_argument("--jar", type=Path, action="append", default=[], help="a jar for lib/ (repeatable)")
-    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two rounds")
+    parser.add_argument(
+        "--real-intervals",
+        action="store_true",
+        help="wait as operator (15 s), kubelet (10 s to 5 min after a crash) and Flink (metrics: 10 s) do",
+    )
+    parser.add_argument("--release", choices=_RELEASES, default="emr", help="whose operator this is (default: emr)")
     parser.add_argument("--task-manager-memory", default="1536m", help="the most that a TaskManager gets here")
     parser.add_argument("--job-manager-memory", default="1200m", help="the most that a JobManager gets here")
     options = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    timing = REAL if options.real_intervals else QUICK
+    defaults = json.loads(options.defaults.read_text()) if options.defaults else {}
     distribution = Distribution(
         flink_home=where.flink_home,
         python=where.job_python,
@@ -44,9 +55,11 @@ def main() -> None:
         jars=tuple(options.jar),
         usrlib=options.usrlib,
         laptop=Laptop(parse_memory(options.job_manager_memory), parse_memory(options.task_manager_memory)),
-        defaults=json.loads(options.defaults.read_text()) if options.defaults else {},
+        defaults={**timing.flink, **defaults},
+        timing=timing,
     )
-    operator = Operator(Kubernetes(api_client(options.kubeconfig)), distribution, options.stack_dir)
+    kubernetes = Kubernetes(api_client(options.kubeconfig))
+    operator = Operator(kubernetes, distribution, options.stack_dir, _RELEASES[options.release])
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,7 +68,7 @@ def main() -> None:
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     if options.ready_file:
         options.ready_file.write_text(json.dumps({"port": proxy.server_address[1]}))
-    operator.run(stop, options.interval)
+    operator.run(stop)
     proxy.shutdown()
 
 

@@ -17,21 +17,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from local.flink import config, mounts
 from local.flink.model import Json
+from local.flink.timing import Timing, back_off_text
 from local.processes import Process, accepts_connections, free_port, start, wait_until
 
 _log = logging.getLogger("local.flink.cluster")
 
-_STEADY = 60.0  # seconds that a JobManager must run to count as healthy (a kubelet takes ten minutes)
-_LONGEST_BACKOFF = 30.0  # seconds (a kubelet goes up to five minutes)
 _RESPAWN = 2.0  # seconds between two starts of TaskManagers
-_REFRESH = 5.0  # seconds between two looks at what is mounted (a kubelet takes up to a minute)
-_PATIENCE = 4.0  # seconds between SIGTERM and SIGKILL (a kubelet gives 30)
+_CONF_FILES = ("log4j-console.properties", "logback-console.xml")  # what the operator ships beside flink-conf.yaml
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ class Distribution:
     laptop: config.Laptop
     defaults: dict[str, str]
     """The operator's default Flink configuration."""
+    timing: Timing
 
 
 class Cluster:
@@ -108,14 +104,19 @@ class Cluster:
     def waiting(self) -> tuple[str, str] | None:
         """The container's waiting state where it is an error: CrashLoopBackOff from the second death on."""
         deaths = self._record.get("deaths", 0)
-        if deaths < 2 or self._job_manager_alive():
+        if deaths < 2 or self.alive:
             return None
+        pause = back_off_text(self._timing.backoff(deaths))
         pod = f"{self.name}_{self.namespace}"
-        seconds = self._backoff()
-        message = f"back-off {seconds:.0f}s restarting failed container={mounts.CONTAINER} pod={pod}"
-        return "CrashLoopBackOff", message
+        return "CrashLoopBackOff", f"back-off {pause} restarting failed container={mounts.CONTAINER} pod={pod}"
 
-    def _job_manager_alive(self) -> bool:
+    @property
+    def _timing(self) -> Timing:
+        return self._distribution.timing
+
+    @property
+    def alive(self) -> bool:
+        """Whether the JobManager's process runs: what the readiness of its deployment would say."""
         record = self._record.get("job_manager")
         return record is not None and Process.from_json(record).alive
 
@@ -146,6 +147,7 @@ class Cluster:
                 "rpc_port": free_port(taken),
                 "deaths": 0,
                 "started": 0.0,
+                "ended": 0.0,
                 "task_managers": [],
             }
             self._write_folders()
@@ -171,30 +173,30 @@ class Cluster:
             self._refresh_mounts()
             if job_ended:
                 self._end_task_managers()
-            elif self._job_manager_alive() and self.port_ready:
+            elif self.alive and self.port_ready:
                 self._keep_task_managers()
 
     def _refresh_mounts(self) -> None:
         """What the mounted objects say now reaches the running processes; what is gone stays as it was mounted."""
-        if self._job_manager_alive() and time.time() - self._last_refresh > _REFRESH:
+        if self.alive and time.time() - self._last_refresh > self._timing.mounts:
             self._last_refresh = time.time()
             self._mount()
 
     def _keep_job_manager(self) -> None:
         now = time.time()
-        if self._job_manager_alive():
-            if now - self._record["started"] > _STEADY:
+        if self.alive:
+            if now - self._record["started"] > self._timing.healthy_after:
                 self._record["deaths"] = 0
             return
         dead = self._record.pop("job_manager", None)
         if dead is not None:
             Process.from_json(dead).end_orphans()
-            self._record["deaths"] += 1
+            self._record.update(deaths=self._record["deaths"] + 1, ended=now)
             self._save()
             _log.warning("%s/%s: JobManager died, %d times", self.namespace, self.name, self._record["deaths"])
             if self.waiting:
                 self._pod_event("BackOff", f"Back-off restarting failed container {mounts.CONTAINER}")
-        if now - self._record["started"] < self._backoff():
+        if now - self._record["ended"] < self._timing.backoff(self._record["deaths"]):
             return
         folders = self._mount()
         if folders is None:
@@ -204,11 +206,6 @@ class Cluster:
         self._record["started"] = now
         self._record["job_manager"] = self._start("standalone-job.sh", arguments, "jobmanager").as_json()
         self._save()
-
-    def _backoff(self) -> float:
-        """Seconds between two starts: none after the first death, then 1, 2, 4, …"""
-        deaths = int(self._record.get("deaths", 0))
-        return 0.0 if deaths < 2 else min(2.0 ** (deaths - 2), _LONGEST_BACKOFF)
 
     def _keep_task_managers(self) -> None:
         running = []
@@ -250,28 +247,25 @@ class Cluster:
         home = self._distribution.flink_home
         for name in ("conf", "lib", "plugins", "tmp", "mounts"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
-        for name in ("lib", "plugins", "tmp"):
+        for name in ("conf", "lib", "plugins", "tmp"):
             (self.folder / name).mkdir(parents=True)
-        shutil.copytree(home / "conf", self.folder / "conf")
-        for jar in [*home.glob("lib/*.jar"), *home.glob("opt/flink-python-*.jar"), *self._distribution.jars]:
+        for name in _CONF_FILES:
+            shutil.copy(home / "conf" / name, self.folder / "conf")
+        for jar in [*home.glob("lib/*.jar"), *self._distribution.jars]:
             (self.folder / "lib" / jar.name).symlink_to(jar)
         for plugin in home.glob("plugins/*/"):
             (self.folder / "plugins" / plugin.name).symlink_to(plugin)
         for jar in self._distribution.plugins:
             (self.folder / "plugins" / jar.stem).mkdir()
             (self.folder / "plugins" / jar.stem / jar.name).symlink_to(jar)
-        # Java 17 cannot do without the stock list of --add-opens; nothing else of the stock file is wanted.
-        stock: Any = yaml.safe_load((home / "conf" / "config.yaml").read_text())
-        options = {"env.java.opts.all": stock["env"]["java"]["opts"]["all"]}
         configuration, said = config.cluster_configuration(
             self._record["spec"], self._distribution.defaults, self._deployment(), self._distribution.laptop
         )
         for sentence in said:
             _log.info("%s/%s: %s", self.namespace, self.name, sentence)
-        lines = [f"{key}: {json.dumps(value)}\n" for key, value in sorted({**options, **configuration}.items())]
-        file = self.folder / "conf" / "config.yaml"
-        file.chmod(0o600)
-        file.write_text("".join(lines))
+        file = self.folder / "conf" / "flink-conf.yaml"
+        file.touch(mode=0o600)
+        file.write_text(config.flink_conf(configuration))
 
     def _mount(self) -> dict[str, str] | None:
         """Mount the volumes; None while one of them cannot be: the pod is not there yet, it is ContainerCreating."""
@@ -294,6 +288,8 @@ class Cluster:
             "FLINK_HOME": str(home),
             "FLINK_CONF_DIR": str(self.folder / "conf"),
             "FLINK_LIB_DIR": str(self.folder / "lib"),
+            # flink-python is there, and comes to a job by its own class loader.
+            "FLINK_OPT_DIR": str(home / "opt"),
             "FLINK_PLUGINS_DIR": str(self.folder / "plugins"),
             "FLINK_LOG_DIR": str(self.folder / "log"),
             "FLINK_PID_DIR": str(self.folder / "tmp"),
@@ -309,12 +305,12 @@ class Cluster:
 
     def _end_task_managers(self) -> None:
         if self._record.get("task_managers"):
-            end_all([Process.from_json(record) for record in self._record["task_managers"]])
+            end_all([Process.from_json(record) for record in self._record["task_managers"]], self._timing.termination)
             self._record["task_managers"] = []
             self._save()
 
     def _end_processes(self) -> None:
-        end_all(list(self.processes().values()))
+        end_all(list(self.processes().values()), self._timing.termination)
 
 
 def _remove_temporary(folder: Path) -> None:
@@ -323,7 +319,7 @@ def _remove_temporary(folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def end_all(processes: list[Process], patience: float = _PATIENCE) -> None:
+def end_all(processes: list[Process], patience: float) -> None:
     """Ask all to end at once, and kill those that have not after `patience` seconds."""
     for process in processes:
         process.signal(signal.SIGTERM)

@@ -214,16 +214,15 @@ def rewrite_path(argument: str, folders: dict[str, str]) -> str:
     return argument
 
 
+def flink_conf(configuration: Mapping[str, str]) -> str:
+    """The text of flink-conf.yaml, the only configuration in a pod's /opt/flink/conf.
+
+    In native mode the operator mounts a ConfigMap over that folder: the image's own config.yaml, with the Java options
+    in it, is never read. Flink reads a file of this name with its old parser (no quotes; what follows a # is lost).
+    """
+    return "".join(f"{key}: {value}\n" for key, value in sorted(configuration.items()))
+
+
 def operator_defaults(kubeconfig: Path, s3: Mapping[str, str]) -> dict[str, str]:
-    """The operator's `defaultConfiguration`: where S3 and Kubernetes are, and intervals for one small machine."""
-    return {
-        "kubernetes.config.file": str(kubeconfig),
-        "metrics.fetcher.update-interval": "1000",
-        "web.refresh-interval": "1000",
-        "heartbeat.interval": "2 s",
-        "heartbeat.timeout": "20 s",
-        "high-availability.kubernetes.leader-election.lease-duration": "15 s",
-        "high-availability.kubernetes.leader-election.renew-deadline": "15 s",
-        "high-availability.kubernetes.leader-election.retry-period": "3 s",
-        **s3,
-    }
+    """The operator's `defaultConfiguration`: where S3 and Kubernetes are."""
+    return {"kubernetes.config.file": str(kubeconfig), **s3}

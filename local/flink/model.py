@@ -13,6 +13,23 @@ FINALIZER = "flinkdeployments.flink.apache.org/finalizer"
 
 
 @dataclass(frozen=True)
+class Release:
+    """In what operators differ, as far as whoever made a FlinkDeployment can notice."""
+
+    emr: bool = True
+    """EMR's: knows EMR's fields, has rules of its own for them, and fills in the service account. The upstream one
+    writes the spec back without what it does not know when it adds its finalizer, so that a new resource gets
+    generation 2; EMR's, which knows more, perhaps not (never seen)."""
+    observed_generation: bool = True
+    """Since 1.8 (EMR 7.2). Before, the generation stands in lastReconciledSpec only."""
+
+
+EMR = Release()
+UPSTREAM = Release(emr=False)
+UPSTREAM_1_7 = Release(emr=False, observed_generation=False)
+
+
+@dataclass(frozen=True)
 class Job:
     """One entry of Flink's job overview (`/jobs/overview`)."""
 
@@ -65,7 +82,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class AddFinalizer:
-    """Put the operator's finalizer on the resource."""
+    """Put the operator's finalizer on the resource, and with it this spec in place of the one that is there."""
+
+    spec: Json | None = None
 
 
 @dataclass(frozen=True)

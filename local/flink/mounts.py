@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -55,7 +54,8 @@ def environment(spec: Json) -> dict[str, str]:
 def mount(spec: Json, namespace: str, folder: Path, reader: ObjectReader) -> dict[str, str]:
     """Write every ConfigMap and Secret volume of the podTemplate below `folder`; again for what has changed.
 
-    Returns the local folder of each mountPath of Flink's container. Files of Secrets can be read by their owner alone.
+    Returns the local folder of each mountPath of Flink's container. The files are 0644, as a kubelet makes them, those
+    of Secrets too; the folder around them, which no pod has, can be entered by its owner alone.
     As with a kubelet, a reader finds the old files or the new ones, whole, and never none: the names are links into a
     hidden folder that is replaced in one step. Errors: NotMountable, with what was mounted before untouched.
     """
@@ -67,13 +67,9 @@ def mount(spec: Json, namespace: str, folder: Path, reader: ObjectReader) -> dic
         if files is None:
             continue
         target = folder / wanted["name"]
-        _write(target, files, secret=_is_secret(pod, wanted["name"]))
+        _write(target, files)
         folders[wanted["mountPath"]] = str(target)
     return folders
-
-
-def _is_secret(pod: Json, name: str) -> bool:
-    return any(volume["name"] == name and "secret" in volume for volume in pod.get("volumes") or [])
 
 
 def _content(volume: Json, namespace: str, reader: ObjectReader) -> dict[str, bytes] | None:
@@ -99,7 +95,7 @@ def _content(volume: Json, namespace: str, reader: ObjectReader) -> dict[str, by
     return {item["path"]: data[item["key"]] for item in source["items"]}
 
 
-def _write(target: Path, files: dict[str, bytes], *, secret: bool) -> None:
+def _write(target: Path, files: dict[str, bytes]) -> None:
     """Make a folder hold exactly these files."""
     data = target / _DATA
     if _read(data) == files:
@@ -111,9 +107,8 @@ def _write(target: Path, files: dict[str, bytes], *, secret: bool) -> None:
     for name, content in files.items():
         path = new / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600 if secret else 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+        path.write_bytes(content)
+        path.chmod(0o644)
     _link(data, new.name)
     tops = {Path(name).parts[0] for name in files}
     for top in tops:

@@ -1,4 +1,4 @@
-"""The loop of the operator stand-in: look, decide, act, write the status; once a second for each FlinkDeployment."""
+"""The loop of the operator stand-in: look, decide, act, write the status, for each FlinkDeployment in its own time."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from local.flink import config, mounts, status
 from local.flink.cluster import Cluster, Distribution
 from local.flink.decide import error_status, reconcile
 from local.flink.model import (
+    EMR,
     FINALIZER,
     GROUP,
     PLURAL,
@@ -31,6 +32,7 @@ from local.flink.model import (
     Event,
     Json,
     Outcome,
+    Release,
     RemoveFinalizer,
     Seen,
     StopWithSavepoint,
@@ -41,6 +43,7 @@ from local.flink.rest import FlinkRest, RestError
 
 _log = logging.getLogger("local.flink.operator")
 
+_ROUND = 1.0  # seconds
 _SAVEPOINT_SECONDS = 120.0
 _HA_LABELS = "app={name},configmap-type=high-availability,type=flink-native-kubernetes"
 
@@ -143,27 +146,53 @@ def _or_none(call: Callable[[], Any]) -> Any:
         raise
 
 
+def _told(resource: Json, cluster: Cluster) -> object:
+    """What makes the operator look at once: it watches the resource, and the JobManager's deployment."""
+    meta = resource["metadata"]
+    return (
+        meta.get("uid"),
+        meta.get("generation"),
+        meta.get("deletionTimestamp"),
+        meta.get("finalizers"),
+        cluster.deployed_generation,
+        cluster.alive,
+    )
+
+
 class Operator:
     """All FlinkDeployments of an API server, and the clusters that run them here."""
 
-    def __init__(self, kubernetes: Kubernetes, distribution: Distribution, folder: Path, workers: int = 8) -> None:
+    def __init__(
+        self,
+        kubernetes: Kubernetes,
+        distribution: Distribution,
+        folder: Path,
+        release: Release = EMR,
+        workers: int = 8,
+    ) -> None:
         """folder: the stack's; clusters live in `flink/<namespace>/<name>/` below it."""
         self._kubernetes, self._distribution, self._folder = kubernetes, distribution, folder / "flink"
+        self._release, self._timing = release, distribution.timing
+        self._next: dict[tuple[str, str], tuple[object, float]] = {}
         self._clusters: dict[tuple[str, str], Cluster] = {}
         self._busy: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(max_workers=workers)
         self._last_events: dict[tuple[str, str], Event] = {}
 
-    def run(self, stop: threading.Event, interval: float = 1.0) -> None:
-        """Reconcile until `stop` is set; `interval`: seconds between two rounds (the real operator: 15 or more)."""
+    def run(self, stop: threading.Event) -> None:
+        """Reconcile until `stop` is set.
+
+        Once a second every cluster is kept as a kubelet keeps it, and the operator looks at each resource whose time
+        has come.
+        """
         while not stop.is_set():
             started = time.monotonic()
             try:
                 self._round()
             except Exception as error:  # the API server may be away for a while: go on asking
                 _log.warning("cannot list FlinkDeployments: %s", str(error).split("\n", 1)[0])
-            stop.wait(max(0.05, interval - (time.monotonic() - started)))
+            stop.wait(max(0.05, _ROUND - (time.monotonic() - started)))
         self._pool.shutdown(wait=True)
 
     def rest_port(self, namespace: str, name: str) -> int | None:
@@ -197,9 +226,15 @@ class Operator:
         if resource is None:
             # The finalizer was taken off by hand: the owner references would have removed the deployment.
             cluster.delete()
+            self._next.pop((namespace, name), None)
             return
-        state = (resource.get("status") or {}).get("jobStatus", {}).get("state")
+        before = resource.get("status") or {}
+        state = before.get("jobStatus", {}).get("state")
         cluster.keep(job_ended=state in status.GLOBALLY_TERMINAL)
+        told = _told(resource, cluster)
+        last, due = self._next.get((namespace, name), (None, 0.0))
+        if told == last and time.monotonic() < due:
+            return
         seen = self._look(resource, cluster)
         try:
             self._do(resource, cluster, self._decide(resource, cluster, seen))
@@ -208,6 +243,8 @@ class Operator:
             fresh = self._kubernetes.deployment(namespace, name)
             if fresh is not None:
                 self._write_status(fresh, error_status(fresh, str(error)))
+        pause = self._timing.next_look(resource.get("status") or {}, before)
+        self._next[namespace, name] = (told, time.monotonic() + pause)
 
     def _cluster(self, namespace: str, name: str) -> Cluster:
         with self._lock:
@@ -269,7 +306,7 @@ class Operator:
     def _decide(self, resource: Json, cluster: Cluster, seen: Seen) -> Outcome:
         def once(look: Seen) -> Outcome:
             now = int(time.time() * 1000)
-            return reconcile(resource, look, now, secrets.token_hex(16), self._distribution.defaults)
+            return reconcile(resource, look, now, secrets.token_hex(16), self._distribution.defaults, self._release)
 
         outcome = once(seen)
         stop = next((action for action in outcome.actions if isinstance(action, StopWithSavepoint)), None)
@@ -293,8 +330,8 @@ class Operator:
     def _perform(self, resource: Json, cluster: Cluster, action: Action) -> None:
         meta = resource["metadata"]
         match action:
-            case AddFinalizer():
-                self._finalizers(resource, [*meta.get("finalizers", []), FINALIZER])
+            case AddFinalizer(spec):
+                self._finalizers(resource, [*meta.get("finalizers", []), FINALIZER], spec)
             case RemoveFinalizer():
                 self._finalizers(resource, [name for name in meta["finalizers"] if name != FINALIZER])
             case WriteStatus():
@@ -313,11 +350,12 @@ class Operator:
             case StopWithSavepoint():
                 raise AssertionError("done before acting, in _decide")
 
-    def _finalizers(self, resource: Json, finalizers: list[str]) -> None:
+    def _finalizers(self, resource: Json, finalizers: list[str], spec: Json | None = None) -> None:
         """Set the list of finalizers, unless someone else has changed the resource meanwhile (409: next round)."""
         metadata = {"finalizers": finalizers, "resourceVersion": resource["metadata"]["resourceVersion"]}
+        changes = {} if spec is None else {"spec": status.merge_patch(resource["spec"], spec)}
         try:
-            self._kubernetes.patch(resource, {"metadata": metadata})
+            self._kubernetes.patch(resource, {"metadata": metadata, **changes})
         except ApiException as error:
             if error.status != 409:
                 raise

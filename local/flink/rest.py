@@ -18,6 +18,16 @@ class RestError(Exception):
     """Flink did not answer, or answered with an error; the message says which."""
 
 
+def effective_state(overview: Json) -> str:
+    """JobStatusUtils.getEffectiveStatus: a job counts as running only when each of its tasks runs or has finished.
+
+    overview: one entry of `/jobs/overview`. The trap: after the loss of a TaskManager a running job is CREATED again.
+    """
+    tasks = overview["tasks"]
+    running = tasks["total"] == tasks["running"] + tasks["finished"]
+    return "CREATED" if overview["state"] == "RUNNING" and not running else str(overview["state"])
+
+
 @dataclass(frozen=True)
 class FlinkRest:
     """One JobManager's REST API."""
@@ -40,7 +50,7 @@ class FlinkRest:
     def jobs(self) -> tuple[Job, ...]:
         """The job overview. Errors: RestError."""
         found = self._call("GET", "/jobs/overview")["jobs"]
-        return tuple(Job(job["jid"], job["name"], job["state"], job["start-time"]) for job in found)
+        return tuple(Job(job["jid"], job["name"], effective_state(job), job["start-time"]) for job in found)
 
     def failure(self, job_id: str) -> Failure | None:
         """Why a job failed; None where it did not. Errors: RestError."""

@@ -6,10 +6,14 @@ import copy
 import json
 from typing import Any
 
+from local.flink import config
 from local.flink.model import API_VERSION, Failure, Json
 
 GLOBALLY_TERMINAL = frozenset({"FINISHED", "FAILED", "CANCELED"})
 LAST_STATE_DUMMY_PATH = "KUBERNETES_OPERATOR_LAST_STATE"
+
+EMR_FIELDS = frozenset({"emrReleaseLabel", "executionRoleArn", "monitoringConfiguration"})
+EMR_JOB_MANAGER_FIELDS = frozenset({"highAvailabilityEnabled", "storageDir"})
 
 _EXCEPTIONS = "org.apache.flink.kubernetes.operator.exception."
 RECONCILIATION_EXCEPTION = _EXCEPTIONS + "ReconciliationException"
@@ -53,15 +57,40 @@ def with_defaults(spec: Json) -> Json:
     return spec
 
 
-def write_spec(spec: Json, first_deployment: bool) -> str:
-    """The JSON string that stands in lastReconciledSpec and lastStableSpec."""
-    metadata = {"apiVersion": API_VERSION, "firstDeployment": first_deployment}
+def as_upstream(spec: Json) -> Json:
+    """A spec without EMR's fields, as the upstream operator writes it back.
+
+    High availability is kept in Flink's own words: whatever brings an import to an upstream operator has to see to
+    that when the FlinkDeployment is made (an admission policy, on `make node`).
+    """
+    spec = {key: copy.deepcopy(value) for key, value in spec.items() if key not in EMR_FIELDS}
+    high_availability = config.high_availability(spec)
+    if high_availability:
+        spec["flinkConfiguration"] = {**(spec.get("flinkConfiguration") or {}), **high_availability}
+    job_manager = spec.get("jobManager") or {}
+    for field in EMR_JOB_MANAGER_FIELDS:
+        job_manager.pop(field, None)
+    return spec
+
+
+def write_spec(spec: Json, first_deployment: bool, generation: int | None = None) -> str:
+    """The JSON string that stands in lastReconciledSpec and lastStableSpec; generation: where it is told there."""
+    metadata: Json = {"apiVersion": API_VERSION, "firstDeployment": first_deployment}
+    if generation is not None:
+        metadata["metadata"] = {"generation": generation}
     return json.dumps({"spec": spec, "resource_metadata": metadata}, sort_keys=True, separators=(",", ":"))
 
 
 def read_spec(text: str | None) -> Json | None:
     """The spec out of such a string; None where there is none."""
     return json.loads(text)["spec"] if text else None
+
+
+def spec_generation(text: str | None) -> int | None:
+    """The generation that such a string tells; None where it tells none."""
+    metadata = json.loads(text)["resource_metadata"] if text else {}
+    found: int | None = (metadata.get("metadata") or {}).get("generation")
+    return found
 
 
 def is_first_deployment(text: str | None) -> bool:
@@ -95,7 +124,9 @@ def lifecycle_state(status: Json) -> str:
     return "STABLE" if is_stable(reconciliation) else "DEPLOYED"
 
 
-def error_json(kind: str, message: str, causes: tuple[tuple[str, str], ...] = ()) -> str:
+def error_json(
+    kind: str, message: str, causes: tuple[tuple[str, str], ...] = (), metadata: dict[str, str] | None = None
+) -> str:
     """`status.error`: a JSON string. `kind` is a Java class name, or the short one of an operator's exception."""
 
     def entry(name: str, text: str) -> Json:
@@ -107,6 +138,7 @@ def error_json(kind: str, message: str, causes: tuple[tuple[str, str], ...] = ()
         }
 
     top = entry(kind if "." in kind else _EXCEPTIONS + kind, message)
+    top["additionalMetadata"] = metadata or {}
     top["throwableList"] = [entry(*cause) for cause in causes[:_CAUSE_LIMIT]]
     return json.dumps(top)
 

@@ -1,7 +1,7 @@
 """The operator's admission rules: DefaultValidator of 1.10.0, and what EMR's documents add.
 
-`serviceAccount` is not asked for, as upstream would: EMR's samples leave it out beside `executionRoleArn`, and its
-operator fills it in.
+EMR's samples leave `serviceAccount` out beside `executionRoleArn`, so its operator must fill it in; the upstream one
+demands it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from local.flink import config
-from local.flink.model import Json
+from local.flink.model import EMR, Json, Release
 
 _NAME = re.compile(r"[a-z]([-a-z\d]{0,43}[a-z\d])?")
 _FORBIDDEN = ("kubernetes.namespace", "kubernetes.cluster-id", "high-availability.cluster-id")
@@ -17,7 +17,9 @@ _FLINK_VERSIONS = frozenset({"v1_15", "v1_16", "v1_17", "v1_18", "v1_19", "v1_20
 _HA_PAGE = "see jobruns-flink-using-ha.html in EMR's guide"
 
 
-def problem(name: str, spec: Json, last_reconciled: Json | None, defaults: dict[str, str]) -> str | None:
+def problem(
+    name: str, spec: Json, last_reconciled: Json | None, defaults: dict[str, str], release: Release = EMR
+) -> str | None:
     """The first rule that a FlinkDeployment breaks, in the operator's words; None where it breaks none."""
     configuration = config.user_configuration(spec, defaults)
     return (
@@ -26,9 +28,10 @@ def problem(name: str, spec: Json, last_reconciled: Json | None, defaults: dict[
         or _configuration(configuration)
         or _log_configuration(spec)
         or _job(spec, configuration)
-        or _job_manager(spec, configuration)
+        or _job_manager(spec, configuration, release)
         or _resources("taskmanager", "TaskManager", spec.get("taskManager") or {}, configuration)
         or _change(spec, last_reconciled)
+        or _service_account(spec, release)
     )
 
 
@@ -97,23 +100,38 @@ def _job(spec: Json, configuration: dict[str, str]) -> str | None:
     return None
 
 
-def _job_manager(spec: Json, configuration: dict[str, str]) -> str | None:
+def _job_manager(spec: Json, configuration: dict[str, str], release: Release) -> str | None:
     job_manager = spec.get("jobManager") or {}
     wrong = _resources("jobmanager", "JobManager", job_manager, configuration)
     if wrong:
         return wrong
+    if release.emr and (wrong := _emr_high_availability(job_manager)):
+        return wrong
+    replicas = job_manager.get("replicas", 2 if release.emr else 1)
+    if replicas < 1:
+        return "JobManager replicas should not be configured less than one."
+    if replicas > 1 and not config.is_ha(configuration):
+        return "High availability should be enabled when starting standby JobManagers."
+    return None
+
+
+def _emr_high_availability(job_manager: Json) -> str | None:
     enabled = job_manager.get("highAvailabilityEnabled", True)
     storage = job_manager.get("storageDir")
     if enabled and not storage:
         return f"spec.jobManager.storageDir must be defined while high availability is enabled ({_HA_PAGE})"
     if enabled and not str(storage).startswith(("s3://", "s3a://", "s3p://")):
         return f"spec.jobManager.storageDir: {storage} must be a path in S3 ({_HA_PAGE})"
-    replicas = job_manager.get("replicas", 2)  # EMR's default
-    if replicas < 1:
-        return "JobManager replicas should not be configured less than one."
-    if replicas > 1 and not config.is_ha(configuration):
-        return "High availability should be enabled when starting standby JobManagers."
     return None
+
+
+def _service_account(spec: Json, release: Release) -> str | None:
+    if release.emr or spec.get("serviceAccount"):
+        return None
+    return (
+        "spec.serviceAccount must be defined. If you use helm, its value should be the same with the name of "
+        "jobServiceAccount."
+    )
 
 
 def _resources(role: str, component: str, part: Json, configuration: dict[str, str]) -> str | None:

@@ -104,6 +104,13 @@ def test_a_savepoint_is_given_to_the_job() -> None:
     assert arguments[4:] == ["--fromSavepoint", "s3://b/sp", "--allowNonRestoredState"]
 
 
+def test_the_configuration_is_a_flat_file_without_quotes_and_without_options_of_the_image() -> None:
+    written = config.flink_conf(made(spec()))
+    assert "pipeline.name: one\n" in written
+    assert "env.java.opts.all" not in written
+    assert "--add-opens" not in written
+
+
 # --- validation ---
 
 
@@ -211,13 +218,14 @@ def shown(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".."))
 
 
-def test_config_maps_and_secrets_become_files_and_secrets_are_private(tmp_path: Path) -> None:
+def test_config_maps_and_secrets_become_files_that_all_in_the_pod_can_read(tmp_path: Path) -> None:
     objects = Objects({"job": {"job.json": b"{}"}}, {"lindorm": {"password": b"\xff"}})
     folders = mounts.mount(pod(SECRET_VOLUME, CONFIG_VOLUME), "ns", tmp_path, objects)
     assert folders == {"/etc/credentials": str(tmp_path / "credentials"), "/etc/job": str(tmp_path / "job")}
     secret = tmp_path / "credentials" / "password"
     assert secret.read_bytes() == b"\xff"
-    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "credentials").stat().st_mode) == 0o700
     assert (tmp_path / "job" / "job.json").read_text() == "{}"
 
 

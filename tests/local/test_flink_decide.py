@@ -12,6 +12,8 @@ from local.flink import status
 from local.flink.decide import error_status, reconcile
 from local.flink.model import (
     FINALIZER,
+    UPSTREAM,
+    UPSTREAM_1_7,
     AddFinalizer,
     Cancel,
     DeleteCluster,
@@ -20,12 +22,15 @@ from local.flink.model import (
     Job,
     Json,
     Outcome,
+    Release,
     RemoveFinalizer,
     Seen,
     StopWithSavepoint,
     Submit,
     WriteStatus,
 )
+from local.flink.rest import effective_state
+from local.flink.timing import REAL, back_off_text
 
 NOW = 1_700_000_000_000
 JOB_ID = "a" * 32
@@ -426,14 +431,27 @@ def test_a_failed_action_is_said_in_the_error_and_changes_nothing_else() -> None
 # --- deletion ---
 
 
-def test_deletion_ends_everything_and_then_drops_the_finalizer() -> None:
-    resource = in_state("RUNNING")
+def deleted(resource: Json) -> Json:
+    resource = copy.deepcopy(resource)
     resource["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    outcome = look(resource, cluster("RUNNING", ha_metadata=True))
+    return resource
+
+
+def test_deletion_ends_everything_and_then_drops_the_finalizer() -> None:
+    outcome = look(deleted(in_state("RUNNING")), cluster("RUNNING", ha_metadata=True))
     assert actions(outcome) == [Cancel(JOB_ID, quietly=True), DeleteCluster(ha_metadata=True), RemoveFinalizer()]
-    written = [action for action in outcome.actions if isinstance(action, WriteStatus)][-1]
-    assert written.status["jobStatus"]["state"] == "FINISHED"
-    assert written.status["jobManagerDeploymentStatus"] == "MISSING"
+
+
+def test_deletion_writes_no_status_the_last_one_stays_until_the_resource_is_gone() -> None:
+    resource = deleted(in_state("RUNNING"))
+    outcome = look(resource, cluster("FINISHED"))
+    assert not [action for action in outcome.actions if isinstance(action, WriteStatus)]
+    assert outcome.status == resource["status"]
+
+
+def test_a_job_that_has_just_ended_is_not_cancelled_when_its_resource_is_deleted() -> None:
+    outcome = look(deleted(in_state("RUNNING")), cluster("FINISHED"))
+    assert actions(outcome) == [DeleteCluster(ha_metadata=True), RemoveFinalizer()]
 
 
 def test_deletion_of_a_failed_job_leaves_it_failed() -> None:
@@ -448,3 +466,101 @@ def test_a_deleted_resource_without_the_finalizer_is_none_of_the_operators_busin
     resource = deployment()
     resource["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["someone/else"]}
     assert look(resource, NO_SUCH_THING).actions == ()
+
+
+# --- releases ---
+
+
+def upstream(resource: Json, seen: Seen, release: Release = UPSTREAM) -> Json:
+    outcome = reconcile(resource, seen, NOW, JOB_ID, {}, release)
+    resource = copy.deepcopy(resource)
+    for action in outcome.actions:
+        if isinstance(action, AddFinalizer):
+            resource["metadata"]["finalizers"] = [FINALIZER]
+            resource["spec"] = action.spec
+    resource["status"] = outcome.status
+    return resource
+
+
+def upstream_deployment() -> Json:
+    resource = deployment()
+    resource["spec"] |= {"serviceAccount": "flink", "emrReleaseLabel": "emr-7.13.0-flink-latest"}
+    return resource
+
+
+def test_the_upstream_operator_drops_emrs_fields_when_it_adds_its_finalizer() -> None:
+    spec = upstream(upstream_deployment(), NO_SUCH_THING)["spec"]
+    assert "emrReleaseLabel" not in spec
+    assert set(spec["jobManager"]) == {"replicas", "resource"}
+    assert spec["flinkConfiguration"]["high-availability.storageDir"] == "s3://bucket/ha"
+
+
+def test_the_upstream_operator_demands_a_service_account() -> None:
+    resource = upstream_deployment()
+    del resource["spec"]["serviceAccount"]
+    resource = upstream(upstream(resource, NO_SUCH_THING), NO_SUCH_THING)
+    assert resource["status"]["lifecycleState"] == "FAILED"
+    assert error(resource).startswith("spec.serviceAccount must be defined")
+
+
+def test_before_1_8_only_the_last_reconciled_spec_tells_the_generation() -> None:
+    resource = upstream_deployment()
+    resource["metadata"]["generation"] = 2
+    resource = upstream(upstream(resource, NO_SUCH_THING, UPSTREAM_1_7), NO_SUCH_THING, UPSTREAM_1_7)
+    assert "observedGeneration" not in resource["status"]
+    told = json.loads(resource["status"]["reconciliationStatus"]["lastReconciledSpec"])["resource_metadata"]
+    assert told["metadata"] == {"generation": 2}
+
+
+def test_before_1_8_too_an_operator_that_died_after_the_deployment_finds_it() -> None:
+    resource = upstream(upstream_deployment(), NO_SUCH_THING, UPSTREAM_1_7)
+    outcome = reconcile(resource, NO_SUCH_THING, NOW, JOB_ID, {}, UPSTREAM_1_7)
+    resource["status"] = [action for action in outcome.actions if isinstance(action, WriteStatus)][-1].status
+    found = reconcile(resource, Seen(deployed_generation=1), NOW, JOB_ID, {}, UPSTREAM_1_7)
+    assert actions(found) == []
+    assert found.status["reconciliationStatus"]["state"] == "DEPLOYED"
+
+
+# --- what Flink says, and when the operator asks ---
+
+
+@pytest.mark.parametrize(
+    ("state", "tasks", "effective"),
+    [
+        ("RUNNING", {"total": 3, "running": 3, "finished": 0}, "RUNNING"),
+        ("RUNNING", {"total": 3, "running": 1, "finished": 2}, "RUNNING"),
+        ("RUNNING", {"total": 3, "running": 2, "finished": 0, "scheduled": 1}, "CREATED"),
+        ("INITIALIZING", {"total": 0, "running": 0, "finished": 0}, "INITIALIZING"),
+        ("FINISHED", {"total": 3, "running": 0, "finished": 3}, "FINISHED"),
+    ],
+)
+def test_a_job_is_created_and_not_running_while_one_of_its_tasks_does_not_run(
+    state: str, tasks: dict[str, int], effective: str
+) -> None:
+    assert effective_state({"state": state, "tasks": tasks}) == effective
+
+
+def test_a_container_that_keeps_dying_waits_as_a_kubelet_lets_it_wait() -> None:
+    assert [REAL.backoff(deaths) for deaths in range(1, 9)] == [0, 10, 20, 40, 80, 160, 300, 300]
+    assert [back_off_text(REAL.backoff(deaths)) for deaths in (2, 5, 7)] == ["10s", "1m20s", "5m0s"]
+
+
+@pytest.mark.parametrize(
+    ("jm_status", "job_state", "seconds"),
+    [
+        ("DEPLOYING", "RECONCILING", 5),
+        ("DEPLOYED_NOT_READY", "RECONCILING", 10),
+        ("READY", "RUNNING", 15),
+        ("ERROR", "RECONCILING", 15),
+        ("READY", "CANCELLING", 5),
+    ],
+)
+def test_the_operator_looks_again_when_the_real_one_would(jm_status: str, job_state: str, seconds: float) -> None:
+    now = {"jobManagerDeploymentStatus": jm_status, "jobStatus": {"state": job_state}}
+    assert REAL.next_look(now, now) == seconds
+
+
+def test_an_upgrade_that_has_just_begun_is_looked_at_at_once() -> None:
+    upgrading: Json = {"reconciliationStatus": {"state": "UPGRADING"}, "jobManagerDeploymentStatus": "MISSING"}
+    assert REAL.next_look(upgrading, {}) == 0
+    assert REAL.next_look(upgrading, upgrading) == 15

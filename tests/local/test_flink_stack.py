@@ -11,10 +11,13 @@ from typing import Any
 
 import boto3
 import pytest
+import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from controller.adapters.flink import look_at_job
+from controller.build import JAVA_OPTIONS
+from local.bootstrap import layout
 from local.flink.model import FINALIZER, GROUP, PLURAL, VERSION, Json
 from local.processes import Process
 from local.stack import Stack
@@ -49,6 +52,7 @@ class Flink:
             "emrReleaseLabel": "emr-7.13.0-flink-latest",
             "executionRoleArn": "arn:aws:iam::123456789012:role/job",
             "flinkConfiguration": {
+                "env.java.default-opts.all": JAVA_OPTIONS,
                 "execution.checkpointing.interval": "1 s",
                 "execution.checkpointing.dir": f"{root}/checkpoints",
                 "execution.checkpointing.savepoint-dir": f"{root}/savepoints",
@@ -313,6 +317,25 @@ def test_a_job_manager_that_cannot_start_is_an_error_and_not_failed(flink: Flink
     assert "restarting failed container=flink-main-container" in error["message"]
     flink.delete("crashing")
     flink.wait("crashing", lambda: flink.get("crashing") is None)
+
+
+def test_without_java_options_of_its_own_a_python_job_cannot_start_on_java_17(flink: Flink) -> None:
+    """In native mode nothing of the image's configuration is read (docs/stand-in.md)."""
+    flink.apply("closed", {"rows": 100, "rowsPerSecond": 100}, configuration={"env.java.default-opts.all": ""})
+
+    def told() -> bool:
+        log = flink.stack.folder / "flink" / "default" / "closed" / "log" / "jobmanager.log"
+        return "InaccessibleObjectException" in log.read_text()
+
+    flink.wait("closed", told)
+    flink.delete("closed")
+    flink.wait("closed", lambda: flink.get("closed") is None)
+
+
+def test_the_controllers_java_options_are_those_of_flinks_own_configuration() -> None:
+    stock = yaml.safe_load((layout().flink_home / "conf" / "config.yaml").read_text())["env"]["java"]["opts"]["all"]
+    of_a_jre = [option for option in stock.split() if "=jdk.compiler/" not in option]
+    assert JAVA_OPTIONS.split() == of_a_jre
 
 
 def test_stopping_the_stack_leaves_no_process_and_no_mounted_file_of_a_cluster(flink: Flink, running: str) -> None:
