@@ -1,6 +1,7 @@
 """Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
 
 import ssl
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import requests
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 from kubernetes.client.exceptions import ApiException
+from pymysql.constants import CR
 from urllib3.exceptions import HTTPError
 
 from controller.observed import Trouble, TroubleError
@@ -20,7 +22,7 @@ _AWS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation",
 _AWS_THROTTLED = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
 _AWS_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidAccessKeyId"}
 
-# Lindorm's error numbers: facts/lindorm.md, section 6; 1045, 1049 and 2003 are MySQL's.
+# Lindorm's error numbers (https://help.aliyun.com/document_detail/360486.html); 1045, 1049 and 2003 are MySQL's.
 _LINDORM = {
     1040: ("LindormBusy", "has too many connections; it is tried again"),
     1044: ("LindormAccessDenied", "refuses the user: check its privileges and the Secret"),
@@ -29,6 +31,8 @@ _LINDORM = {
     1146: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     8005: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     2003: ("LindormUnreachable", "cannot be reached: check host, port 33060, the whitelist and the route to it"),
+    2006: ("LindormUnreachable", "closed the connection; it is tried again"),
+    2013: ("LindormUnreachable", "went away, or was too slow, in the middle of an answer; it is tried again"),
     2026: ("LindormWithoutTls", "offers no TLS: switch it on in Lindorm's console, or change spec.source.tls.mode"),
     3024: ("LindormTimeout", "did not answer in time; it is tried again"),
     8008: ("LindormBusy", "is at its resource limit; it is tried again"),
@@ -87,27 +91,76 @@ def kube_errors(doing: str) -> Iterator[None]:
         ) from error
 
 
+class TooMuchError(pymysql.err.OperationalError):
+    """The other end sends more than was asked for."""
+
+
+class AuthPluginRefusedError(pymysql.err.OperationalError):
+    """The other end asks for the password in a way in which it is not given; args[1]: the plugin's name."""
+
+
+_WORDS = 500  # of what a server says, in a condition
+_MYSQL_ENDPOINT = "check that host and port are those of Lindorm's MySQL endpoint (33060)"
+
+
 @contextmanager
 def lindorm_errors(where: str) -> Iterator[None]:
-    """Turns PyMySQL's errors into TroubleError. where: 'Lindorm at host:33060, table readings'."""
+    """Turns PyMySQL's errors into TroubleError. where: 'Lindorm at host:33060, table readings,'."""
     try:
         yield
     except pymysql.err.MySQLError as error:
-        refused = getattr(error, "original_exception", None)
-        if isinstance(refused, ssl.SSLCertVerificationError):
-            trouble = Trouble(
-                "LindormNotTrusted",
-                f"{where} is not who it should be: {refused.verify_message}. Put the certificate of its CA, as PEM, "
-                "under ca.crt into the Secret; with mode VerifyIdentity, the certificate must name the host of the url",
-            )
-            raise TroubleError(trouble) from error
-        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        words = str(error.args[1]) if len(error.args) > 1 else str(error)
-        reason, advice = _LINDORM.get(number, ("LindormError", "answers with an error"))
-        raise TroubleError(Trouble(reason, f"{where} {advice}. It says: {number} {words}")) from error
+        raise TroubleError(_lindorm_trouble(error, where)) from error
     except (OSError, EOFError) as error:
         raise TroubleError(
             Trouble("LindormUnreachable", f"{where} cannot be reached: {error}. Check host, port and whitelist")
+        ) from error
+
+
+def _lindorm_trouble(error: pymysql.err.MySQLError, where: str) -> Trouble:
+    refused = getattr(error, "original_exception", None)
+    if isinstance(refused, ssl.SSLCertVerificationError):
+        return Trouble(
+            "LindormNotTrusted",
+            f"{where} is not who it should be: {refused.verify_message}. Put the certificate of its CA, as PEM, "
+            "under ca.crt into the Secret; with mode VerifyIdentity, the certificate must name the host of the url",
+        )
+    number = _number(error)
+    words = str(error.args[1] if len(error.args) > 1 else error)[:_WORDS]
+    if number is None or isinstance(error, TooMuchError):
+        return Trouble("LindormUnreadable", f"{where} does not answer as Lindorm would: {words}; {_MYSQL_ENDPOINT}")
+    reason, advice = _LINDORM.get(number, ("LindormError", "answers with an error"))
+    return Trouble(reason, f"{where} {advice}. It says: {number} {words}")
+
+
+def _number(error: BaseException | None) -> int | None:
+    args = error.args if isinstance(error, pymysql.err.MySQLError) else ()
+    return args[0] if args and isinstance(args[0], int) else None
+
+
+def lindorm_number(error: TroubleError) -> int | None:
+    """The number that Lindorm itself gave to an error; None where the answer, or the connection, was at fault."""
+    number = _number(error.__cause__)
+    return None if number is None or CR.CR_ERROR_FIRST <= number <= CR.CR_ERROR_LAST else number
+
+
+@contextmanager
+def lindorm_answers(where: str) -> Iterator[None]:
+    """Turns what PyMySQL and Python make of an answer that no server of MySQL's protocol gives into TroubleError."""
+    try:
+        yield
+    except (
+        struct.error,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        kind = f"{type(error).__name__}: {error}"[:_WORDS]
+        raise TroubleError(
+            Trouble("LindormUnreadable", f"{where} does not answer as Lindorm would ({kind}); {_MYSQL_ENDPOINT}")
         ) from error
 
 

@@ -8,18 +8,14 @@ the range are counted and no estimate of the whole table is needed.
 """
 
 import math
-import string
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from itertools import zip_longest
 from typing import Any
 
-import pymysql
-from pymysql.cursors import Cursor
-
-from controller.adapters.errors import lindorm_errors
+from controller.adapters.errors import lindorm_answers, lindorm_number
+from controller.adapters.lindorm_values import read_value, spread
+from controller.adapters.lindorm_wire import LARGE, Session
 from controller.api.instants import bound_of_sql
 from controller.api.spec import ImportSpec, TimeRange
 from controller.observed import Column, KeyColumn, TroubleError
@@ -28,6 +24,7 @@ COUNT_TIMEOUT_MS = 20_000
 _SHORT_TIMEOUT_MS = 5_000
 _POSITIONS = 16
 _SAMPLE = 200
+_ENOUGH = 8 * 1024 * 1024  # bytes of a sample: rows so large need not be many
 _WINDOWS = 1_000  # the time range is cut in so many windows, of which _POSITIONS are counted
 _95_PERCENT = 1.96
 
@@ -47,7 +44,7 @@ class _Table:
     """The table with what every query on it shares. The SQL is the user's own, on the user's own table and with the
     user's own rights; identifiers are quoted, values are escaped."""
 
-    cursor: Cursor
+    session: Session
     spec: ImportSpec
     columns: tuple[Column, ...]
     first: KeyColumn
@@ -58,34 +55,42 @@ class _Table:
 
     @property
     def in_range(self) -> str:
-        source = self.spec.source
-        condition = range_condition(source.time_range)
-        return f"{condition} AND ({source.filter})" if source.filter else condition
+        return self.filtered(range_condition(self.spec.source.time_range))
 
-    def count(self, condition: str, timeout_ms: int, *values: Any) -> int | None:
+    def filtered(self, condition: str) -> str:
+        own = self.spec.source.filter
+        return f"{condition} AND (\n{own}\n)" if own else condition
+
+    def first_is(self, value: Any, sign: str = "=") -> str:
+        return f"{quoted(self.first.name)} {sign} {self.session.literal(value)}"
+
+    def count(self, condition: str, timeout_ms: int) -> int | None:
         """None where Lindorm cannot count in time."""
         hint = f"/*+ _l_allow_filtering_, _l_operation_timeout_({timeout_ms}) */"
         try:
-            with lindorm_errors("counting"):
-                self.cursor.execute(f"SELECT {hint} COUNT(*) FROM {self.name} WHERE {condition}", values or None)  # noqa: S608
-                row = self.cursor.fetchone()
+            _, rows = self.session.ask(f"SELECT {hint} COUNT(*) FROM {self.name} WHERE {condition}", rows=1)  # noqa: S608
         except TroubleError as error:
             if error.trouble.reason != "LindormTimeout":
                 raise
             return None
-        return int(row[0]) if row else None
+        return self._read("BIGINT", rows[0][0]) if rows else None
 
-    def sample(self, condition: str, limit: int, *values: Any) -> list[dict[str, Any]]:
-        types = [c.name for c in self.columns]
+    def sample(self, condition: str, limit: int) -> list[dict[str, Any]]:
+        """Some rows of a condition; none once the sample is large enough."""
+        if self.session.received > _ENOUGH:
+            return []
+        types = {c.name: c.type for c in self.columns}
         wanted = [c for c in self.spec.source.columns or types if c in types]
         wanted += [c for c in (self.first.name,) if c not in wanted]
         picked = ", ".join(quoted(c) for c in wanted)
         hint = f"/*+ _l_allow_filtering_, _l_operation_timeout_({COUNT_TIMEOUT_MS}) */"
-        self.cursor.execute(
+        _, rows = self.session.ask(
             f"SELECT {hint} {picked} FROM {self.name} WHERE {condition} LIMIT {limit}",  # noqa: S608
-            values or None,
+            rows=limit,
+            columns=len(wanted),
+            size=LARGE,
         )
-        return [dict(zip(wanted, row, strict=True)) for row in self.cursor.fetchall()]
+        return [{c: self._read(types[c], raw) for c, raw in zip(wanted, row, strict=True)} for row in rows]
 
     def end_of_key(self, last: bool) -> Any:
         """The first value of the first key column, or the last one; None for an empty table."""
@@ -94,36 +99,37 @@ class _Table:
 
     def seek(self, value: Any) -> Any:
         """The first value of the first key column at or after this one, in the order of the key."""
-        column, descending = quoted(self.first.name), self.first.order == "DESC"
-        sign, order = ("<=", "DESC") if descending else (">=", "ASC")
-        return self._one(f"WHERE {column} {sign} %s ORDER BY {column} {order} LIMIT 1", value)
+        sign, order = ("<=", "DESC") if self.first.order == "DESC" else (">=", "ASC")
+        return self._one(f"WHERE {self.first_is(value, sign)} ORDER BY {quoted(self.first.name)} {order} LIMIT 1")
 
-    def _one(self, rest: str, *values: Any) -> Any:
+    def _one(self, rest: str) -> Any:
         hint = "/*+ _l_allow_filtering_ */"
-        self.cursor.execute(
-            f"SELECT {hint} {quoted(self.first.name)} FROM {self.name} {rest}",  # noqa: S608
-            values or None,
-        )
-        row = self.cursor.fetchone()
-        return row[0] if row else None
+        _, rows = self.session.ask(f"SELECT {hint} {quoted(self.first.name)} FROM {self.name} {rest}", rows=1)  # noqa: S608
+        type_ = next(c.type for c in self.columns if c.name == self.first.name)
+        return self._read(type_, rows[0][0]) if rows else None
+
+    def _read(self, type_: str, raw: bytes | None) -> Any:
+        with lindorm_answers(self.session.where):
+            return read_value(type_, raw)
 
 
 def look_at_rows(
-    cursor: Cursor, spec: ImportSpec, columns: tuple[Column, ...], key: tuple[KeyColumn, ...], timeout_ms: int
+    session: Session, spec: ImportSpec, columns: tuple[Column, ...], key: tuple[KeyColumn, ...], timeout_ms: int
 ) -> Rows:
     """Counts or estimates, and samples. timeout_ms: how long Lindorm may count."""
-    table = _Table(cursor, spec, columns, key[0])
+    table = _Table(session, spec, columns, key[0])
     rows = table.count(table.in_range, timeout_ms)
     if rows == 0:
         return Rows(0, None, ())
     if table.first.name == spec.source.time_range.column:
         windows = spread_windows(spec.source.time_range, _POSITIONS)
-        sample = [row for w in windows for row in table.sample(_and(table, range_condition(w)), _SAMPLE // _POSITIONS)]
+        each = _SAMPLE // _POSITIONS
+        sample = [row for w in windows for row in table.sample(table.filtered(range_condition(w)), each)]
         estimate = None if rows is not None else _from_windows(table, windows)
     else:
         values = _key_values(table)
-        condition = f"{quoted(table.first.name)} = %s AND {table.in_range}"
-        sample = [row for v in values for row in table.sample(condition, max(1, _SAMPLE // len(values)), v)]
+        each = max(1, _SAMPLE // max(1, len(values)))
+        sample = [row for v in values for row in table.sample(f"{table.first_is(v)} AND {table.in_range}", each)]
         estimate = None if rows is not None else _from_share(table, values)
     sample = sample or table.sample(table.in_range, _SAMPLE)
     if rows is not None:
@@ -131,32 +137,25 @@ def look_at_rows(
     return Rows(estimate[0], estimate[1], tuple(sample)) if estimate else Rows(None, None, tuple(sample))
 
 
-def _and(table: _Table, condition: str) -> str:
-    return f"{condition} AND ({table.spec.source.filter})" if table.spec.source.filter else condition
-
-
 def _key_values(table: _Table) -> list[Any]:
     """Values of the first key column from all over it."""
     low, high = table.end_of_key(last=False), table.end_of_key(last=True)
     if low is None:
         return []
-    found = {low: None, high: None}  # in order, each once
-    for between in spread(low, high, _POSITIONS):
-        value = table.seek(between)
-        if value is not None:
-            found[value] = None
-    return list(found)
+    between = [table.seek(value) for value in spread(low, high, _POSITIONS)]
+    found = dict.fromkeys([low, high, *between])  # in order, each once
+    # No SQL has a form for the infinities and NaN.
+    return [v for v in found if v is not None and not (isinstance(v, float) and not math.isfinite(v))]
 
 
 def _from_share(table: _Table, values: Sequence[Any]) -> tuple[int, int] | None:
     total = _estimated_rows(table)
     if total is None:
         return None
-    column = quoted(table.first.name)
     pairs = []
     for value in values:
-        every = table.count(f"{column} = %s", _SHORT_TIMEOUT_MS, value)
-        inside = table.count(f"{column} = %s AND {table.in_range}", _SHORT_TIMEOUT_MS, value)
+        every = table.count(table.first_is(value), _SHORT_TIMEOUT_MS)
+        inside = table.count(f"{table.first_is(value)} AND {table.in_range}", _SHORT_TIMEOUT_MS)
         if every and inside is not None:
             pairs.append((inside, every))
     share = ratio(pairs)
@@ -166,7 +165,7 @@ def _from_share(table: _Table, values: Sequence[Any]) -> tuple[int, int] | None:
 
 
 def _from_windows(table: _Table, windows: Sequence[TimeRange]) -> tuple[int, int] | None:
-    counts = [table.count(_and(table, range_condition(w)), _SHORT_TIMEOUT_MS) for w in windows]
+    counts = [table.count(table.filtered(range_condition(w)), _SHORT_TIMEOUT_MS) for w in windows]
     share = ratio([(c, 1) for c in counts if c is not None])
     return (round(share[0] * _WINDOWS), math.ceil(share[1] * 100)) if share else None
 
@@ -175,11 +174,12 @@ def _estimated_rows(table: _Table) -> int | None:
     """Lindorm's own estimate; None where this Lindorm has none. That the statement takes FROM, and that the number is
     the last one of its first row, is not documented in what we could read: anything else counts as none."""
     try:
-        table.cursor.execute(f"SHOW ESTIMATED ROWS FROM {table.name}")
-        row = table.cursor.fetchone() or ()
-    except pymysql.err.MySQLError:
+        _, rows = table.session.ask(f"SHOW ESTIMATED ROWS FROM {table.name}", rows=16)
+    except TroubleError as error:
+        if lindorm_number(error) is None:
+            raise
         return None
-    numbers = [int(v) for v in row if str(v).isdigit()]
+    numbers = [int(v) for v in (rows[0] if rows else ()) if v and re.fullmatch(rb"[0-9]{1,18}", v)]
     return numbers[-1] if numbers else None
 
 
@@ -193,54 +193,6 @@ def ratio(pairs: Iterable[tuple[int, int]]) -> tuple[float, float] | None:
     share, mean = inside / every, every / len(taken)
     variance = sum((i - share * e) ** 2 for i, e in taken) / (len(taken) - 1)
     return share, _95_PERCENT * math.sqrt(variance / len(taken)) / mean / share
-
-
-def spread(low: Any, high: Any, count: int) -> list[Any]:
-    """Values between two keys, evenly spaced: numbers and times by value, text by its first differing characters;
-    other types have none."""
-    if isinstance(low, bool) or type(low) is not type(high):
-        return []
-    if isinstance(low, int | Decimal | float):
-        step = (high - low) / count
-        return [type(low)(low + step * n) for n in range(1, count)]
-    if isinstance(low, datetime):
-        return [low + (high - low) / count * n for n in range(1, count)]
-    if isinstance(low, str):
-        return _spread_text(low, high, count)
-    return []
-
-
-_CLASSES = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
-_DIGITS = 8
-
-
-def _spread_text(low: str, high: str, count: int) -> list[str]:
-    """Texts are read as numbers after what both begin with; a place takes the kinds of characters that the two have
-    there, so that values lie where keys can be."""
-    length = next((n for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    low_rest, high_rest = low[length : length + _DIGITS], high[length : length + _DIGITS]
-    places = [sorted({*_kind(a), *_kind(b)} or {" "}) for a, b in zip_longest(low_rest, high_rest, fillvalue="")]
-    first, last = sorted((_number(low_rest, places), _number(high_rest, places)))
-    return [low[:length] + _text(first + (last - first) * n // count, places) for n in range(1, count)]
-
-
-def _kind(character: str) -> str:
-    return next((c for c in _CLASSES if character and character in c), character)
-
-
-def _number(text: str, places: list[list[str]]) -> int:
-    out = 0
-    for character, place in zip_longest(text, places, fillvalue=""):
-        out = out * len(place) + (place.index(character) if character in place else 0)
-    return out
-
-
-def _text(number: int, places: list[list[str]]) -> str:
-    out = []
-    for place in reversed(places):
-        number, rest = divmod(number, len(place))
-        out.append(place[rest])
-    return "".join(reversed(out))
 
 
 def spread_windows(time: TimeRange, count: int) -> list[TimeRange]:

@@ -23,7 +23,9 @@ AttributeType = Literal[
 _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION_PATTERN = r"^([0-9]+[smhd])+$"
-JDBC_PATTERN = r"^jdbc:(mysql|lindorm)://[^:/?#\s]+:[0-9]{1,5}/[^/?#\s]+$"
+_LABEL = r"[^:/?#@.\s]{1,63}"
+_PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+JDBC_PATTERN = rf"^jdbc:(mysql|lindorm)://{_LABEL}(\.{_LABEL})*\.?:{_PORT}/[^/?#\s]+$"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -118,6 +120,14 @@ class Source(SpecModel):
         max_length=10000,
         description="Values of the first key column at which to split the table.",
     )
+
+    @model_validator(mode="after")
+    def _host_is_a_name(self) -> Self:
+        try:
+            self.host.encode("idna")
+        except UnicodeError as error:
+            raise ValueError(f"the host of url, {self.host}, is no name that can be looked up ({error})") from error
+        return self
 
     @property
     def host(self) -> str:

@@ -2,10 +2,9 @@
 
 import os
 import socket
-from typing import Any
 
-from controller.adapters.errors import lindorm_errors
-from controller.adapters.lindorm import connect, look_at_source
+from controller.adapters.lindorm import look_at_source, use_utc
+from controller.adapters.lindorm_wire import Session
 from controller.api.spec import ImportSpec
 from controller.cli.checks import Check, ok, trouble
 from controller.mapping import Mapping, map_table
@@ -55,46 +54,37 @@ def _port(spec: ImportSpec) -> Check:
 
 def _session(spec: ImportSpec, login: Login) -> list[Check]:
     source = spec.source
-    where = f"Lindorm at {source.host}:{source.port}"
     try:
-        with lindorm_errors(where):
-            connection = connect(source, login)
+        with Session(source, login) as session:
+            return [ok("lindorm login", f"{login.username} may use database {source.database}"), *_settings(session)]
     except TroubleError as error:
         return [trouble("lindorm login", error)]
+
+
+def _settings(session: Session) -> list[Check]:
     try:
-        return [ok("lindorm login", f"{login.username} may use database {source.database}"), *_settings(connection)]
-    finally:
-        connection.close()
-
-
-def _settings(connection: Any) -> list[Check]:
-    with connection.cursor() as cursor:
-        version = str(connection.get_server_info())
-        try:
-            with lindorm_errors("SET time_zone"):
-                cursor.execute("SET time_zone = '+00:00'")
-                cursor.execute("SHOW VARIABLES LIKE 'time_zone'")
-                row = cursor.fetchone()
-        except TroubleError as error:
-            zone = Check(
+        use_utc(session)
+        _, rows = session.ask("SHOW VARIABLES LIKE 'time_zone'", rows=1)
+    except TroubleError as error:
+        zone = Check(
+            "lindorm time zone",
+            "fail",
+            error.trouble.message,
+            "without it TIMESTAMPs are shown in UTC+8 and would arrive eight hours off: update to 2.7.6",
+        )
+    else:
+        shown = (rows[0][-1] or b"").decode(errors="replace") if rows else "not shown"
+        zone = (
+            ok("lindorm time zone", "the session takes UTC")
+            if shown == "+00:00"
+            else Check(
                 "lindorm time zone",
                 "fail",
-                error.trouble.message,
-                "without it TIMESTAMPs are shown in UTC+8 and would arrive eight hours off: update to 2.7.6",
+                f"the session stays at {shown} although UTC was set",
+                "TIMESTAMPs would arrive off by hours: update LindormTable to 2.7.6 or later",
             )
-        else:
-            shown = str(row[1]) if row else "not shown"
-            zone = (
-                ok("lindorm time zone", "the session takes UTC")
-                if shown == "+00:00"
-                else Check(
-                    "lindorm time zone",
-                    "fail",
-                    f"the session stays at {shown} although UTC was set",
-                    "TIMESTAMPs would arrive off by hours: update LindormTable to 2.7.6 or later",
-                )
-            )
-    return [_version(version), zone]
+        )
+    return [_version(session.server_version), zone]
 
 
 def _version(text: str) -> Check:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping as Row
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
@@ -108,8 +108,8 @@ def load_of(
     basis: Basis = "Counted",
     rows_error_percent: int | None = None,
 ) -> Load:
-    """The load of `rows` rows that look like the sample (column -> value, as PyMySQL gives it)."""
-    items = [attribute_bytes(row, mapping, nulls, shards) for row in sample]
+    """The load of `rows` rows that look like the sample (column -> value, as adapters/lindorm_values.py gives it)."""
+    items = [item for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards)) is not None]
     if not items:
         return Load(rows, 0, Fraction(1), (), basis, rows_error_percent)
     sizes = [sum(item.values()) for item in items]
@@ -138,6 +138,16 @@ def _index_load(index: TableIndex, items: list[dict[str, int]], mapping: Mapping
         local=index.local,
         provisioned=index.write_units,
     )
+
+
+def _attribute_bytes(
+    row: Row[str, Any], mapping: Mapping, nulls: Literal["Omit", "Write"], shards: int | None
+) -> dict[str, int] | None:
+    """None for a row that cannot be an item, such as of text that is no number, no JSON or not UTF-8: a reject."""
+    try:
+        return attribute_bytes(row, mapping, nulls, shards)
+    except (ArithmeticError, RecursionError, ValueError):
+        return None
 
 
 def attribute_bytes(
@@ -189,11 +199,15 @@ def value_bytes(value: Any, as_: AttributeType) -> int:
             return _iso_bytes(value)
         case "JsonDocument":
             return _document_bytes(json.loads(value) if isinstance(value, str | bytes) else value)
+        case "Binary":
+            return len(value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape"))
         case _:
-            return len(value) if isinstance(value, bytes) else len(str(value).encode())
+            return 2 * len(value) if isinstance(value, bytes) else len(str(value).encode())  # bytes as hexadecimal
 
 
 def _epoch(value: Any, as_: AttributeType) -> int:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
         return int(value)
     seconds = (value.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()

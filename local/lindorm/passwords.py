@@ -39,7 +39,8 @@ def password_is_right(client: Client, plugin: str, password: bytes, nonce: bytes
         case "mysql_native_password":
             return matches_native(answer, nonce, _sha1(_sha1(password)))
         case "mysql_clear_password":
-            client.told_password()
+            if answer:
+                client.told_password()
             return answer == password + b"\0"
         case "caching_sha2_password":
             if client.knows_password and answer == _xor(_sha256(password), _sha256(_sha256(_sha256(password)) + nonce)):
@@ -65,7 +66,8 @@ def _readable(client: Client, nonce: bytes, answer: bytes) -> bytes:
             answer = _xor(_key().decrypt(client.read(), oaep), nonce)
         except ValueError:
             return b""
-    client.told_password()
+    if answer:
+        client.told_password()
     return answer
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controller.adapters.errors import lindorm_errors
-from controller.adapters.lindorm import connect, look_at_source
+from controller.adapters.lindorm import look_at_source
+from controller.adapters.lindorm_wire import Session
 from controller.api.spec import Source
 from controller.mapping import map_table
 from controller.observed import Login, SourceSeen, Trouble, TroubleError
@@ -53,14 +53,14 @@ def source(server: Server, mode: str, host: str = "localhost") -> Source:
 def encrypted(server: Server, mode: str, ca: str | None = None, host: str = "localhost") -> bool:
     """Connects, looks, and says whether that was with TLS."""
     before = server.controls.counters.encrypted
-    with closing(connect(source(server, mode, host), Login("reader", "secret", ca))) as open_, open_.cursor() as cursor:
-        cursor.execute("SHOW TABLES")
+    with Session(source(server, mode, host), Login("reader", "secret", ca)) as session:
+        session.ask("SHOW TABLES", rows=100)
     return server.controls.counters.encrypted > before
 
 
 def refusal(server: Server, mode: str, ca: str | None = None, host: str = "localhost") -> Any:
-    with pytest.raises(TroubleError) as caught, lindorm_errors("Lindorm"):
-        connect(source(server, mode, host), Login("reader", "secret", ca))
+    with pytest.raises(TroubleError) as caught:
+        Session(source(server, mode, host), Login("reader", "secret", ca))
     return caught.value.trouble
 
 
@@ -110,11 +110,10 @@ def test_a_server_without_tls_serves_only_who_does_not_require_it(tmp_path: Path
 
 @pytest.fixture(scope="module")
 def hashed(server: Server) -> SourceSeen:
-    with closing(connect(source(server, "Disabled"), Login("reader", "secret"))) as open_, open_.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE hashed (device VARCHAR, ts TIMESTAMP, val DOUBLE, PRIMARY KEY (hash32(device), device, ts))"
-        )
-        cursor.execute("CREATE TABLE plain (device VARCHAR, ts TIMESTAMP, val DOUBLE, PRIMARY KEY (device, ts))")
+    with Session(source(server, "Disabled"), Login("reader", "secret")) as session:
+        for table, key in (("hashed", "hash32(device), device, ts"), ("plain", "device, ts")):
+            sql = f"CREATE TABLE {table} (device VARCHAR, ts TIMESTAMP, val DOUBLE, PRIMARY KEY ({key}))"
+            session.ask(sql, rows=0)
     return look_at(server, "hashed")
 
 

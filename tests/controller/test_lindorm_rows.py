@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.adapters.lindorm_rows import Rows, look_at_rows, ratio, spread
+from controller.adapters.lindorm import use_utc
+from controller.adapters.lindorm_rows import Rows, look_at_rows, ratio
+from controller.adapters.lindorm_values import spread
+from controller.adapters.lindorm_wire import Session
 from controller.api.spec import ImportSpec
-from controller.observed import Column, KeyColumn
+from controller.observed import Column, KeyColumn, Login
 from local.lindorm.controls import Controls
 from local.lindorm.data import Shape, load
 from local.lindorm.server import Server
@@ -29,12 +32,19 @@ PLENTY, NO_TIME = 20_000, 1
 class Lindorm:
     connection: Any
     controls: Controls
+    port: int
 
     def rows(self, timeout_ms: int, table: str = "readings", key: str = "device", **changes: Any) -> Rows:
         wanted: ImportSpec = spec(**{"source.table": table, **changes})
         first = KeyColumn(key, "DESC" if table == "backwards" else "ASC")
-        with self.connection.cursor() as cursor:
-            return look_at_rows(cursor, wanted, SOURCE.columns, (first,), timeout_ms)
+        return self.look(wanted, SOURCE.columns, first, timeout_ms)
+
+    def look(self, wanted: ImportSpec, columns: tuple[Column, ...], first: KeyColumn, timeout_ms: int) -> Rows:
+        url = f"jdbc:mysql://127.0.0.1:{self.port}/default"
+        source = wanted.source.model_copy(update={"url": url})
+        with Session(source, Login("reader", "secret")) as session:
+            use_utc(session)
+            return look_at_rows(session, wanted, columns, (first,), timeout_ms)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +76,7 @@ def lindorm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lindorm]:
                 )
                 cursor.execute(f"UPSERT INTO {table} VALUES (%s, %s, 'temp', 1.5)", (f"dev-{hour % 7}", str(at)))
     controls.settings.scan_rows_per_second = 0
-    yield Lindorm(connection, controls)
+    yield Lindorm(connection, controls, server.server_address[1])
     connection.close()
     server.shutdown()
     server.server_close()
@@ -148,9 +158,8 @@ def test_the_count_keeps_to_bounds_finer_than_the_column(
     wanted = spec(
         **{"source.table": table, "source.timeRange": {"column": "ts", "start": start, "end": end, "unit": unit}}
     )
-    with lindorm.connection.cursor() as cursor:
-        columns = (Column("ts", "BIGINT" if unit else "TIMESTAMP"), Column("device", "VARCHAR"))
-        assert look_at_rows(cursor, wanted, columns, (KeyColumn("ts", "ASC"),), PLENTY).rows == rows
+    columns = (Column("ts", "BIGINT" if unit else "TIMESTAMP"), Column("device", "VARCHAR"))
+    assert lindorm.look(wanted, columns, KeyColumn("ts", "ASC"), PLENTY).rows == rows
 
 
 def test_the_ratio_of_equal_clusters_has_no_error() -> None:
