@@ -29,6 +29,7 @@ from controller.observed import (
     VirtualClusterSeen,
 )
 from controller.preflight import Question
+from controller.unexpected import unexpected
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ def _or_trouble(look: Callable[[], T]) -> T | Trouble:
         return look()
     except TroubleError as error:
         return error.trouble
+    except Exception as error:  # an answer of a shape that no adapter knows: it holds up what needs this facet only
+        return unexpected(error)
 
 
 def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients: Clients, now: datetime) -> Observed:

@@ -45,6 +45,36 @@ def backoff(failures: int) -> float:
     return min(MAX_BACKOFF, 2.0 ** min(failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
 
 
+class NoDiffBase(kopf.DiffBaseStorage):
+    """kopf keeps a copy of the whole spec in an annotation, to tell handlers what changed. The controller is
+    level-based and compares nothing, and a large spec beside its copies (kubectl's is another) would exceed the
+    262,144 bytes that annotations may have together: then no patch succeeds, and the finalizer never goes."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
+class NoProgress(kopf.AnnotationsProgressStorage):
+    """kopf keeps when a failed handler may run again, as a time of day: a clock that was wrong once would hold a
+    deletion up. Handlers here start from nothing. What stays is the annotation that touches an import, by which
+    kopf wakes itself."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+    def purge(self, **_: Any) -> None:
+        pass
+
+
 class Loop:
     """The passes of one import, one after the other. turn: the import's own lock, of all its loops.
 
@@ -66,10 +96,13 @@ class Loop:
 
     async def step(self) -> Outcome:
         """One pass, and its events."""
+        told = self._outcome.events
         async with self._turn:
             run = functools.partial(self._pass, self._outcome.last_action)
             self._outcome = await _to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, run))
         for event in self._outcome.events:
+            if event in told:
+                continue  # what the status cannot tell is told by an event, once and not in each pass
             kopf.event(self._body, type=event.type, reason=event.reason, message=event.message)
         self._failures = self._failures + 1 if self._outcome.trouble else 0
         return self._outcome
@@ -89,8 +122,8 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.finalizer = FINALIZER
-        settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
-        settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+        settings.persistence.progress_storage = NoProgress(prefix=GROUP)
+        settings.persistence.diffbase_storage = NoDiffBase()
         settings.posting.level = logging.CRITICAL  # events are the reconciler's, not kopf's log lines
         settings.networking.request_timeout = 30
         settings.watching.server_timeout = 120

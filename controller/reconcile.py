@@ -16,6 +16,7 @@ from controller.act import act
 from controller.actions import REPORTS
 from controller.adapters.kube import Conflict
 from controller.api.conditions import Condition, Conditions
+from controller.api.read import StatusRead, read_status, spec_for_deletion
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus
 from controller.build import Identity
@@ -27,6 +28,7 @@ from controller.fence import Fence, check
 from controller.metrics import Metrics
 from controller.observe import observe, observe_deletion
 from controller.observed import Trouble, TroubleError
+from controller.unexpected import unexpected
 
 Document = dict[str, Any]
 log = logging.getLogger("lindorm-import")
@@ -72,7 +74,7 @@ class Reconciler:
         object.__setattr__(self, "times", ImportTimes(self.now, ticks))
 
     def run_pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None = None) -> Outcome:
-        """One pass. Every failure outside comes back as Outcome.trouble; only bugs raise."""
+        """One pass. Every failure comes back as Outcome.trouble, what nothing foresaw as well."""
         outcome, result = None, "crashed"
         try:
             with self.metrics.timed_pass():
@@ -88,39 +90,76 @@ class Reconciler:
     def _pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None) -> Outcome:
         try:
             resource = self.clients.kube.read_import(namespace, name)
+            if resource is None or resource["metadata"]["uid"] != uid:
+                return Outcome(release=True)  # gone, or another import of the same name: not ours to touch
         except TroubleError as error:
             return Outcome(trouble=error.trouble, last_action=last_action)
-        if resource is None or resource["metadata"]["uid"] != uid:
-            return Outcome(release=True)  # gone, or another import of the same name: not ours to touch
+        except Exception as error:  # the last net
+            return Outcome(trouble=unexpected(error), last_action=last_action)
+        before = read_status(resource.get("status"))
+        if _abandoned(resource):
+            left = ", ".join(r.arn or r.name for r in before.status.resources) or before.unread_log
+            event = Event("Warning", "Abandoned", f"left as they are: {left or 'nothing'}")
+            return Outcome(release=True, events=(event,))
         try:
-            return self._run(resource, last_action)
+            return self._run(resource, before, last_action)
         except Conflict:
             return Outcome(requeue=0.1, last_action=last_action, conflict=True)
         except TroubleError as error:  # the status could not be written: nothing has been done
-            return Outcome(trouble=error.trouble, last_action=last_action)
+            return _untold(error.trouble, last_action)
+        except Exception as error:  # the last net
+            return self._told(resource, before, unexpected(error), last_action)
 
-    def _run(self, resource: Document, last_action: Trouble | None) -> Outcome:
+    def _told(
+        self, resource: Document, before: StatusRead, trouble: Trouble, last_action: Trouble | None = None
+    ) -> Outcome:
+        """A pass that could not begin, with the trouble in the conditions, where those can be written."""
+        meta, deleting = resource["metadata"], "deletionTimestamp" in resource["metadata"]
+        generation = meta.get("generation", 1)
+        now = self.times.now(meta["uid"], before.status.observed_at)
+        conditions = Conditions(before.status.conditions, now, generation)
+        if (conditions.is_true("Complete") or conditions.is_true("Failed")) and not deleting:
+            return _untold(trouble, last_action)  # what has ended stays so
+        conditions.set("Ready", "False", trouble.reason, trouble.message)
+        conditions.drop("Reconciling" if trouble.spec else "Stalled")
+        conditions.set("Stalled" if trouble.spec else "Reconciling", "True", trouble.reason, trouble.message)
+        told = {
+            "conditions": conditions.all(),
+            "observed_generation": generation,
+            "summary": "Deleting" if deleting else "Stalled" if trouble.spec else "Waiting",
+        }
+        after = before.status.model_copy(update=told)
+        try:
+            self._write(resource, before, after)
+        except Conflict:
+            return Outcome(requeue=0.1, last_action=last_action, conflict=True)
+        except TroubleError as error:
+            return _untold(error.trouble, last_action)
+        except Exception as error:
+            return _untold(unexpected(error), last_action)
+        events = _events(before.status.conditions, after.conditions, trouble)
+        return Outcome(trouble=trouble, events=events, last_action=last_action)
+
+    def _run(self, resource: Document, read: StatusRead, last_action: Trouble | None) -> Outcome:
         meta = resource["metadata"]
         identity = Identity(meta["namespace"], meta["name"], meta["uid"], meta.get("generation", 1))
-        before = ImportStatus.model_validate(resource.get("status") or {})
-        deleting = "deletionTimestamp" in meta
-        if deleting and (meta.get("annotations") or {}).get(ABANDON) == "true":
-            left = ", ".join(r.arn or r.name for r in before.resources)
-            return Outcome(
-                release=True, events=(Event("Warning", "Abandoned", f"left as they are: {left or 'nothing'}"),)
-            )
+        before, deleting = read.status, "deletionTimestamp" in meta
+        if read.unread_log and not deleting:
+            return self._told(resource, read, _newer(read))
         try:
-            spec = ImportSpec.model_validate(resource["spec"])
+            spec = (spec_for_deletion if deleting else ImportSpec.model_validate)(resource["spec"])
         except ValidationError as error:
-            return self._invalid(resource, identity, before, error, deleting)
+            return self._invalid(resource, read, error, deleting)
         now = self.times.now(identity.uid, before.observed_at)
         known = before.model_copy(update={"acting": self.fence.others(before.acting, self.settings.request_life, now)})
         decision = self._decide(identity, spec, known, last_action, deleting, now)
+        if decision.release and read.unread_log:
+            return self._told(resource, read, _newer(read))
         if all(isinstance(action, REPORTS) for action in decision.actions):
-            self._write(resource, before, decision.status)
+            self._write(resource, read, decision.status)
             return self._act(identity, spec, before, decision)
         with self.fence.acts(self.times.now(identity.uid, before.observed_at)) as acting:
-            self._write(resource, before, decision.status.model_copy(update={"acting": (*known.acting, acting)}))
+            self._write(resource, read, decision.status.model_copy(update={"acting": (*known.acting, acting)}))
             return self._act(identity, spec, before, decision)
 
     def _act(self, identity: Identity, spec: ImportSpec, before: ImportStatus, decision: Decision) -> Outcome:
@@ -137,10 +176,11 @@ class Reconciler:
                 check()
                 told.info("does %s", name, extra={"action": name})
                 act(action, identity.namespace, spec.target.region, self.clients)
-            except TroubleError as error:
-                told.warning("%s: %s", error.trouble.reason, error.trouble.message, extra={"action": name})
+            except Exception as error:  # the last net, for what is no TroubleError
+                trouble = error.trouble if isinstance(error, TroubleError) else unexpected(error)
+                told.warning("%s: %s", trouble.reason, trouble.message, extra={"action": name})
                 if not isinstance(action, REPORTS):
-                    failed = error.trouble
+                    failed = trouble
                     break
         return Outcome(
             requeue=decision.requeue,
@@ -166,38 +206,41 @@ class Reconciler:
         step = decide_deletion if deleting else decide
         return step(identity, spec, before, seen.after(last_action), now, self.settings)
 
-    def _invalid(
-        self, resource: Document, identity: Identity, before: ImportStatus, error: ValidationError, deleting: bool
-    ) -> Outcome:
+    def _invalid(self, resource: Document, read: StatusRead, error: ValidationError, deleting: bool) -> Outcome:
         """A spec that admission should have refused, from an older CRD perhaps. Only another spec can help."""
         told = "; ".join(f"spec.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-        trouble = Trouble("InvalidSpec", told, spec=True)
-        now = self.times.now(identity.uid, before.observed_at)
-        conditions = Conditions(before.conditions, now, identity.generation)
-        conditions.set("Ready", "False", "InvalidSpec", told)
-        conditions.set("Stalled", "True", "InvalidSpec", told)
-        conditions.drop("Reconciling")
-        after = before.model_copy(
-            update={
-                "conditions": conditions.all(),
-                "observed_generation": identity.generation,
-                "summary": "Stalled",
-            }
-        )
-        self._write(resource, before, after)
-        nothing_made = before.run is None
-        return Outcome(
-            trouble=trouble,
-            release=deleting and nothing_made,
-            events=_events(before.conditions, after.conditions, trouble),
-        )
+        if deleting and read.status.run is None and not read.unread_log:
+            return Outcome(release=True)  # nothing was made
+        if deleting:
+            told += f". What was made cannot be found by it; annotation {ABANDON}=true lets the import go"
+        return self._told(resource, read, Trouble("InvalidSpec", told, spec=True))
 
-    def _write(self, resource: Document, before: ImportStatus, after: ImportStatus) -> None:
-        if after != before:
-            now = self.times.now(resource["metadata"]["uid"], before.observed_at)
+    def _write(self, resource: Document, before: StatusRead, after: ImportStatus) -> None:
+        if after != before.status:
+            now = self.times.now(resource["metadata"]["uid"], before.status.observed_at)
             after = after.model_copy(update={"observed_at": now})
-            self.clients.kube.write_status(resource, after.model_dump(mode="json", by_alias=True, exclude_none=True))
+            self.clients.kube.write_status(resource, before.document(after))
         self.metrics.record(resource["metadata"]["namespace"], resource["metadata"]["name"], after)
+
+
+def _abandoned(resource: Document) -> bool:
+    meta = resource["metadata"]
+    return "deletionTimestamp" in meta and (meta.get("annotations") or {}).get(ABANDON) == "true"
+
+
+def _newer(read: StatusRead) -> Trouble:
+    """Something that another release has made may be in there: it can be neither used nor removed by this one."""
+    return Trouble(
+        "NewerStatus",
+        f"{read.unread_log} holds what this release cannot read; a newer one has written it: upgrade the controller "
+        f"again. A deletion waits for that, too; annotation {ABANDON}=true lets the import go and leaves what it made",
+    )
+
+
+def _untold(trouble: Trouble, last_action: Trouble | None) -> Outcome:
+    """A trouble that could not be written into the status: an event tells it."""
+    event = Event("Warning", trouble.reason, trouble.message)
+    return Outcome(trouble=trouble, events=(event,), last_action=last_action)
 
 
 class _Logger(logging.LoggerAdapter[logging.Logger]):

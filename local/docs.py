@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from controller.api.crd import crd
+from controller.api.crd import crd, status_schema
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -41,7 +41,7 @@ def resource_page() -> str:
     """docs/resource.md."""
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     sections = [HEAD, "## spec\n", *_objects("spec", schema["spec"])]
-    sections += ["## status\n\nWritten by the controller only.\n", *_objects("status", schema["status"])]
+    sections += ["## status\n\nWritten by the controller only.\n", *_objects("status", status_schema())]
     return "\n".join(sections)
 
 

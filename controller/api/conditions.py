@@ -15,6 +15,8 @@ ConditionType = Literal[
     "Ready", "Complete", "Failed", "Reconciling", "Stalled",
     "SourceReady", "PermissionsReady", "StagingReady", "TableReady", "JobRunning", "Throttled", "Suspended",
 ]  # fmt: skip
+# Messages carry words from outside; the status must stay small enough to be written.
+MAX_MESSAGE = 2000
 Truth = Literal["True", "False", "Unknown"]
 
 
@@ -43,7 +45,7 @@ class Conditions:
             type=type_,
             status=status,
             reason=reason,
-            message=message,
+            message=message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…",
             last_transition_time=before.last_transition_time if before and before.status == status else self._now,
             observed_generation=self._generation,
         )

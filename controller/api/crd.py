@@ -13,7 +13,14 @@ from pydantic import BaseModel
 
 from controller.api import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from controller.api.instants import FIRST, LAST, text_of
-from controller.api.spec import ImportSpec
+from controller.api.spec import (
+    MAX_ATTRIBUTES,
+    MAX_COLUMNS,
+    MAX_FLINK_CONFIGURATION,
+    MAX_SPLIT_POINTS,
+    MINIMUM_PROCESS_MEMORY,
+    ImportSpec,
+)
 from controller.api.status import ImportStatus
 
 Schema = dict[str, Any]
@@ -24,8 +31,65 @@ _IMMUTABLE = {
     "target": ["region", "table", "key", "attributes", "partitionShards", "nulls"],
     "staging": ["bucket", "prefix"],
 }
+
+
+def _mebibytes(field: str) -> str:
+    """CEL: '4096m' -> 4096, '4g' -> 4096."""
+    return f"int({field}.substring(0, {field}.size() - 1)) * ({field}.endsWith('g') ? 1024 : 1)"
+
+
+def _bounded(field: str, lengths: str, most: int) -> tuple[str, str]:
+    """CEL: the lengths of a list's or map's entries (a map() expression over it) together."""
+    name = field.removeprefix("self.")
+    return f"!has({field}) || {field}.{lengths}.sum() <= {most}", f"{name} have more than {most} characters together"
+
+
+def _between(field: str, least: str, most: str, told: str) -> tuple[str, str]:
+    """CEL: a duration without days."""
+    name = f"self.{field}"
+    bounds = f"duration({name}) >= duration('{least}') && duration({name}) <= duration('{most}')"
+    return f"!has({name}) || {bounds}", told
+
+
 # Rules are also evaluated on the default {}, in which the fields' own defaults are not filled in yet: hence has().
 _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
+    ("source",): [
+        _bounded("self.splitPoints", "map(p, size(p))", MAX_SPLIT_POINTS),
+        _bounded("self.columns", "map(c, size(c))", MAX_COLUMNS),
+    ],
+    ("target",): [
+        (
+            "!has(self.tags) || self.tags.all(k, size(k) >= 1 && size(k) <= 128 && !k.startsWith('aws:') && "
+            "!k.startsWith('lindorm.io/'))",
+            "a tag's key has 1 to 128 characters and does not begin with aws: or lindorm.io/",
+        ),
+        _bounded("self.attributes", "map(a, size(a.column) + (has(a.name) ? size(a.name) : 0))", MAX_ATTRIBUTES),
+    ],
+    ("job",): [
+        _bounded(
+            "self.flinkConfiguration",
+            "map(k, size(k) + size(self.flinkConfiguration[k]))",
+            MAX_FLINK_CONFIGURATION,
+        ),
+        (
+            "!has(self.nodeSelector) || self.nodeSelector.all(k, size(k) >= 1 && size(k) <= 317)",
+            "a label of nodeSelector has 1 to 317 characters",
+        ),
+    ],
+    ("job", "taskManager"): [
+        (
+            "!has(self.processMemory) || !has(self.managedMemory) || "
+            f"{_mebibytes('self.processMemory')} >= {MINIMUM_PROCESS_MEMORY} + {_mebibytes('self.managedMemory')}",
+            "processMemory must be at least 1024m more than managedMemory: Flink's own parts and the heap need that",
+        ),
+    ],
+    ("job", "checkpoint"): [
+        _between(
+            "interval", "1s", "1h", "interval must be 1s to 1h: what was read since the last checkpoint is read again"
+        ),
+        _between("minPause", "0s", "1h", "minPause must be at most 1h"),
+        _between("timeout", "10s", "24h", "timeout must be 10s to 24h"),
+    ],
     ("source", "timeRange"): [
         ("self.start < self.end", "start must be before end: the range is start <= t < end"),
         (
@@ -132,6 +196,25 @@ def _model_schema(model: type[BaseModel]) -> Schema:
     return schema
 
 
+def status_schema() -> Schema:
+    """The status as the models say it."""
+    return _model_schema(ImportStatus)
+
+
+def _open(node: Schema) -> None:
+    """Lets a status hold what this release does not know. A chart's upgrade does not touch CRDs, so a newer controller
+    meets an older one: the API server must neither refuse a new kind of condition, and with it the whole status, nor
+    drop a new field in silence, which may be the name of something that was made."""
+    node.pop("enum", None)
+    if "properties" in node:
+        node["x-kubernetes-preserve-unknown-fields"] = True
+    for child in node.get("properties", {}).values():
+        _open(child)
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            _open(node[key])
+
+
 # The job has its limit from its submission on (docs/contracts.md, section 4); a lower one the controller keeps.
 _REJECTS = "!has(self.status) || !has(self.status.job) || self.spec.rejects.max <= oldSelf.spec.rejects.max"
 _REJECTS_TOLD = (
@@ -172,7 +255,8 @@ def _spec_schema() -> Schema:
 
 def crd() -> Schema:
     """The CustomResourceDefinition as a document."""
-    status = _model_schema(ImportStatus)
+    status = status_schema()
+    _open(status)
     conditions = status["properties"]["conditions"]
     conditions.pop("default", None)
     conditions["x-kubernetes-list-type"] = "map"

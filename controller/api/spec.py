@@ -22,7 +22,17 @@ AttributeType = Literal[
 
 _DURATION = re.compile(r"(\d+)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION_PATTERN = r"^([0-9]+[smhd])+$"
+# At most some 44 years: now and a duration must be a time that there is.
+DURATION_PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"
+CHECKPOINT_PATTERN = r"^([0-9]{1,3}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
+MINIMUM_PROCESS_MEMORY = 1024  # MiB; below it Flink's own parts (metaspace, network, overhead) leave no heap
+# Characters of all entries together. The whole import must fit into etcd's 1.5 MiB, beside what kubectl and the API
+# server keep of it (last-applied-configuration, managedFields), and leave room for its status; a character is up to
+# four bytes.
+MAX_SPLIT_POINTS = 65536
+MAX_ATTRIBUTES = 65536
+MAX_COLUMNS = 32768
+MAX_FLINK_CONFIGURATION = 32768
 _LABEL = r"[^:/?#@.\s]{1,63}"
 _PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 JDBC_PATTERN = rf"^jdbc:(mysql|lindorm)://{_LABEL}(\.{_LABEL})*\.?:{_PORT}/[^/?#\s]+$"
@@ -33,7 +43,18 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=sum(int(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
 
 
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
+def mebibytes(memory: str) -> int:
+    """'4096m' -> 4096, '4g' -> 4096; the pattern has been checked by the model."""
+    return int(memory[:-1]) * (1024 if memory.endswith("g") else 1)
+
+
+def _bounded(what: str, characters: int, most: int) -> None:
+    if characters > most:
+        raise ValueError(f"{what} have more than {most} characters together")
+
+
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, min_length=2, max_length=32)]
+CheckpointDuration = Annotated[str, Field(pattern=CHECKPOINT_PATTERN, min_length=2, max_length=20)]
 
 
 class Credentials(SpecModel):
@@ -127,6 +148,12 @@ class Source(SpecModel):
             self.host.encode("idna")
         except UnicodeError as error:
             raise ValueError(f"the host of url, {self.host}, is no name that can be looked up ({error})") from error
+        return self
+
+    @model_validator(mode="after")
+    def _fits_into_the_object(self) -> Self:
+        _bounded("splitPoints", sum(map(len, self.split_points)), MAX_SPLIT_POINTS)
+        _bounded("columns", sum(map(len, self.columns or ())), MAX_COLUMNS)
         return self
 
     @property
@@ -249,13 +276,29 @@ class Target(SpecModel):
     nulls: Literal["Omit", "Write"] = "Omit"
     capacity: Capacity = Field(default_factory=lambda: Capacity())
     create: Literal["IfMissing", "Never"] = "IfMissing"
-    tags: dict[str, str] = Field(default_factory=dict, max_length=40)
+    tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=dict,
+        max_length=40,
+        description="Of a table that the import creates. Keys that begin with aws: or lindorm.io/ are not the user's.",
+    )
     point_in_time_recovery: bool = False
     deletion_protection: bool = False
     kms_key_arn: str | None = Field(None, pattern=r"^arn:[^:]+:kms:.+$", max_length=2048)
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Retain", description="What deleting the import does to a table that this import created."
     )
+
+    @model_validator(mode="after")
+    def _tags_can_be_set(self) -> Self:
+        for key in self.tags:
+            if not 1 <= len(key) <= 128 or key.startswith(("aws:", "lindorm.io/")):
+                raise ValueError("a tag's key has 1 to 128 characters and does not begin with aws: or lindorm.io/")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_into_the_object(self) -> Self:
+        _bounded("attributes", sum(len(a.column) + len(a.name or "") for a in self.attributes), MAX_ATTRIBUTES)
+        return self
 
 
 class Staging(SpecModel):
@@ -283,13 +326,32 @@ class TaskManager(SpecModel):
     )
     cpu: int = Field(2, ge=1, le=96)
 
+    @model_validator(mode="after")
+    def _memory_is_enough(self) -> Self:
+        if mebibytes(self.process_memory) < MINIMUM_PROCESS_MEMORY + mebibytes(self.managed_memory):
+            raise ValueError(
+                "processMemory must be at least 1024m more than managedMemory: Flink's own parts and the heap need that"
+            )
+        return self
+
 
 class Checkpoint(SpecModel):
     """How often the job saves where it is."""
 
-    interval: Duration = "60s"
-    min_pause: Duration = "30s"
-    timeout: Duration = "10m"
+    interval: CheckpointDuration = "60s"
+    min_pause: CheckpointDuration = "30s"
+    timeout: CheckpointDuration = "10m"
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        hour, day = timedelta(hours=1), timedelta(days=1)
+        if not timedelta(seconds=1) <= parse_duration(self.interval) <= hour:
+            raise ValueError("interval must be 1s to 1h: what was read since the last checkpoint is read again")
+        if parse_duration(self.min_pause) > hour:
+            raise ValueError("minPause must be at most 1h")
+        if not timedelta(seconds=10) <= parse_duration(self.timeout) <= day:
+            raise ValueError("timeout must be 10s to 24h")
+        return self
 
 
 class Monitoring(SpecModel):
@@ -319,9 +381,18 @@ class Job(SpecModel):
     monitoring: Monitoring | None = None
     parallelism: int | None = Field(None, ge=1, le=2000, description="Default: from the plan.")
     task_manager: TaskManager = Field(default_factory=lambda: TaskManager())
-    node_selector: dict[str, str] = Field(default_factory=dict, max_length=20)
+    node_selector: dict[str, Annotated[str, Field(max_length=63)]] = Field(default_factory=dict, max_length=20)
     checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint())
-    flink_configuration: dict[str, str] = Field(default_factory=dict, max_length=200)
+    flink_configuration: dict[str, Annotated[str, Field(max_length=8192)]] = Field(default_factory=dict, max_length=200)
+
+    @model_validator(mode="after")
+    def _fits_into_the_object(self) -> Self:
+        settings = self.flink_configuration.items()
+        _bounded("flinkConfiguration", sum(len(k) + len(v) for k, v in settings), MAX_FLINK_CONFIGURATION)
+        for key in self.node_selector:
+            if not 1 <= len(key) <= 317:
+                raise ValueError("a label of nodeSelector has 1 to 317 characters")
+        return self
 
 
 class Rejects(SpecModel):
