@@ -245,7 +245,7 @@ CONTROLLER_KUBERNETES: tuple[KubernetesRule, ...] = (
         "the imports, list also for who else uses a table; patch sets and drops the finalizer, delete is for "
         "ttlAfterFinished",
     ),
-    KubernetesRule(GROUP, f"{PLURAL}/status", ("update",), "the status"),
+    KubernetesRule(GROUP, f"{PLURAL}/status", ("patch",), "the status"),
     KubernetesRule("flink.apache.org", "flinkdeployments", ("create", "delete", "get", "patch"), "the jobs"),
     KubernetesRule(
         "", "configmaps", ("create", "delete", "get", "patch"), "the job's document; patch changes its rates"

@@ -239,6 +239,7 @@ def _newer(read: StatusRead) -> Trouble:
 
 def _untold(trouble: Trouble, last_action: Trouble | None) -> Outcome:
     """A trouble that could not be written into the status: an event tells it."""
+    log.warning("%s: %s", trouble.reason, trouble.message)
     event = Event("Warning", trouble.reason, trouble.message)
     return Outcome(trouble=trouble, events=(event,), last_action=last_action)
 

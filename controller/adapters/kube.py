@@ -23,6 +23,7 @@ from controller.permissions import CONTROLLER_KUBERNETES
 Document = dict[str, Any]
 _FLINK = ("flink.apache.org", "v1beta1")
 _TIMEOUT = (3, 15)
+FIELD_MANAGER = "lindorm-import"  # as whom managedFields names the controller
 
 
 class Conflict(Exception):  # noqa: N818  (not an error: the pass is done again from what is there now)
@@ -131,6 +132,7 @@ class Kube:
                     meta["name"],
                     patch,
                     field_manager=FIELD_MANAGER,
+                    _content_type="application/json-patch+json",
                     _request_timeout=_TIMEOUT,
                 )
             except ApiException as error:
@@ -226,11 +228,17 @@ class Kube:
                     self.core.create_namespaced_config_map(
                         meta["namespace"],
                         cast(client.V1ConfigMap, body),  # the client sends documents as they are
+                        field_manager=FIELD_MANAGER,
                         _request_timeout=_TIMEOUT,
                     )
                 else:
                     self.objects.create_namespaced_custom_object(
-                        *_FLINK, meta["namespace"], "flinkdeployments", body, _request_timeout=_TIMEOUT
+                        *_FLINK,
+                        meta["namespace"],
+                        "flinkdeployments",
+                        body,
+                        field_manager=FIELD_MANAGER,
+                        _request_timeout=_TIMEOUT,
                     )
             except ApiException as error:
                 if error.status != 409 or "AlreadyExists" not in str(error.body):
@@ -243,6 +251,7 @@ class Kube:
                 name,
                 namespace,
                 cast(client.V1ConfigMap, {"data": {names.RATES_KEY: text}}),
+                field_manager=FIELD_MANAGER,
                 _request_timeout=_TIMEOUT,
             )
 
@@ -272,6 +281,7 @@ class Kube:
                 "flinkdeployments",
                 name,
                 {"spec": {"job": {"state": state}}},
+                field_manager=FIELD_MANAGER,
                 _request_timeout=_TIMEOUT,
             )
 

@@ -81,6 +81,7 @@ class World:
     calls: Counter[str] = field(default_factory=Counter)
     used: set[AnyCall] = field(default_factory=set)
     memories: dict[str, Trouble | None] = field(default_factory=dict)
+    surprises: bool = False  # whether the test provokes errors that the controller does not know
 
     def __post_init__(self) -> None:
         self.api = KubernetesApi(before=self._before, after=self._after)
@@ -172,6 +173,8 @@ class World:
             self.memories.pop(name, None)
             self.reconciler = replace(self.reconciler)  # a new process
             return None
+        told = [outcome.trouble.reason if outcome.trouble else None, *(e.reason for e in outcome.events)]
+        assert self.surprises or "UnexpectedError" not in told, f"a bug, of the controller or the fakes: {outcome}"
         self.memories[name] = outcome.last_action
         found = self.api.get(PLURAL, name)
         if outcome.release and found and "deletionTimestamp" in found["metadata"]:

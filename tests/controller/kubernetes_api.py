@@ -207,7 +207,9 @@ class KubernetesApi:
         return 200, found
 
     def _write(self, call: Call, found: Document, body: Document, subresource: str, headers: dict[str, str]) -> None:
-        if call.verb == "patch":
+        if call.verb == "patch" and "json-patch" in headers.get("Content-Type", ""):
+            body = _patched(found, body)
+        elif call.verb == "patch":
             assert "merge-patch" in headers.get("Content-Type", ""), headers
             body = _merged(found, body)
         elif "resourceVersion" not in body["metadata"]:
@@ -268,6 +270,19 @@ def _field(found: Document, path: str) -> str:
     for part in path.split("."):
         node = node.get(part, {})
     return node if isinstance(node, str) else ""
+
+
+def _patched(old: Document, operations: list[Document]) -> Document:
+    """RFC 6902, as far as it is used: members of objects are added or replaced."""
+    out = _copy(old)
+    for operation in operations:
+        *parents, last = operation["path"].strip("/").split("/")
+        node = out
+        for parent in parents:
+            node = node[parent]
+        assert operation["op"] == "add" or (operation["op"] == "replace" and last in node), operation
+        node[last] = operation["value"]
+    return out
 
 
 def _merged(old: Any, patch: Any) -> Any:

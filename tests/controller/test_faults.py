@@ -147,7 +147,7 @@ def test_a_status_write_that_fails_right_after_the_submission_submits_nothing_tw
 
     def fault(call: AnyCall) -> None:
         after = world.wire.done["create flinkdeployments"] == 1
-        if after and str(call) == f"update {PLURAL}/status" and next(submitted, False):
+        if after and str(call) == f"patch {PLURAL}/status" and next(submitted, False):
             raise Refusal(status, "injected", "Conflict" if status == 409 else "InternalError")
 
     world.faults = fault
@@ -160,7 +160,7 @@ def test_a_status_write_that_fails_right_after_the_submission_submits_nothing_tw
 @pytest.mark.parametrize(
     "operation",
     [
-        f"get {PLURAL}", f"update {PLURAL}/status", "get secrets", "get configmaps", "get flinkdeployments",
+        f"get {PLURAL}", f"patch {PLURAL}/status", "get secrets", "get configmaps", "get flinkdeployments",
         "create flinkdeployments", "create configmaps",
     ],
 )  # fmt: skip

@@ -245,7 +245,7 @@ def test_a_user_who_edits_in_the_middle_of_a_pass_makes_it_start_over_without_ac
     edits = iter([True])
 
     def edit_first(call: AnyCall) -> None:
-        if str(call) == f"update {PLURAL}/status" and next(edits, False):
+        if str(call) == f"patch {PLURAL}/status" and next(edits, False):
             world.edit(**{"rejects.max": 7})
 
     world.faults = edit_first

@@ -39,7 +39,7 @@ HASTE = 50.0
 # docs/failure-modes.md states it.
 CALLS_A_MINUTE = {
     "get lindormimports": 6,
-    "update lindormimports/status": 6,
+    "patch lindormimports/status": 6,
     "get flinkdeployments": 6,
     "get configmaps": 12,
     "dynamodb:DescribeTable": 6,
@@ -53,7 +53,7 @@ CALLS_A_MINUTE = {
 CALLS_TO_START = {
     "get lindormimports": 5,
     "list lindormimports": 8,
-    "update lindormimports/status": 5,
+    "patch lindormimports/status": 5,
     "get flinkdeployments": 4,
     "get configmaps": 8,
     "get secrets": 4,

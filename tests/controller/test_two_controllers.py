@@ -198,7 +198,7 @@ def test_a_controller_that_looked_before_another_let_the_import_go_deletes_nothi
     slept = iter([True])
 
     def sleep(call: AnyCall) -> None:
-        if str(call).startswith("update lindormimports/status") and next(slept, False):
+        if str(call).startswith("patch lindormimports/status") and next(slept, False):
             contextvars.Context().run(meanwhile)
 
     def meanwhile() -> None:

@@ -47,7 +47,7 @@ def change_status(world: World, change: Callable[[dict[str, Any]], None]) -> Non
 
 
 def test_an_error_that_nothing_foresaw_becomes_a_condition_and_an_event_without_its_words() -> None:
-    world = World(faults=surprise("dynamodb:DescribeTable"))
+    world = World(surprises=True, faults=surprise("dynamodb:DescribeTable"))
     world.apply(**DELETE)
     outcome = world.drive(lambda o: o.trouble is not None)
     ready = world.condition("Ready")
@@ -58,7 +58,7 @@ def test_an_error_that_nothing_foresaw_becomes_a_condition_and_an_event_without_
 
 
 def test_an_import_goes_on_when_the_unexpected_error_is_over() -> None:
-    world = World(faults=surprise("dynamodb:DescribeTable"))
+    world = World(surprises=True, faults=surprise("dynamodb:DescribeTable"))
     world.apply(**DELETE)
     world.drive(lambda o: o.trouble is not None)
     world.faults = lambda call: None
@@ -71,7 +71,7 @@ def test_a_source_whose_answer_no_adapter_understands_holds_up_its_own_facet_onl
     def source() -> SourceSeen:
         raise error
 
-    world = World(source=source)
+    world = World(source=source, surprises=True)
     world.apply(**DELETE)
     world.drive(lambda o: o.trouble is not None)
     assert world.condition("SourceReady")["reason"] == "UnexpectedError"
@@ -81,7 +81,7 @@ def test_a_source_whose_answer_no_adapter_understands_holds_up_its_own_facet_onl
 
 @pytest.mark.parametrize("action", ["dynamodb:CreateTable", "create flinkdeployments", "create configmaps"])
 def test_an_action_that_fails_unforeseen_is_told_and_tried_again(action: str) -> None:
-    world = World(faults=surprise(action))
+    world = World(surprises=True, faults=surprise(action))
     world.apply(**DELETE)
     world.drive(lambda o: o.trouble is not None)
     world.drive(lambda o: o.trouble is not None)
@@ -93,6 +93,7 @@ def test_an_action_that_fails_unforeseen_is_told_and_tried_again(action: str) ->
 
 def test_a_deletion_names_what_it_cannot_remove_for_an_unforeseen_error_and_abandon_lets_it_go() -> None:
     world = started()
+    world.surprises = True
     world.faults = surprise("s3:ListObjectsV2")
     world.delete()
     world.drive(lambda o: o.trouble is not None and not world.flink.running())
@@ -133,7 +134,7 @@ def test_a_status_whose_writing_fails_unforeseen_is_told_by_an_event(monkeypatch
     def fail(*_: Any) -> None:
         raise Surprise(SECRET_WORDS)
 
-    world = World()
+    world = World(surprises=True)
     world.apply(**DELETE)
     monkeypatch.setattr(Kube, "write_status", fail)
     outcome = world.run_pass()

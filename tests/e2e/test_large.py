@@ -7,7 +7,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from controller.api.spec import MAX_ATTRIBUTES, MAX_COLUMNS, MAX_FLINK_CONFIGURATION, MAX_SPLIT_POINTS
-from local.demo import GROUP, PLURAL, VERSION, World, condition
+from local.demo import GROUP, PLURAL, VERSION, World, told
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 WIDE = "\N{MAHJONG TILE RED DRAGON}"  # four bytes, as wide as a character gets in UTF-8
@@ -35,7 +35,7 @@ def test_the_largest_import_that_is_admitted_is_told_what_is_wrong_and_can_be_de
     document["metadata"] = {"name": "largest", "namespace": world.namespace}
     world.objects.create_namespaced_custom_object(GROUP, VERSION, world.namespace, PLURAL, document)
     deadline = time.monotonic() + 60
-    while condition(found := world.read("largest") or {}, "Stalled") is None:
+    while "no column" not in told(found := world.read("largest") or {}):
         assert time.monotonic() < deadline, found.get("status")
         time.sleep(0.2)
     annotations = found["metadata"].get("annotations", {})
