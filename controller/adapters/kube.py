@@ -348,7 +348,7 @@ def _deployment(found: Document) -> DeploymentSeen:
         owner_uid=(meta.get("labels") or {}).get(names.UID_LABEL),
         deleting="deletionTimestamp" in meta,
         generation=meta.get("generation") or 0,
-        observed_generation=status.get("observedGeneration") or 0,
+        observed_generation=_observed_generation(status),
         wanted_state=((found.get("spec") or {}).get("job") or {}).get("state") or "running",
         lifecycle=status.get("lifecycleState") or "",
         reconciliation=(status.get("reconciliationStatus") or {}).get("state") or "",
@@ -357,6 +357,22 @@ def _deployment(found: Document) -> DeploymentSeen:
         job_id=job.get("jobId") or None,
         error=_first_line(status.get("error")),
     )
+
+
+def _observed_generation(status: Document) -> int:
+    """The generation of the spec that the status is about; 0 where it does not say.
+
+    Operators before 1.8 (EMR before 7.2) have no `observedGeneration`: they tell it in the text of the last reconciled
+    spec, as `resource_metadata.metadata.generation` (ReconciliationMetadata of release-1.7.0).
+    """
+    found: Any = status.get("observedGeneration")
+    if not found:
+        try:
+            told: Any = json.loads((status.get("reconciliationStatus") or {}).get("lastReconciledSpec") or "{}")
+            found = told["resource_metadata"]["metadata"]["generation"]
+        except (ValueError, KeyError, TypeError):
+            return 0
+    return found if isinstance(found, int) else 0
 
 
 def _first_line(error: str | None) -> str | None:

@@ -114,9 +114,13 @@ class Pass:
         return status.write_spec(spec, first_deployment, generation)
 
     def observe_generation(self) -> None:
-        """The status has caught up with the spec, as far as this release says so."""
+        """The status has caught up with the spec, and says so as this release does (updateReconciliationMetadata)."""
         if self.release.observed_generation:
             self.status["observedGeneration"] = self.generation
+            return
+        text = self.reconciliation["lastReconciledSpec"]
+        if status.spec_generation(text) != self.generation:
+            self.reconciliation["lastReconciledSpec"] = self.write_spec(self.last, status.is_first_deployment(text))
 
     def rewrite_last_spec(self, **job: Any) -> None:
         """ReconciliationUtils.updateLastReconciledSpec, as both callers use it: no first deployment any more."""

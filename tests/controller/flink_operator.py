@@ -14,12 +14,14 @@ from controller import names
 from controller.observed import JobSeen
 from local.flink.decide import reconcile
 from local.flink.model import (
+    EMR,
     FINALIZER,
     AddFinalizer,
     Cancel,
     DeleteCluster,
     Failure,
     Job,
+    Release,
     RemoveFinalizer,
     Seen,
     StopWithSavepoint,
@@ -59,7 +61,7 @@ class FlinkOperator:
 
     fail_at: at that step the next job fails (once), hopelessly or not; waiting: why no JobManager can start;
     pending: pods find no node; broken_main: the job's main fails at once, of which the operator never learns
-    (FLINK-37370); down: the operator makes no passes, jobs go on; endless: jobs never end.
+    (FLINK-37370); down: the operator makes no passes, jobs go on; endless: jobs never end; release: whose it is.
     """
 
     api: KubernetesApi
@@ -75,6 +77,7 @@ class FlinkOperator:
     down: bool = False
     endless: bool = False
     rejected: int = REJECTED
+    release: Release = EMR
     _ha: dict[str, int] = field(default_factory=dict)
 
     def second(self, now: datetime) -> None:
@@ -158,7 +161,8 @@ class FlinkOperator:
         name = found["metadata"]["name"]
 
         def once(seen: Seen) -> Any:
-            return reconcile(found, seen, int(now.timestamp() * 1000), f"{self.submissions + 1:032x}", {})
+            job_id = f"{self.submissions + 1:032x}"
+            return reconcile(found, seen, int(now.timestamp() * 1000), job_id, {}, self.release)
 
         seen = self._look(name)
         outcome = once(seen)
@@ -166,8 +170,10 @@ class FlinkOperator:
             outcome = once(replace(seen, savepoint=self._savepoint(name)))
         for action in outcome.actions:
             match action:
-                case AddFinalizer():
-                    self.api.set_finalizers(found, [*found["metadata"].get("finalizers", []), FINALIZER])
+                case AddFinalizer(spec):
+                    finalizers = [*found["metadata"].get("finalizers", []), FINALIZER]
+                    metadata = {**found["metadata"], "finalizers": finalizers}
+                    self.api.change(found, {**found, "metadata": metadata, "spec": spec or found["spec"]})
                     return
                 case RemoveFinalizer():
                     left = [f for f in found["metadata"].get("finalizers", []) if f != FINALIZER]
