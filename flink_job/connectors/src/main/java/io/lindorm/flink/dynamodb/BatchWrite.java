@@ -1,34 +1,46 @@
 package io.lindorm.flink.dynamodb;
 
+import io.lindorm.flink.dynamodb.BatchAnswers.ErrorDocument;
+
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 import software.amazon.awssdk.core.exception.SdkException;
+import software.amazon.awssdk.core.retry.ClockSkew;
+import software.amazon.awssdk.http.AbortableInputStream;
 import software.amazon.awssdk.http.ContentStreamProvider;
+import software.amazon.awssdk.http.ExecutableHttpRequest;
 import software.amazon.awssdk.http.HttpExecuteRequest;
 import software.amazon.awssdk.http.HttpExecuteResponse;
 import software.amazon.awssdk.http.SdkHttpClient;
 import software.amazon.awssdk.http.SdkHttpMethod;
 import software.amazon.awssdk.http.SdkHttpRequest;
+import software.amazon.awssdk.http.SdkHttpResponse;
 import software.amazon.awssdk.http.apache5.Apache5HttpClient;
 import software.amazon.awssdk.http.auth.aws.signer.AwsV4HttpSigner;
+import software.amazon.awssdk.http.auth.spi.signer.HttpSigner;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.regions.ServiceMetadata;
 import software.amazon.awssdk.utils.SdkAutoCloseable;
 
 import java.io.IOException;
-import java.io.InputStream;
-import java.math.BigDecimal;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.time.Clock;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashMap;
+import java.time.Instant;
+import java.time.ZoneOffset;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 
 /**
  * DynamoDB's BatchWriteItem, as one signed HTTP request with a ready-made body.
@@ -38,10 +50,10 @@ import java.util.Map;
  */
 final class BatchWrite implements AutoCloseable {
 
+    private static final Logger LOG = LoggerFactory.getLogger(BatchWrite.class);
     private static final byte[] PUT = bytes("{\"PutRequest\":{\"Item\":");
     private static final byte[] PUT_END = bytes("}}");
     private static final byte[] END = bytes("]},\"ReturnConsumedCapacity\":\"TOTAL\"}");
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final AwsV4HttpSigner SIGNER = AwsV4HttpSigner.create();
 
     private static final ServiceMetadata DYNAMODB = ServiceMetadata.of("dynamodb");
@@ -49,58 +61,78 @@ final class BatchWrite implements AutoCloseable {
     /** DynamoDB answers within tens of milliseconds, or not at all. */
     private static final Duration ANSWER_TIMEOUT = Duration.ofSeconds(15);
 
-    private final SdkHttpClient http;
+    /** From the first byte sent to the last one read: also where an answer never ends, or comes byte by byte. */
+    private static final Duration WHOLE_TIMEOUT = Duration.ofSeconds(30);
+
+    /** An answer may give back all of the request, with each character escaped, and says little besides. */
+    private static final int ANSWER_PER_REQUEST = 6;
+    private static final int ANSWER_BESIDES = 64 * 1024;
+
+    private final Supplier<SdkHttpClient> connect;
+    private volatile SdkHttpClient http;
     private final AwsCredentialsProvider credentials;
     private final URI endpoint;
     private final String region;
-    private final String partitionName;
-    private final String sortName;
     private final byte[] start;
+    private final BatchAnswers answers;
+    private final RequestIds ids = new RequestIds();
+    private final Duration wholeTimeout;
+    private final ScheduledThreadPoolExecutor watch = new ScheduledThreadPoolExecutor(1, work -> {
+        Thread thread = new Thread(work, "DynamoDB timeouts");
+        thread.setDaemon(true);
+        return thread;
+    });
+    /** How much DynamoDB's clock is ahead of this machine's, as far as that is known to matter. */
+    private volatile Duration skew = Duration.ZERO;
 
     /**
-     * @param http takes over, and closes
+     * @param connect makes an HTTP client, closed with this
      * @param endpoint DynamoDB's address
      * @param region the region that requests are signed for
-     * @param sortName the sort key's name; null where the table has none
+     * @param wholeTimeout how long a request may take in all
      */
     BatchWrite(
-            SdkHttpClient http,
+            Supplier<SdkHttpClient> connect,
             AwsCredentialsProvider credentials,
             URI endpoint,
             String region,
-            String table,
-            String partitionName,
-            String sortName) {
-        this.http = http;
+            Target target,
+            Duration wholeTimeout) {
+        this.connect = connect;
+        this.http = connect.get();
         this.credentials = credentials;
         this.endpoint = endpoint;
         this.region = region;
-        this.partitionName = partitionName;
-        this.sortName = sortName;
         // Names of tables have letters, digits, '_', '-' and '.' only, and an ARN ':' and '/' too.
-        this.start = bytes("{\"RequestItems\":{\"" + table + "\":[");
+        this.start = bytes("{\"RequestItems\":{\"" + target.table() + "\":[");
+        this.answers = new BatchAnswers(target.table(), target.partitionName(), target.sortName());
+        this.wholeTimeout = wholeTimeout;
+        watch.setRemoveOnCancelPolicy(true);
     }
 
     /** Writes to a table with so many connections at most; with the credentials that AWS's default chain finds. */
     static BatchWrite to(Target target, int connections) {
-        SdkHttpClient http = Apache5HttpClient.builder()
-                .maxConnections(connections)
-                .connectionTimeout(CONNECT_TIMEOUT)
-                .socketTimeout(ANSWER_TIMEOUT)
-                .tcpKeepAlive(true)
-                .build();
+        return to(target, connections, ANSWER_TIMEOUT, WHOLE_TIMEOUT);
+    }
+
+    /** As {@link #to(Target, int)}, with a time for each part of an answer, and for the whole of it. */
+    static BatchWrite to(Target target, int connections, Duration answerTimeout, Duration wholeTimeout) {
         Region region = Region.of(target.region());
         URI endpoint = target.endpoint() != null
                 ? URI.create(target.endpoint())
                 : URI.create("https://" + DYNAMODB.endpointFor(region));
         return new BatchWrite(
-                http,
+                () -> Apache5HttpClient.builder()
+                        .maxConnections(connections)
+                        .connectionTimeout(CONNECT_TIMEOUT)
+                        .socketTimeout(answerTimeout)
+                        .tcpKeepAlive(true)
+                        .build(),
                 DefaultCredentialsProvider.builder().build(),
                 endpoint,
                 region.id(),
-                target.table(),
-                target.partitionName(),
-                target.sortName());
+                target,
+                wholeTimeout);
     }
 
     private static byte[] bytes(String text) {
@@ -111,17 +143,80 @@ final class BatchWrite implements AutoCloseable {
      * Puts items, of which no two have the same key.
      *
      * @throws DynamoDbException where DynamoDB says that the request is wrong
-     * @throws IOException where there was no answer, or one that says to try again
+     * @throws IOException where there was no answer of DynamoDB's, or one that says to try again
      */
     Answer put(List<Item> items) throws IOException, DynamoDbException {
         byte[] body = body(items);
-        HttpExecuteResponse response = send(body);
-        byte[] answer;
-        try (InputStream in = response.responseBody().orElseThrow(() -> new IOException("an answer without a body"))) {
-            answer = in.readAllBytes();
+        Instant signedAt = Instant.now().plus(skew);
+        ExecutableHttpRequest request = request(body, signedAt);
+        Future<?> timeout = watch.schedule(request::abort, wholeTimeout.toMillis(), TimeUnit.MILLISECONDS);
+        try {
+            return answer(items, request.call(), (long) ANSWER_PER_REQUEST * body.length + ANSWER_BESIDES, signedAt);
+        } catch (IOException | RuntimeException e) {
+            // The HTTP client has errors of both kinds for a connection that was closed under it.
+            throw timeout.isDone()
+                    ? new IOException("no whole answer within " + wholeTimeout.toMillis() + " ms", e)
+                    : e instanceof IOException io ? io : new IOException("the HTTP client: " + e, e);
+        } finally {
+            timeout.cancel(false);
         }
-        int status = response.httpResponse().statusCode();
-        return status == 200 ? answer(items, JSON.readTree(answer)) : failure(items, status, answer);
+    }
+
+    private Answer answer(List<Item> items, HttpExecuteResponse response, long most, Instant signedAt)
+            throws IOException, DynamoDbException {
+        SdkHttpResponse head = response.httpResponse();
+        try (AbortableInputStream in = response.responseBody().orElseGet(AbortableInputStream::createEmpty)) {
+            boolean isDynamoDbs = false;
+            try {
+                byte[] body = read(in, head, most);
+                Answer answer = BatchAnswers.isSuccess(head) ? answers.answer(items, head, body) : null;
+                ErrorDocument error = answer == null ? answers.error(head, body) : null;
+                isDynamoDbs = isNew(head, body);
+                return answer != null ? answer : failure(items, error, head, signedAt);
+            } finally {
+                if (!isDynamoDbs) {
+                    // Who knows what else comes on this connection, to be taken for the answer to the next request.
+                    in.abort();
+                }
+            }
+        }
+    }
+
+    private boolean isNew(SdkHttpResponse head, byte[] body) throws IOException {
+        Optional<String> id = head.firstMatchingHeader("x-amzn-RequestId");
+        if (id.isEmpty() || ids.isNew(id.get())) {
+            return true;
+        }
+        // Answers have got out of step with requests. Which connections are concerned, nobody can tell.
+        SdkHttpClient old = http;
+        http = connect.get();
+        old.close();
+        throw BatchAnswers.notDynamoDb(head, body, "it came before, as the answer to another request");
+    }
+
+    /** The whole body and no byte more, so that the connection is not given back before the body is looked at. */
+    private static byte[] read(AbortableInputStream in, SdkHttpResponse head, long most) throws IOException {
+        long length = length(head);
+        if (length > most) {
+            throw BatchAnswers.notDynamoDb(head, new byte[0], "it is longer than any answer, " + length + " bytes");
+        }
+        byte[] body = in.readNBytes((int) (length < 0 ? most + 1 : length));
+        if (body.length > most) {
+            throw BatchAnswers.notDynamoDb(head, body, "it is longer than any answer");
+        }
+        if (body.length < length) {
+            throw BatchAnswers.notDynamoDb(head, body, "of " + length + " bytes " + body.length + " came");
+        }
+        return body;
+    }
+
+    private static long length(SdkHttpResponse head) throws IOException {
+        Optional<String> length = head.firstMatchingHeader("Content-Length");
+        try {
+            return length.isEmpty() ? -1 : Long.parseLong(length.get().strip());
+        } catch (NumberFormatException e) {
+            throw BatchAnswers.notDynamoDb(head, new byte[0], "its Content-Length is '" + length.get() + "'");
+        }
     }
 
     private byte[] body(List<Item> items) {
@@ -148,7 +243,7 @@ final class BatchWrite implements AutoCloseable {
         return at + part.length;
     }
 
-    private HttpExecuteResponse send(byte[] body) throws IOException {
+    private ExecutableHttpRequest request(byte[] body, Instant signedAt) throws IOException {
         SdkHttpRequest request = SdkHttpRequest.builder()
                 .uri(endpoint)
                 .method(SdkHttpMethod.POST)
@@ -167,80 +262,40 @@ final class BatchWrite implements AutoCloseable {
                         .request(request)
                         .payload(content)
                         .putProperty(AwsV4HttpSigner.SERVICE_SIGNING_NAME, "dynamodb")
-                        .putProperty(AwsV4HttpSigner.REGION_NAME, region))
+                        .putProperty(AwsV4HttpSigner.REGION_NAME, region)
+                        .putProperty(HttpSigner.SIGNING_CLOCK, Clock.fixed(signedAt, ZoneOffset.UTC)))
                 .request();
         return http.prepareRequest(HttpExecuteRequest.builder()
-                        .request(signed)
-                        .contentStreamProvider(content)
-                        .build())
-                .call();
+                .request(signed)
+                .contentStreamProvider(content)
+                .build());
     }
 
-    private Answer answer(List<Item> items, JsonNode answer) throws IOException {
-        double units = 0;
-        for (JsonNode consumed : answer.path("ConsumedCapacity")) {
-            units += consumed.path("CapacityUnits").asDouble();
-        }
-        List<Item> refused = new ArrayList<>();
-        JsonNode unprocessed = answer.path("UnprocessedItems");
-        if (!unprocessed.isEmpty()) {
-            Map<List<Object>, Item> byKey = new HashMap<>();
-            for (Item item : items) {
-                byKey.put(key(JSON.readTree(item.partitionKey()), JSON.readTree(item.sortKey())), item);
-            }
-            for (JsonNode requests : unprocessed) {
-                for (JsonNode request : requests) {
-                    JsonNode put = request.path("PutRequest").path("Item");
-                    Item item = byKey.remove(key(put.path(partitionName), put.path(sortName == null ? "" : sortName)));
-                    if (item == null) {
-                        throw new IllegalStateException(
-                                "DynamoDB gave back as unprocessed what was not in the request: " + put);
-                    }
-                    refused.add(item);
-                }
-            }
-        }
-        return new Answer(refused, false, units);
-    }
-
-    /** A key whose equality is DynamoDB's: numbers by value, however they are written. */
-    private static List<Object> key(JsonNode partition, JsonNode sort) {
-        return List.of(value(partition), value(sort));
-    }
-
-    private static Object value(JsonNode attribute) {
-        return attribute.has("N")
-                ? new BigDecimal(attribute.get("N").textValue()).stripTrailingZeros()
-                : attribute.toString();
-    }
-
-    private Answer failure(List<Item> items, int status, byte[] body) throws IOException, DynamoDbException {
-        JsonNode error;
-        try {
-            error = JSON.readTree(body);
-        } catch (IOException e) {
-            // A proxy or a load balancer, not DynamoDB.
-            throw new IOException("HTTP status " + status + " and no JSON: "
-                    + new String(body, 0, Math.min(body.length, 200), StandardCharsets.UTF_8), e);
-        }
-        String code = error.path("__type").asText();
-        code = code.substring(code.lastIndexOf('#') + 1);
-        String message = error.path("message").asText(error.path("Message").asText());
-        switch (code) {
-            case "ProvisionedThroughputExceededException":
-            case "ThrottlingException":
-            case "RequestLimitExceeded":
-                return new Answer(items, isTableFull(code, error), 0);
-            case "ExpiredTokenException":
-            case "ExpiredToken":
-                // The provider renews them by itself.
-                throw new IOException(code + ": " + message);
+    private Answer failure(List<Item> items, ErrorDocument error, SdkHttpResponse head, Instant signedAt)
+            throws IOException, DynamoDbException {
+        String what = "HTTP status " + head.statusCode() + ", " + error.code() + ": " + error.message();
+        switch (ServiceErrors.kind(error, head, signedAt)) {
+            case THROTTLED:
+                return new Answer(items, isTableFull(error), 0);
+            case PASSING:
+                throw new IOException(what);
+            case SKEWED:
+                correctClock(head);
+                throw new IOException(what);
+            case ITEM:
+                throw new DynamoDbException(error.code(), error.message(), true);
             default:
-                if (status >= 500 || status == 408 || status == 429) {
-                    throw new IOException("HTTP status " + status + ", " + code + ": " + message);
-                }
-                throw new DynamoDbException(code, message);
+                throw new DynamoDbException(error.code(), error.message(), false);
         }
+    }
+
+    /** Signs from now on with DynamoDB's time, as its answer's Date gives it. */
+    private void correctClock(SdkHttpResponse head) {
+        ClockSkew.getServerTime(head).ifPresent(time -> {
+            skew = Duration.between(Instant.now(), time);
+            LOG.warn("This machine's clock is {} s behind DynamoDB's; requests are signed with DynamoDB's time",
+                    skew.toSeconds());
+        });
     }
 
     /**
@@ -248,9 +303,11 @@ final class BatchWrite implements AutoCloseable {
      * table on demand that is not warm: so it says nothing. (Reasons: "Diagnosing throttling" in the developer guide;
      * the two exceptions spell the member differently.)
      */
-    private static boolean isTableFull(String code, JsonNode error) {
-        JsonNode reasons = error.has("ThrottlingReasons") ? error.get("ThrottlingReasons") : error.path("throttlingReasons");
-        boolean tableIsFull = code.equals("RequestLimitExceeded");
+    private static boolean isTableFull(ErrorDocument error) {
+        JsonNode document = error.document();
+        JsonNode reasons =
+                document.has("ThrottlingReasons") ? document.get("ThrottlingReasons") : document.path("throttlingReasons");
+        boolean tableIsFull = error.code().equals("RequestLimitExceeded");
         for (JsonNode reason : reasons) {
             tableIsFull |= !reason.path("reason").asText().contains("KeyRange");
         }
@@ -259,6 +316,7 @@ final class BatchWrite implements AutoCloseable {
 
     @Override
     public void close() {
+        watch.shutdownNow();
         http.close();
         if (credentials instanceof SdkAutoCloseable) {
             ((SdkAutoCloseable) credentials).close();

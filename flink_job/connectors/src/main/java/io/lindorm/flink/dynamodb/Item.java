@@ -3,6 +3,7 @@ package io.lindorm.flink.dynamodb;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
@@ -65,6 +66,12 @@ public final class Item {
     /** The sort key's value as DynamoDB's JSON; empty where the table has none. */
     byte[] sortKey() {
         return Arrays.copyOfRange(json, sortAt, sortEnd);
+    }
+
+    /** Both, as they are shown. */
+    String keyText() {
+        return (new String(partitionKey(), StandardCharsets.UTF_8) + " " + new String(sortKey(), StandardCharsets.UTF_8))
+                .strip();
     }
 
     int partitionHash() {

@@ -6,7 +6,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -14,6 +13,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.Condition;
@@ -24,12 +24,13 @@ import java.util.function.DoubleSupplier;
 /**
  * Puts items into DynamoDB: one thread hands them in, several have a batch on its way each.
  *
- * <p>No item is forgotten: it is counted as written when DynamoDB has acknowledged it, and until then is part of what
- * {@link #snapshot} gives. A put that is repeated, because the answer was lost or a checkpoint restored, writes the
- * same item again.
+ * <p>No item is forgotten: it is counted as written when DynamoDB has acknowledged it, or given out by {@link
+ * #takeInvalid} when DynamoDB has called it invalid, and until then is part of what {@link #snapshot} gives. A put that
+ * is repeated, because the answer was lost or a checkpoint restored, writes the same item again.
  *
  * <p>What is refused for want of capacity comes back at its partition's turn ({@link Lanes}). Errors of the server and
- * the network are retried, with pauses that double and jitter. What DynamoDB says is wrong ends the job.
+ * the network are retried, with pauses that double and jitter, for a limited time. A batch that DynamoDB calls invalid
+ * is halved until the item is found. What else DynamoDB says is wrong ends the job.
  */
 public final class ItemWriter implements AutoCloseable {
 
@@ -46,7 +47,16 @@ public final class ItemWriter implements AutoCloseable {
     private static final long FIRST_PAUSE_NANOS = 50_000_000L;
     private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
     private static final Duration GIVE_UP = Duration.ofMinutes(2);
+    /** An item with which no request passes, while others do, is given up after so many times that, and so many tries. */
+    private static final int PATIENCE_WITH_ITEM = 5;
+    private static final int TRIES_WITH_ITEM = 10;
     private static final double BURST_SECONDS = 1;
+
+    /** So many invalid items, and none that was taken between them: it is the table. */
+    static final int MOST_SUSPECTS = 1_000;
+
+    /** The same where there are no more to try, and none was ever taken. */
+    static final int MOST_SUSPECTS_OF_ALL = Lanes.MAX_BATCH_ITEMS;
 
     private final BatchWrite dynamoDb;
     private final Consumer<Throwable> onFailure;
@@ -65,6 +75,13 @@ public final class ItemWriter implements AutoCloseable {
     private final Lanes lanes;
     private final Room room;
     private final Set<Item> inFlight = Collections.newSetFromMap(new IdentityHashMap<>());
+    /** Of the items whose last request had no answer. */
+    private final Map<Item, Failing> failing = new IdentityHashMap<>();
+    /** Called invalid, each alone, and since then nothing was taken: the table may be what is wrong. */
+    private final List<Invalid> suspects = new ArrayList<>();
+    /** Called invalid by a table that takes others. */
+    private final List<Invalid> invalid = new ArrayList<>();
+    private volatile boolean hasInvalid;
     private boolean isTurnTaken;
     private int requests;
     private int maxRequests = FIRST_IN_FLIGHT;
@@ -163,7 +180,38 @@ public final class ItemWriter implements AutoCloseable {
     }
 
     /**
-     * Waits until all items are written.
+     * An item that DynamoDB does not take.
+     *
+     * @param words DynamoDB's
+     */
+    public record Invalid(Item item, String words) {}
+
+    /** Gives out the items that DynamoDB does not take; they are the caller's from then on, and in no snapshot. */
+    public List<Invalid> takeInvalid() {
+        if (!hasInvalid) {
+            return List.of();
+        }
+        lock.lock();
+        try {
+            List<Invalid> taken = List.copyOf(invalid);
+            invalid.clear();
+            hasInvalid = false;
+            return taken;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void believeSuspects() {
+        if (!suspects.isEmpty()) {
+            invalid.addAll(suspects);
+            suspects.clear();
+            hasInvalid = true;
+        }
+    }
+
+    /**
+     * Waits until all items are written, or can be taken as invalid.
      *
      * @throws IOException where writing has failed
      */
@@ -177,6 +225,10 @@ public final class ItemWriter implements AutoCloseable {
                 hasRoom.await();
             }
             throwFailure();
+            if (written == 0 && suspects.size() >= MOST_SUSPECTS_OF_ALL) {
+                throw everyItemIsInvalid(suspects.get(0).words);
+            }
+            believeSuspects();
             isDraining = false;
         } finally {
             lock.unlock();
@@ -201,6 +253,8 @@ public final class ItemWriter implements AutoCloseable {
             throwFailure();
             List<Item> waiting = lanes.items();
             waiting.addAll(inFlight);
+            suspects.forEach(one -> waiting.add(one.item));
+            invalid.forEach(one -> waiting.add(one.item));
             return new Snapshot(written, waiting);
         } finally {
             lock.unlock();
@@ -347,14 +401,46 @@ public final class ItemWriter implements AutoCloseable {
         try {
             settle(batch, dynamoDb.put(batch));
         } catch (DynamoDbException e) {
-            if (batch.size() == 1 || !e.code().equals("ValidationException")) {
-                throw e.forUser(batch.get(0));
+            if (!e.isOfAnItem()) {
+                throw e.forUser();
             }
-            // Something in it is wrong: only alone can an item be told from the others.
-            batch.forEach(item -> put(List.of(item)));
+            if (batch.size() == 1) {
+                suspect(batch.get(0), e.words());
+                return;
+            }
+            int half = batch.size() / 2;
+            put(batch.subList(0, half));
+            put(batch.subList(half, batch.size()));
         } catch (IOException e) {
             retryLater(batch, e);
         }
+    }
+
+    /** Since when no request with an item has had an answer, in nanoseconds, and how many there were. */
+    private record Failing(long since, int tries) {}
+
+    private void suspect(Item item, String words) {
+        lock.lock();
+        try {
+            inFlight.remove(item);
+            failing.remove(item);
+            // It has cost nothing.
+            given.take(-item.units());
+            suspects.add(new Invalid(item, words));
+            if (suspects.size() >= MOST_SUSPECTS) {
+                throw everyItemIsInvalid(words);
+            }
+            failingSince = 0;
+            answered();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private RuntimeException everyItemIsInvalid(String words) {
+        return new UserError("DynamoDB does not take any item: each of the last " + suspects.size()
+                + " was refused, and none between them was taken; the last words: " + words
+                + ". Have the table's indexes changed?").endingTheJob();
     }
 
     private void settle(List<Item> batch, Answer answer) {
@@ -370,6 +456,12 @@ public final class ItemWriter implements AutoCloseable {
             for (Item item : batch) {
                 inFlight.remove(item);
                 units += refused.contains(item) ? 0 : item.units();
+            }
+            if (!failing.isEmpty()) {
+                batch.forEach(failing::remove);
+            }
+            if (refused.size() < batch.size()) {
+                believeSuspects();
             }
             if (answer.units() > 0) {
                 // What DynamoDB counts is what counts: indexes and greater items that were there cost more.
@@ -402,8 +494,17 @@ public final class ItemWriter implements AutoCloseable {
             if (failingSince == 0) {
                 failingSince = now;
             } else if (now - failingSince > giveUp.toNanos()) {
-                throw new UncheckedIOException("DynamoDB has not answered for " + giveUp.toSeconds()
-                        + " s; the last error: " + e.getMessage(), e);
+                throw new UserError("DynamoDB has not answered for " + giveUp.toSeconds() + " s; the last error: "
+                        + e.getMessage(), e);
+            }
+            Duration patience = giveUp.multipliedBy(PATIENCE_WITH_ITEM);
+            for (Item item : batch) {
+                Failing tries = failing.merge(item, new Failing(now, 1), (old, one) -> new Failing(old.since, old.tries + 1));
+                if (tries.tries > TRIES_WITH_ITEM && now - tries.since > patience.toNanos()) {
+                    throw new UserError("DynamoDB answers, but for " + patience.toSeconds()
+                            + " s not once when the item with the key " + item.keyText() + " was sent; the last error: "
+                            + e.getMessage(), e).endingTheJob();
+                }
             }
             if (pausedUntil - now <= 0) {
                 pause = Math.min(LONGEST_PAUSE_NANOS, Math.max(FIRST_PAUSE_NANOS, 2 * pause));

@@ -20,6 +20,12 @@ final class Counts {
         rejected[reason.ordinal()]++;
     }
 
+    /** What was counted as an item is a reject after all. */
+    void itemIsReject(RejectReason reason) {
+        itemsEmitted--;
+        rejected[reason.ordinal()]++;
+    }
+
     long rowsRead() {
         return rowsRead;
     }

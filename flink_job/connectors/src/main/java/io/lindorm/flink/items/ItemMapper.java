@@ -3,6 +3,7 @@ package io.lindorm.flink.items;
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.Item;
 
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 import org.apache.flink.table.data.DecimalData;
@@ -13,9 +14,13 @@ import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -73,6 +78,8 @@ final class ItemMapper {
     private final boolean writeNulls;
     private final int shards;
     private final int[] sourceKey;
+    /** The columns that are attributes, by name, and the attributes' names. */
+    private final Map<String, String> attributeOf = new LinkedHashMap<>();
     private final ShardHash hash = new ShardHash();
     private final ItemJson json = new ItemJson();
 
@@ -97,6 +104,7 @@ final class ItemMapper {
             throw new UserError("partition and sort key have the same name, '" + sort.name.name + "'");
         }
         named.forEach((name, column) -> {
+            attributeOf.putIfAbsent(column.name, name);
             if (!name.equals(partition.name.name) && (sort == null || !name.equals(sort.name.name))) {
                 attributes.add(new Attribute(Name.of(name), column));
             }
@@ -280,11 +288,59 @@ final class ItemMapper {
         return key;
     }
 
-    /** A rejected row as a line of JSON (docs/contracts.md, section 5). */
-    String rejectLine(RowData row, Reject reject) {
+    /**
+     * As {@link #rejectLine(RowData, Reject)}, of an item whose row is gone: each column as its attribute has it, and
+     * those that are no attribute, or NULL, left out.
+     */
+    String rejectLine(Item item, Reject reject) {
+        JsonNode attributes;
+        try {
+            attributes = JSON.readTree(item.json());
+        } catch (IOException e) {
+            throw new UncheckedIOException("an item is no JSON", e);
+        }
+        ObjectNode line = rejectLine(reject);
+        ObjectNode key = line.putObject("key");
+        ObjectNode row = line.putObject("row");
+        attributeOf.forEach((column, name) -> {
+            if (attributes.has(name)) {
+                row.set(column, plain(attributes.get(name)));
+            }
+        });
+        for (int at : sourceKey) {
+            String column = rowType.getFieldNames().get(at);
+            if (row.has(column)) {
+                key.set(column, row.get(column));
+            }
+        }
+        return line.toString();
+    }
+
+    /** An attribute's value as JSON: bytes are hexadecimal, documents stay as DynamoDB has them. */
+    private static JsonNode plain(JsonNode attribute) {
+        if (attribute.has("N")) {
+            return JSON.getNodeFactory().numberNode(new BigDecimal(attribute.get("N").textValue()));
+        }
+        if (attribute.has("B")) {
+            byte[] bytes = Base64.getDecoder().decode(attribute.get("B").textValue());
+            return JSON.getNodeFactory().textNode(Values.hex(bytes));
+        }
+        if (attribute.has("NULL")) {
+            return JSON.getNodeFactory().nullNode();
+        }
+        return attribute.has("S") ? attribute.get("S") : attribute.has("BOOL") ? attribute.get("BOOL") : attribute;
+    }
+
+    private static ObjectNode rejectLine(Reject reject) {
         ObjectNode line = JSON.createObjectNode();
         line.put("reason", reject.reason().name());
         line.put("message", reject.getMessage());
+        return line;
+    }
+
+    /** A rejected row as a line of JSON (docs/contracts.md, section 5). */
+    String rejectLine(RowData row, Reject reject) {
+        ObjectNode line = rejectLine(reject);
         ObjectNode key = line.putObject("key");
         for (int at : sourceKey) {
             put(key, row, at);

@@ -123,6 +123,7 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
 
     @Override
     public void processElement(StreamRecord<RowData> element) throws Exception {
+        reportInvalid();
         RowData row = element.getValue();
         Item item;
         try {
@@ -136,9 +137,25 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
         writer.write(item);
     }
 
+    /** Makes rejects of the items that DynamoDB has refused, which were counted as items. */
+    private void reportInvalid() {
+        for (ItemWriter.Invalid invalid : writer.takeInvalid()) {
+            Reject reject = new Reject(RejectReason.RefusedByDynamoDB, invalid.words());
+            counts.itemIsReject(reject.reason());
+            output.collect(new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(invalid.item(), reject))));
+        }
+    }
+
+    @Override
+    public void prepareSnapshotPreBarrier(long checkpointId) {
+        // What is refused after this is in the checkpoint as an item, which is refused again after a restart.
+        reportInvalid();
+    }
+
     @Override
     public void endInput() throws Exception {
         writer.drain();
+        reportInvalid();
         if (writer.written() != counts.itemsEmitted()) {
             throw new IllegalStateException("items and those that DynamoDB has acknowledged do not add up: "
                     + counts.itemsEmitted() + ", " + writer.written());

@@ -11,5 +11,6 @@ enum RejectReason {
     AmbiguousKey,
     InvalidJson,
     InvalidText,
-    TimeOutOfRange
+    TimeOutOfRange,
+    RefusedByDynamoDB
 }

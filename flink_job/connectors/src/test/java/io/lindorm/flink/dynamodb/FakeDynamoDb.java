@@ -15,6 +15,11 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -24,9 +29,11 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Predicate;
+import java.util.zip.CRC32;
 
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
@@ -55,6 +62,11 @@ public final class FakeDynamoDb implements AutoCloseable {
     private final Deque<Fault> faults = new ArrayDeque<>();
     private final List<Integer> batchSizes = new ArrayList<>();
     private Predicate<JsonNode> refuses = item -> false;
+    private Predicate<JsonNode> invalid = item -> item.has("poison");
+    private String words = "One or more parameter values were invalid: poison";
+    private Duration ahead = Duration.ZERO;
+    private String skewError = "InvalidSignatureException";
+    private int requests;
     private double unitsPerItem = 1;
     private double units;
     private long puts;
@@ -92,6 +104,27 @@ public final class FakeDynamoDb implements AutoCloseable {
 
     public synchronized void fail(Fault... next) {
         faults.addAll(List.of(next));
+    }
+
+    /** Which items are invalid, whatever else they are. */
+    public synchronized void invalid(Predicate<JsonNode> invalid, String words) {
+        this.invalid = invalid;
+        this.words = words;
+    }
+
+    public void invalid(Predicate<JsonNode> invalid) {
+        invalid(invalid, "One or more parameter values were invalid: poison");
+    }
+
+    /** How many requests came whose signature is right. */
+    public synchronized int requests() {
+        return requests;
+    }
+
+    /** Its clock is so much ahead of the machine's, and a signature of another time gets this error. */
+    public synchronized void clock(Duration ahead, String error) {
+        this.ahead = ahead;
+        this.skewError = error;
     }
 
     public synchronized void costs(double unitsPerItem) {
@@ -135,7 +168,13 @@ public final class FakeDynamoDb implements AutoCloseable {
             throw new IllegalStateException(e);
         }
         byte[] bytes = JSON.writeValueAsBytes(answer);
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
         exchange.getResponseHeaders().add("Content-Type", "application/x-amz-json-1.0");
+        exchange.getResponseHeaders().add("Date",
+                DateTimeFormatter.RFC_1123_DATE_TIME.format(Instant.now().plus(ahead).atOffset(ZoneOffset.UTC)));
+        exchange.getResponseHeaders().add("x-amz-crc32", Long.toString(crc.getValue()));
+        exchange.getResponseHeaders().add("x-amzn-RequestId", UUID.randomUUID().toString());
         exchange.sendResponseHeaders(status, bytes.length);
         exchange.getResponseBody().write(bytes);
         exchange.close();
@@ -159,6 +198,7 @@ public final class FakeDynamoDb implements AutoCloseable {
     }
 
     private synchronized int answer(JsonNode request, ObjectNode answer) throws Refusal {
+        requests++;
         Fault fault = faults.poll();
         if (fault != null && !fault.isDone) {
             throw new Refusal(fault.status, fault.code, "as the test wants");
@@ -171,7 +211,7 @@ public final class FakeDynamoDb implements AutoCloseable {
             JsonNode item = put.path("PutRequest").path("Item");
             check(item.path("p").path("S").asText().length() > 0, "Type mismatch for key p, or it is empty: " + item);
             check(item.path("s").has("N"), "Type mismatch for key s: " + item);
-            check(!item.has("poison"), "One or more parameter values were invalid: poison");
+            check(!invalid.test(item), words);
             check(keys.add(key(item)), "Provided list of item keys contains duplicates");
         }
         ArrayNode unprocessed = JSON.createArrayNode();
@@ -219,11 +259,15 @@ public final class FakeDynamoDb implements AutoCloseable {
     }
 
     /** "Create a signed AWS API request" in the IAM user guide, done over. */
-    private static void checkSignature(HttpExchange exchange, byte[] body) throws Refusal, GeneralSecurityException {
+    private void checkSignature(HttpExchange exchange, byte[] body) throws Refusal, GeneralSecurityException {
         String authorization = exchange.getRequestHeaders().getFirst("Authorization");
         String date = exchange.getRequestHeaders().getFirst("X-Amz-Date");
         if (authorization == null || date == null) {
             throw new Refusal(400, "MissingAuthenticationTokenException", "not signed");
+        }
+        Instant signedAt = LocalDateTime.parse(date, DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'")).toInstant(ZoneOffset.UTC);
+        if (Duration.between(signedAt, Instant.now().plus(ahead)).abs().toMinutes() >= 5) {
+            throw new Refusal(400, skewError, "Signature expired: " + date);
         }
         String scope = date.substring(0, 8) + "/us-west-2/dynamodb/aws4_request";
         String names = authorization.replaceAll(".*SignedHeaders=([^,]*),.*", "$1");

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -32,7 +33,7 @@ import java.util.function.BooleanSupplier;
 @Timeout(60)
 class ItemWriterTest {
 
-    private static final RateShares ALONE = new RateShares() {
+    static final RateShares ALONE = new RateShares() {
         @Override
         public int writer() {
             return 0;
@@ -202,8 +203,7 @@ class ItemWriterTest {
         writer = new ItemWriter(dynamo, failure::complete, 0, List.of(), Duration.ofSeconds(1));
         writer.start("test", null, ALONE);
         writer.write(item("p", 1));
-        String told = failure.get().getMessage();
-        assertTrue(told.startsWith("DynamoDB has not answered for 1 s; the last error: "), told);
+        assertTold("DynamoDB has not answered for 1 s; the last error: Connect to ");
         assertThrows(IOException.class, () -> writer.snapshot());
     }
 
@@ -228,14 +228,135 @@ class ItemWriterTest {
         assertTrue(error.getMessage().contains(said), error.getMessage());
     }
 
+    private static Item bad(int i) {
+        return item("bad" + i, i, ",\"poison\":{\"BOOL\":true}", 1);
+    }
+
+    private List<Long> takenSorts() {
+        return writer.takeInvalid().stream()
+                .map(invalid -> {
+                    assertTrue(invalid.words().startsWith("ValidationException: One or more parameter values"), invalid.words());
+                    return Long.valueOf(new String(invalid.item().sortKey(), StandardCharsets.UTF_8).replaceAll("\\D", ""));
+                })
+                .sorted()
+                .toList();
+    }
+
     @Test
-    void anItemThatDynamoDbDoesNotTakeIsNamedAndTheRestOfItsBatchIsWritten() throws Exception {
+    void anItemThatDynamoDbDoesNotTakeIsGivenOutAndTheRestOfItsBatchIsWritten() throws Exception {
         writer(null);
-        for (int i = 0; i < 24; i++) {
+        for (int i = 0; i < 1000; i++) {
+            writer.write(i % 100 == 7 ? bad(i) : item("p" + i, i));
+        }
+        writer.drain();
+        assertWritten(990);
+        assertEquals(List.of(7L, 107L, 207L, 307L, 407L, 507L, 607L, 707L, 807L, 907L), takenSorts());
+        assertEquals(List.of(), writer.takeInvalid());
+        assertEquals(0, writer.snapshot().waiting().size());
+        // Halves: for one of 25 at most ten more.
+        assertTrue(dynamoDb.requests() <= 40 + 10 * 11, dynamoDb.requests() + " requests");
+    }
+
+    @Test
+    void anImportOfAFewRowsThatDynamoDbDoesNotTakeHasThemAsInvalid() throws Exception {
+        writer(null);
+        for (int i = 0; i < 3; i++) {
+            writer.write(bad(i));
+        }
+        writer.drain();
+        assertEquals(List.of(0L, 1L, 2L), takenSorts());
+        assertEquals(0, writer.written());
+    }
+
+    @Test
+    void manyInvalidItemsSideBySideAreGivenOutWhereTheTableTakesOthers() throws Exception {
+        writer(null);
+        for (int i = 0; i < 2000; i++) {
+            writer.write(i >= 500 && i < 1200 ? bad(i) : item("p" + i, i));
+        }
+        writer.drain();
+        assertWritten(1300);
+        assertEquals(700, takenSorts().size());
+    }
+
+    @Test
+    void aTableThatTakesNoItemEndsTheJobAndMakesNoRejects() throws Exception {
+        dynamoDb.invalid(item -> true);
+        writer(null);
+        assertThrows(IOException.class, () -> {
+            for (int i = 0; i < 100_000; i++) {
+                writer.write(item("p" + i, i));
+            }
+            writer.drain();
+        });
+        assertTold("DynamoDB does not take any item: each of the last 1000 was refused");
+        assertEquals(List.of(), writer.takeInvalid());
+        // Each item alone, and the batches that it was part of: fewer than two for each, and what was on its way.
+        assertTrue(dynamoDb.requests() <= 2 * 1000 + 50 * ItemWriter.MAX_IN_FLIGHT, dynamoDb.requests() + " requests");
+    }
+
+    @Test
+    void aTableThatTakesNoneOfAFewDozenItemsEndsTheJobToo() throws Exception {
+        dynamoDb.invalid(item -> true);
+        writer(null);
+        for (int i = 0; i < 60; i++) {
             writer.write(item("p" + i, i));
         }
-        writer.write(item("bad", 7, ",\"poison\":{\"BOOL\":true}", 1));
-        assertTold("{\"S\":\"bad\"} {\"N\":\"7\"}");
+        Exception error = assertThrows(Exception.class, () -> writer.drain());
+        assertTrue(ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage()
+                .contains("does not take any item: each of the last 60"), error.toString());
+        assertEquals(List.of(), writer.takeInvalid());
+    }
+
+    @Test
+    void aTableThatTakesNoMoreItemsAtSomeTimeEndsTheJob() throws Exception {
+        writer(null);
+        for (int i = 0; i < 500; i++) {
+            writer.write(item("p" + i, i));
+        }
+        writer.drain();
+        dynamoDb.invalid(item -> true);
+        assertThrows(IOException.class, () -> {
+            for (int i = 0; i < 100_000; i++) {
+                writer.write(item("p" + i, i));
+            }
+            writer.drain();
+        });
+        assertTold("does not take any item");
+        assertEquals(List.of(), writer.takeInvalid());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "The provided key element does not match the schema", "One or more parameter values were invalid: Missing the key q in the item",
+        "One or more parameter values were invalid: Type mismatch for key s expected: S actual: N"
+    })
+    void aTableWithAnotherKeyEndsTheJobAtOnce(String words) throws Exception {
+        dynamoDb.invalid(item -> true, words);
+        writer(null);
+        writer.write(item("p", 1));
+        assertTold(words);
+        assertEquals(List.of(), writer.takeInvalid());
+    }
+
+    @Test
+    void anInvalidItemIsPartOfACheckpointUntilItIsGivenOut() throws Exception {
+        dynamoDb.refuse(item -> !item.has("poison"));
+        writer(null);
+        writer.write(bad(1));
+        writer.write(item("p", 2));
+        until(() -> dynamoDb.requests() > 3);
+        ItemWriter.Snapshot snapshot = writer.snapshot();
+        assertEquals(2, snapshot.waiting().size());
+        assertEquals(List.of(), writer.takeInvalid());
+        writer.close();
+        dynamoDb.refuse(item -> false);
+        writer(null, snapshot.written(), snapshot.waiting());
+        writer.drain();
+        assertWritten(1);
+        assertEquals(1, writer.snapshot().waiting().size());
+        assertEquals(List.of(1L), takenSorts());
+        assertEquals(0, writer.snapshot().waiting().size());
     }
 
     @Test

@@ -22,11 +22,13 @@ import org.apache.flink.util.ExceptionUtils;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
+@Timeout(60)
 class ItemsOperatorTest {
 
     private FakeDynamoDb dynamoDb;
@@ -80,6 +82,66 @@ class ItemsOperatorTest {
             assertEquals(2, counts[1]);
             assertEquals("EmptyKey", harness.extractOutputValues().get(0).reason);
             assertEquals(2, dynamoDb.items().size());
+        }
+    }
+
+    @Test
+    void anItemThatDynamoDbRefusesIsARejectWithItsWordsAndTheCountsAddUp() throws Exception {
+        dynamoDb.invalid(item -> item.path("p").path("S").asText().startsWith("bad"), "One or more parameter values: so");
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.open();
+            send(harness, "a", "bad1", "b", "", "bad2");
+            long[] counts = handedOver(harness);
+            assertEquals(5, counts[0]);
+            assertEquals(2, counts[1]);
+            assertEquals(2, counts[2 + RejectReason.RefusedByDynamoDB.ordinal()]);
+            assertEquals(2, dynamoDb.items().size());
+            List<String> lines = harness.extractOutputValues().stream()
+                    .filter(outcome -> "RefusedByDynamoDB".equals(outcome.reason)).map(outcome -> outcome.line).sorted().toList();
+            assertEquals("{\"reason\":\"RefusedByDynamoDB\",\"message\":\"ValidationException: One or more parameter values: so\","
+                    + "\"key\":{\"k\":\"bad1\",\"s\":1},\"row\":{\"k\":\"bad1\",\"s\":1}}", lines.get(0));
+            assertEquals(2, lines.size());
+        }
+    }
+
+    @Test
+    void anItemThatDynamoDbRefusesIsCountedOnceOverARestart() throws Exception {
+        dynamoDb.invalid(item -> item.path("p").path("S").asText().startsWith("bad"), "so");
+        // Before: nothing is taken, so it may be the table that is wrong, and nothing is told yet.
+        dynamoDb.refuse(item -> true);
+        OperatorSubtaskState state;
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.open();
+            send(harness, "a", "bad");
+            while (dynamoDb.requests() < 4) {
+                Thread.onSpinWait();
+            }
+            harness.prepareSnapshotPreBarrier(1);
+            state = harness.snapshot(1, 0);
+            assertEquals(List.of(), harness.extractOutputValues());
+        }
+        dynamoDb.refuse(item -> false);
+        int rows = 0;
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.initializeState(state);
+            harness.open();
+            // Told as soon as the table has taken another item after it.
+            for (int i = 0; harness.extractOutputValues().isEmpty(); i++) {
+                send(harness, "c" + i % 2);
+                rows++;
+                harness.prepareSnapshotPreBarrier(2);
+            }
+            state = harness.snapshot(2, 0);
+        }
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.initializeState(state);
+            harness.open();
+            long[] counts = handedOver(harness);
+            assertEquals(2 + rows, counts[0]);
+            assertEquals(1 + rows, counts[1]);
+            assertEquals(1, counts[2 + RejectReason.RefusedByDynamoDB.ordinal()]);
+            assertEquals(1, harness.extractOutputValues().size());
+            assertEquals(1 + Math.min(rows, 2), dynamoDb.items().size());
         }
     }
 
