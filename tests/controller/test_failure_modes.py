@@ -8,11 +8,14 @@ from tests.controller.test_many import CALLS_A_MINUTE, CALLS_TO_START
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "failure-modes.md").read_text()
-_NAME = re.compile(r"`((?:test_|Test)\w+)`")
+_NAME = re.compile(r"`((?:test_|Test)\w+|\w+Test\.\w+)`")
 
 
 def existing() -> set[str]:
+    """Tests of Python by name, those of Java with their class."""
     names: set[str] = set()
+    for java in (ROOT / "flink_job").rglob("*Test.java"):
+        names |= {f"{java.stem}.{name}" for name in re.findall(r"^    void (\w+)\(", java.read_text(), re.MULTILINE)}
     for file in (ROOT / "tests").rglob("test_*.py"):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):

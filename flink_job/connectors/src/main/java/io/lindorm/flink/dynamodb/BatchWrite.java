@@ -293,8 +293,8 @@ final class BatchWrite implements AutoCloseable {
     private void correctClock(SdkHttpResponse head) {
         ClockSkew.getServerTime(head).ifPresent(time -> {
             skew = Duration.between(Instant.now(), time);
-            LOG.warn("This machine's clock is {} s behind DynamoDB's; requests are signed with DynamoDB's time",
-                    skew.toSeconds());
+            LOG.warn("This machine's clock is {} s {} DynamoDB's; requests are signed with DynamoDB's time",
+                    skew.abs().toSeconds(), skew.isNegative() ? "ahead of" : "behind");
         });
     }
 

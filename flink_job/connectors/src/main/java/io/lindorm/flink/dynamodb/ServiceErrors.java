@@ -5,11 +5,11 @@ import io.lindorm.flink.dynamodb.BatchAnswers.ErrorDocument;
 import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
 import software.amazon.awssdk.awscore.retry.AwsRetryPolicy;
-import software.amazon.awssdk.core.retry.ClockSkew;
 import software.amazon.awssdk.core.retry.RetryPolicyContext;
 import software.amazon.awssdk.core.retry.conditions.RetryCondition;
 import software.amazon.awssdk.http.SdkHttpResponse;
 
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Set;
 
@@ -66,15 +66,16 @@ final class ServiceErrors {
         if (CAPACITY.contains(error.code())) {
             return Kind.THROTTLED;
         }
-        AwsServiceException.Builder builder = AwsServiceException.builder()
+        // The SDK takes what it corrects its clock by, and knows from that what time the request was signed with.
+        AwsServiceException exception = (AwsServiceException) AwsServiceException.builder()
+                .clockSkew(Duration.between(signedAt, Instant.now()))
                 .statusCode(head.statusCode())
                 .awsErrorDetails(AwsErrorDetails.builder()
                         .errorCode(error.code())
                         .errorMessage(error.message())
                         .sdkHttpResponse(head)
-                        .build());
-        ClockSkew.getServerTime(head).ifPresent(time -> builder.clockSkew(ClockSkew.getClockSkew(signedAt, time)));
-        AwsServiceException exception = (AwsServiceException) builder.build();
+                        .build())
+                .build();
         if (OF_AN_ITEM.contains(error.code())) {
             return Kind.ITEM;
         }
