@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Optional
 VERSION = 1
 PREFIX = "LindormImport: "
 RATES_FILE = "rates.json"
+RESULT_SIZE = 1024 * 1024  # bytes; it has some hundred
 
 # What the names of Lindorm's types are in Flink SQL. DECIMAL and the types with a length are made by flink_type.
 _FLINK_TYPES = {
@@ -53,6 +54,10 @@ _TLS_MODES = {
 
 class UserError(Exception):
     """Something that the user, or the controller that wrote the job config, must put right."""
+
+
+class EndedError(Exception):
+    """The job has ended before, and well: there is nothing to do."""
 
 
 def load_config(path: str) -> Dict[str, Any]:
@@ -218,7 +223,58 @@ def submit(
     table_env.execute_sql(items_table(config, endpoint, rates_file))
     statements = table_env.create_statement_set()
     statements.add_insert_sql(insert(config))
-    statements.execute()
+    try:
+        statements.execute()
+    except Exception as error:
+        if not refused_as_ended(error):
+            raise
+        from pyflink.java_gateway import get_gateway
+
+        jvm = get_gateway().jvm
+        if read_result(jvm, config["result"]["path"]).get("runId") != config["import"]["runId"]:
+            raise
+        let_flink_end(jvm, table_env.get_config().get("$internal.pipeline.job-id", ""))
+        raise EndedError(f"this run has ended before; its result is {config['result']['path']}") from error
+
+
+def refused_as_ended(error: BaseException) -> bool:
+    """Whether Flink refuses the job because it has ended, of which it keeps a record (its job result store).
+
+    That is how main runs when the JobManager was lost after the job's end. PyFlink hands on the text of the Java
+    exception alone, and the exception's own does not say which kind it is; the method that made it does.
+    """
+    return "DuplicateJobSubmissionException.ofGloballyTerminated" in str(error)
+
+
+def read_result(jvm: Any, path: str) -> Dict[str, Any]:
+    """Read the result (docs/contracts.md, section 5) by Flink's own file systems; empty where there is none."""
+    address = jvm.org.apache.flink.core.fs.Path(path)
+    files = address.getFileSystem()
+    if not files.exists(address):
+        return {}
+    stream = files.open(address)
+    try:
+        result = json.loads(bytes(stream.readNBytes(RESULT_SIZE)).decode("utf-8"))
+    except ValueError:
+        return {}
+    finally:
+        stream.close()
+    return result if isinstance(result, dict) else {}
+
+
+def let_flink_end(jvm: Any, job_id: str) -> None:
+    """Make Flink see its own refusal, on which it counts the application as done and keeps the JobManager.
+
+    Flink does so by itself for a main in Java (ApplicationDispatcherBootstrap.runApplicationEntryPoint); of one in
+    Python it sees no more than an exit code, which ends the JobManager, again and again. PyFlink hands on a Java
+    exception only if there is an UnsuccessfulExecutionException in its chain (PythonEnvUtils.setPythonException).
+    """
+    flink = jvm.org.apache.flink
+    job = flink.api.common.JobID.fromHexString(job_id)
+    refusal = flink.runtime.client.DuplicateJobSubmissionException.ofGloballyTerminated(job)
+    unknown = flink.runtime.clusterframework.ApplicationStatus.UNKNOWN
+    carrier = flink.client.deployment.application.UnsuccessfulExecutionException(job, unknown, "", refusal)
+    flink.client.python.PythonEnvUtils.setPythonException(carrier)
 
 
 def sentence_in(error: BaseException) -> Optional[str]:
@@ -239,7 +295,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         credentials = os.path.abspath(options.credentials)
         rates_file = os.path.abspath(os.path.join(options.rates, RATES_FILE)) if options.rates else None
         submit(config, username, credentials, os.environ.get("AWS_ENDPOINT_URL_DYNAMODB"), rates_file)
-    except UserError as error:
+    except (EndedError, UserError) as error:
+        # Of an exit code of 0 Flink would make that the application has no job.
         print(f"{PREFIX}{error}", file=sys.stderr)
         return 1
     except Exception as error:  # whatever PyFlink raises may carry a sentence for the user

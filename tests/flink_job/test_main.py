@@ -7,6 +7,7 @@ import copy
 import json
 import re
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,135 @@ def test_the_driver_runs_on_python_3_9_with_the_standard_library_and_pyflink():
         elif isinstance(node, ast.ImportFrom):
             imported.add((node.module or "").split(".")[0])
     assert imported - {"pyflink"} <= set(sys.stdlib_module_names)
+
+
+ENDED = (
+    "org.apache.flink.table.api.TableException: Failed to execute sql\n"
+    "Caused by: org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.\n"
+    "\tat org.apache.flink.runtime.client.DuplicateJobSubmissionException.ofGloballyTerminated(Dupl….java:35)\n"
+)
+RUNS_ALREADY = ENDED.replace("ofGloballyTerminated", "of")
+
+
+class Jvm:
+    """Flink's classes, as far as the driver uses them: any name is a package, a class or a method that is noted."""
+
+    def __init__(self, result: str | None, name: str = "") -> None:
+        self.result, self.name, self.calls = result, name, []
+
+    def __getattr__(self, part: str) -> Jvm:
+        child = Jvm(self.result, f"{self.name}.{part}")
+        child.calls = self.calls
+        return child
+
+    def __call__(self, *arguments: object) -> object:
+        method = self.name.rsplit(".", 1)[-1]
+        self.calls.append((method, arguments))
+        if method == "exists":
+            return self.result is not None
+        return (self.result or "").encode() if method == "readNBytes" else self
+
+
+class Statements:
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    def add_insert_sql(self, _sql: str) -> None: ...
+
+    def execute(self) -> None:
+        if self.error:
+            raise self.error
+
+
+def submitted(monkeypatch, error: Exception | None, result: str | None) -> Jvm:
+    """Run submit() with a Flink that answers so."""
+    jvm = Jvm(result)
+
+    class Environment:
+        def get_config(self):
+            return self
+
+        def set(self, key, value): ...
+
+        def get(self, key, default):
+            return "ab" * 16 if key == "$internal.pipeline.job-id" else default
+
+        def execute_sql(self, _sql): ...
+
+        def create_statement_set(self):
+            return Statements(error)
+
+    table = types.SimpleNamespace(
+        EnvironmentSettings=types.SimpleNamespace(in_streaming_mode=lambda: None),
+        TableEnvironment=types.SimpleNamespace(create=lambda _settings: Environment()),
+    )
+    gateway = types.SimpleNamespace(get_gateway=lambda: types.SimpleNamespace(jvm=jvm))
+    for name, module in {
+        "pyflink": types.SimpleNamespace(),
+        "pyflink.table": table,
+        "pyflink.java_gateway": gateway,
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    main.submit(CONFIG, "u", "/credentials", None, None)
+    return jvm
+
+
+OWN = json.dumps({"version": 1, "runId": "r1a2b3c4d", "rowsRead": 3})
+
+
+def test_a_main_that_runs_again_after_its_job_has_ended_shows_flink_its_own_refusal(monkeypatch):
+    calls = []
+    monkeypatch.setattr(main, "let_flink_end", lambda _jvm, job: calls.append(job))
+    with pytest.raises(main.EndedError, match=r"its result is s3://b/result/result\.json"):
+        submitted(monkeypatch, RuntimeError(ENDED), OWN)
+    assert calls == ["ab" * 16]
+
+
+def test_flink_is_shown_a_refusal_that_it_takes_for_the_end_of_the_application():
+    jvm = Jvm(None)
+    main.let_flink_end(jvm, "ab" * 16)
+    assert [name for name, _ in jvm.calls] == [
+        "fromHexString",
+        "ofGloballyTerminated",
+        "UnsuccessfulExecutionException",
+        "setPythonException",
+    ]
+    assert jvm.calls[0][1] == ("ab" * 16,)
+
+
+@pytest.mark.parametrize(
+    ("error", "result"),
+    [
+        (ENDED, None),
+        (ENDED, OWN.replace("r1a2b3c4d", "r00000000")),
+        (ENDED, "{}"),
+        (ENDED, "[]"),
+        (ENDED, "no json"),
+        (RUNS_ALREADY, OWN),
+        ("java.net.ConnectException", OWN),
+    ],
+)
+def test_any_other_failure_of_a_submission_stays_one(monkeypatch, error: str, result: str | None):
+    told = []
+    monkeypatch.setattr(main, "let_flink_end", lambda *arguments: told.append(arguments))
+    with pytest.raises(RuntimeError):
+        submitted(monkeypatch, RuntimeError(error), result)
+    assert told == []
+
+
+def test_a_submission_that_succeeds_asks_for_no_result(monkeypatch):
+    assert submitted(monkeypatch, None, OWN).calls == []
+
+
+def test_a_run_that_has_ended_is_told_in_a_sentence(tmp_path: Path, monkeypatch, capsys):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(CONFIG))
+    for name in ("username", "password"):
+        (tmp_path / name).write_text("x")
+
+    def ended(*_arguments):
+        raise main.EndedError("this run has ended before; its result is s3://b/result.json")
+
+    monkeypatch.setattr(main, "submit", ended)
+    assert main.main(["--config", str(path), "--credentials", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("LindormImport: this run has ended before")
