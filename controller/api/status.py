@@ -120,6 +120,15 @@ class Spending(StatusModel):
     observed_at: datetime
 
 
+class Crashes(StatusModel):
+    """Ends of the JobManager that nobody asked for, since the import got further last."""
+
+    count: int
+    since: datetime = Field(description="The first.")
+    last: datetime = Field(description="The last.")
+    down: bool = Field(description="The last has been counted, and no JobManager has started since.")
+
+
 class JobStatus(StatusModel):
     """The Flink job as last seen."""
 
@@ -133,7 +142,11 @@ class JobStatus(StatusModel):
     retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
     retry_after: datetime | None = Field(None, description="No new submission before this time.")
     waiting_since: datetime | None = Field(None, description="Since when the job neither runs nor has finished.")
-    broken_since: datetime | None = Field(None, description="Since when the JobManager cannot start.")
+    job_manager: str | None = Field(
+        None, description="What the Flink operator says of the JobManager: READY, DEPLOYING, ERROR, …"
+    )
+    broken_since: datetime | None = Field(None, description="Since when the JobManager is ERROR without a break.")
+    crashes: Crashes | None = None
     finished_since: datetime | None = Field(None, description="Since when Flink says that the job has finished.")
 
 

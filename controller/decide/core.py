@@ -16,6 +16,7 @@ from controller.api.spec import ImportSpec, parse_duration
 from controller.api.status import ImportStatus, Progress, Results, Run
 from controller.build import Identity
 from controller.decide import capacity, history
+from controller.decide.crash_loop import forget
 from controller.decide.follow import follow, too_many
 from controller.decide.monitoring import monitor
 from controller.decide.passes import Decision, Held, Pass, Settings
@@ -56,6 +57,7 @@ def _advance(p: Pass) -> float | None:
         return _finish(p, result)
     if not deployment.exists:
         p.optional_or_hold(result, "StagingReady")
+        forget(p)
         return prepare(p)
     return follow(p, deployment)
 
@@ -138,6 +140,7 @@ def _finish(p: Pass, result: ResultSeen) -> float:
     spend(p)
     if p.status.job:
         p.update(job=p.status.job.model_copy(update={"state": "FINISHED"}))
+        forget(p)
     p.conditions.set("StagingReady", "True", "BucketFound", f"staging in {p.run.prefix}")
     if result.run_id != p.run.id:
         return p.fail("ForeignResult", f"{p.run.prefix}result/result.json is of run {result.run_id}")

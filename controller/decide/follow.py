@@ -8,6 +8,7 @@ from controller.actions import Action, CreateObject, DeleteDeployment, SetJobSta
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
 from controller.decide import capacity, history
+from controller.decide.crash_loop import count_crashes, gives_up, told_crashes
 from controller.decide.monitoring import monitor
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
@@ -49,6 +50,8 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
         p.update(run=p.run.model_copy(update={"active_since": p.now}))
     if over := _over_time(p):
         return p.fail("OverBudget", over)
+    if gives_up(p):
+        return _crashing(p, deployment)
     return _told_state(p, deployment)
 
 
@@ -82,10 +85,16 @@ def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
             f" since {since:%H:%M} UTC. Look at its pods (kubectl -n {p.identity.namespace} get pods -l "
             f"app={p.run.deployment}): where one is Pending no node has room for it, or none fits job.nodeSelector"
         )
+    message += told_crashes(p)
     p.conditions.set("JobRunning", "False", reason, message)
+    p.working(_again(p), reason, message)
+
+
+def _again(p: Pass) -> str:
+    """The summary of an import whose job does not run (yet)."""
     begun = p.status.job and p.status.job.attempts > 1
     read = p.status.progress and p.status.progress.rows_read
-    p.working("Restarting" if begun or read else "Starting", reason, message)
+    return "Restarting" if begun or read else "Starting"
 
 
 def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
@@ -216,15 +225,22 @@ def _result_or_hold(p: Pass) -> None:
 
 
 def _broken(p: Pass, deployment: DeploymentSeen) -> float:
-    """ERROR of the JobManager never becomes FAILED by itself (facts: flink-on-emr, trap 3)."""
-    message = f"the JobManager cannot start: {deployment.error or 'the Flink operator gives no reason'}"
+    """ERROR of the JobManager never becomes FAILED by itself (crash_loop.py)."""
+    said = deployment.error or "the Flink operator gives no reason"
+    message = f"the JobManager cannot start: {said}{told_crashes(p)}"
     p.conditions.set("JobRunning", "False", "JobManagerError", message)
-    since = p.status.job.broken_since if p.status.job else None
-    if since and p.since(since) > p.settings.start_timeout:
-        _result_or_hold(p)
-        return p.fail("JobCannotStart", message)
-    p.working("Starting", "JobManagerError", message)
+    p.working(_again(p), "JobManagerError", message)
     return p.settings.poll
+
+
+def _crashing(p: Pass, deployment: DeploymentSeen) -> float:
+    _result_or_hold(p)
+    said = deployment.error or (p.status.job.failure if p.status.job else None)
+    return p.fail(
+        "JobCannotStart",
+        f"the JobManager of FlinkDeployment {p.run.deployment} does not stay up: "
+        f"{said or 'the Flink operator gives no reason'}{told_crashes(p)}",
+    )
 
 
 def _count(p: Pass, deployment: DeploymentSeen) -> None:
@@ -240,7 +256,7 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
                 "last_checkpoint_time": job.checkpoint_time or before.last_checkpoint_time,
                 "failure": _failure(p, deployment) or before.failure,
                 "waiting_since": _waiting_since(p, deployment, before.waiting_since),
-                "broken_since": _broken_since(p, deployment, before.broken_since),
+                **count_crashes(p, deployment, before),
                 "finished_since": (before.finished_since or p.now) if _finished(p, deployment) else None,
             }
         )
@@ -251,12 +267,6 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
 
 def _waiting_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
     if deployment.job_state in ("RUNNING", "FINISHED") or deployment.deleting or p.spec.suspend:
-        return None
-    return before or p.now
-
-
-def _broken_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
-    if deployment.job_manager != "ERROR" or p.spec.suspend:
         return None
     return before or p.now
 

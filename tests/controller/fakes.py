@@ -35,7 +35,7 @@ FINALIZER = "lindorm.io/finalizer"
 _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
-    "brokenSince", "finishedSince", "waitingSince",
+    "brokenSince", "finishedSince", "waitingSince", "jobManager", "crashes",
     "acting",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
