@@ -13,6 +13,7 @@ from controller.actions import (
     DeleteObjects,
     DeleteTable,
     EnablePointInTimeRecovery,
+    HandOver,
     PublishMetrics,
     PutDashboard,
     RemoveScaling,
@@ -38,12 +39,14 @@ def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
             clients.kube.set_rates(namespace, config_map, text)
         case DeleteImport(name, uid):
             clients.kube.delete_import(namespace, name, uid)
+        case HandOver(to_namespace, name, uid, resource):
+            clients.kube.hand_over(to_namespace, name, uid, resource)
         case SetJobState(deployment, state):
             clients.kube.set_job_state(namespace, deployment, state)
         case DeleteDeployment(name, uid):
             clients.kube.delete_deployment(namespace, name, uid)
-        case DeleteConfigMap(name):
-            clients.kube.delete_config_map(namespace, name)
+        case DeleteConfigMap(name, uid):
+            clients.kube.delete_config_map(namespace, name, uid)
         case DeleteObjects(bucket, prefixes):
             s3.delete_objects(clients.s3(region), bucket, prefixes)
         case DeleteBucket(name):

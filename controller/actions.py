@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from controller.api.status import Resource
+
 Document = dict[str, Any]
 
 
@@ -51,7 +53,10 @@ class DeleteDeployment:
 
 @dataclass(frozen=True)
 class DeleteConfigMap:
+    """uid: the import's, whose it must be."""
+
     name: str
+    uid: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,17 @@ class DeleteImport:
 
     name: str
     uid: str
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """Writes into another import's status that it is to see to the end of a table or bucket that this one made, unless
+    that one is being deleted too. resource: the entry, where it has none yet."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource: Resource
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,7 @@ Action = (
     | SetRates
     | SetJobState
     | DeleteImport
+    | HandOver
     | DeleteDeployment
     | DeleteConfigMap
     | DeleteObjects

@@ -73,10 +73,11 @@ class SourceSeen:
 
 @dataclass(frozen=True)
 class BucketSeen:
-    """A bucket; empty is only looked at on deletion."""
+    """A bucket. created_at: when S3 says it was made, looked at only where it carries an import's UID."""
 
     exists: bool
     owner_uid: str | None = None
+    created_at: datetime | None = None
     empty: bool = False
 
 
@@ -110,6 +111,7 @@ class TableSeen:
 
     exists: bool
     arn: str = ""
+    table_id: str | None = None
     created_at: datetime | None = None
     status: str = ""
     partition: TableKey | None = None

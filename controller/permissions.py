@@ -136,6 +136,13 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         ("s3:HeadBucket", "s3:ListObjectsV2"),
     ),
     _same("s3:GetBucketTagging", _BUCKET, "whose it is", "bucket"),
+    AwsAction(
+        "s3:ListAllMyBuckets",
+        "LookAtBuckets",
+        "when a bucket was made, which nothing else tells; it knows no resource to be scoped to",
+        "any",
+        ("s3:ListBuckets",),
+    ),
     _same("s3:CreateBucket", _BUCKET, "staging, where create is IfMissing", "bucket"),
     AwsAction(
         "s3:TagResource", _BUCKET, "with its owner from the first moment on", "bucket", behind=("s3:CreateBucket",)

@@ -48,6 +48,7 @@ def controller_actions(q: Question) -> tuple[AwsAction, ...]:
         "dynamodb:DeleteTable": target.deletion_policy == "Delete" and not q.table_exists,
         "s3:CreateBucket": not q.bucket_exists,
         "s3:TagResource": not q.bucket_exists,
+        "s3:ListAllMyBuckets": not q.bucket_exists,
         "s3:DeleteBucket": staging.deletion_policy == "Delete" and not q.bucket_exists,
     }
     scaled = capacity.autoscaling is not None

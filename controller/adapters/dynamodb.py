@@ -61,6 +61,7 @@ def look_at_capacity(
     return TableSeen(
         exists=True,
         arn=table["TableArn"],
+        table_id=table.get("TableId"),
         created_at=table["CreationDateTime"].astimezone(UTC),
         status=table["TableStatus"],
         partition=part("HASH"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -140,6 +141,25 @@ class Kube:
                     raise Conflict from error
                 raise
 
+    def hand_over(self, namespace: str, name: str, uid: str, given: Resource) -> None:
+        """Writes whose the table or bucket was (made_by) into the entry of another import's status. Leaves it to the
+        next look where that import is another, changes meanwhile, is being deleted, or knows another one of that name.
+        Raises TroubleError."""
+        found = self.read_import(namespace, name)
+        if found is None or found["metadata"]["uid"] != uid or "deletionTimestamp" in found["metadata"]:
+            return
+        status = found.get("status") or {}
+        entries = status.get("resources") or []
+        new = given.model_dump(mode="json", by_alias=True, exclude_none=True)
+        identity = {key: new[key] for key in ("tableId", "createdAt", "arn") if key in new}
+        known = next((e for e in entries if e.get("kind") == given.kind), new)
+        if known.get("createdAt") not in (None, new.get("createdAt")):
+            return
+        entry = known | identity | {"madeBy": given.made_by}
+        rest = [e for e in entries if e.get("kind") != given.kind]
+        with suppress(Conflict):
+            self.write_status(found, {**status, "resources": [*rest, entry]})
+
     def denied(self, namespace: str) -> tuple[str, ...]:
         """What the controller may not change in the namespace although it has to, in words. Raises TroubleError."""
         api = client.AuthorizationV1Api(self.core.api_client)
@@ -192,7 +212,8 @@ class Kube:
                 if error.status == 404:
                     return None
                 raise
-        if ((found.metadata and found.metadata.labels) or {}).get(names.UID_LABEL) != uid:
+        meta: Any = found.metadata
+        if _owner(meta.labels, [owner.uid for owner in meta.owner_references or []]) != uid:
             raise TroubleError(
                 Trouble("NameTaken", f"ConfigMap {namespace}/{name} belongs to something else: remove or rename it")
             )
@@ -301,13 +322,22 @@ class Kube:
                 if error.status not in (404, 409):
                     raise
 
-    def delete_config_map(self, namespace: str, name: str) -> None:
-        """Deletes the run's ConfigMap; already gone is success. Raises TroubleError."""
+    def delete_config_map(self, namespace: str, name: str, uid: str) -> None:
+        """Deletes the ConfigMap of the import of that UID, and no other of its name; already gone is success. Raises
+        TroubleError."""
+        found = self._config_map(namespace, name, uid)
+        if found is None or found.metadata is None:
+            return
         with kube_errors(f"delete ConfigMap {namespace}/{name}"):
             try:
-                self.core.delete_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT)
+                self.core.delete_namespaced_config_map(
+                    name,
+                    namespace,
+                    body=client.V1DeleteOptions(preconditions=client.V1Preconditions(uid=found.metadata.uid)),
+                    _request_timeout=_TIMEOUT,
+                )
             except ApiException as error:
-                if error.status != 404:
+                if error.status not in (404, 409):
                     raise
 
 
@@ -339,13 +369,20 @@ def _resources(status: Document) -> Iterator[Resource]:
             continue  # a newer controller's
 
 
+def _owner(labels: dict[str, str] | None, owners: list[str]) -> str | None:
+    """The UID of the import that an object belongs to: by its label, which a copy may carry too, and by its owner
+    references, for which the API server removes it with that import."""
+    uid = (labels or {}).get(names.UID_LABEL)
+    return uid if uid in owners else None
+
+
 def _deployment(found: Document) -> DeploymentSeen:
     meta, status = found["metadata"], found.get("status") or {}
     job = status.get("jobStatus") or {}
     return DeploymentSeen(
         exists=True,
         uid=meta["uid"],
-        owner_uid=(meta.get("labels") or {}).get(names.UID_LABEL),
+        owner_uid=_owner(meta.get("labels"), [owner.get("uid") for owner in meta.get("ownerReferences") or []]),
         deleting="deletionTimestamp" in meta,
         generation=meta.get("generation") or 0,
         observed_generation=_observed_generation(status),

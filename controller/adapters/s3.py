@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,7 @@ _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
 def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
-    """The bucket, its owner's UID and whether it is empty. Raises TroubleError."""
+    """The bucket, its owner's UID (and then when it was made) and whether it is empty. Raises TroubleError."""
     with aws_errors(f"s3:ListBucket on bucket {name}"):
         try:
             s3.head_bucket(Bucket=name)
@@ -35,7 +35,19 @@ def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
             if aws_code(error) != "NoSuchTagSet":
                 raise
             tags = {}
-    return BucketSeen(exists=True, owner_uid=tags.get(names.UID_LABEL), empty=empty)
+    owner = tags.get(names.UID_LABEL)
+    return BucketSeen(exists=True, owner_uid=owner, created_at=_made_at(s3, name) if owner else None, empty=empty)
+
+
+def _made_at(s3: "S3Client", name: str) -> datetime | None:
+    """When the bucket was made; only the list of one's own buckets tells it. It may become later when the bucket's
+    policy is changed (API: Bucket). Raises TroubleError."""
+    with aws_errors(f"s3:ListAllMyBuckets, for when bucket {name} was made"):
+        for page in s3.get_paginator("list_buckets").paginate(Prefix=name):
+            for bucket in page["Buckets"]:
+                if bucket["Name"] == name:
+                    return bucket["CreationDate"].astimezone(UTC)
+    return None
 
 
 def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) -> None:

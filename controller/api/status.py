@@ -13,6 +13,7 @@ Cause = Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknow
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 Kind = Literal["Bucket", "Table"]
 Origin = Literal["Created", "Adopted"]
+DeletionPolicy = Literal["Retain", "Delete"]
 # The summary of an import that has been let go: whoever finds it does nothing any more.
 DELETED = "Deleted"
 
@@ -164,16 +165,26 @@ class Resource(StatusModel):
     """Something outside Kubernetes that the import uses, and whether it made it.
 
     before: an existing table's settings, which come back when the import ends; released: they are back (or the
-    created table has what capacity.after says), and the import does not touch it any more. created_at: when AWS says
-    the table was made, which tells it from a later one of the same name.
+    created table has what capacity.after says), and the import does not touch it any more.
     """
 
     kind: Kind
     name: str
     origin: Origin
     arn: str | None = None
-    created_at: datetime | None = None
-    deletion_policy: Literal["Retain", "Delete"]
+    intended_at: datetime | None = Field(
+        None, description="Since when this import has been going to create it; written before it does."
+    )
+    created_at: datetime | None = Field(
+        None, description="When AWS says that it was made, which tells it from a later one of its name."
+    )
+    table_id: str | None = Field(None, description="DynamoDB's TableId, the same for a table.")
+    made_by: str | None = Field(
+        None,
+        description="UID of an import that made it and was deleted while this one used it: if this one is the last to "
+        "use it, its own deletionPolicy decides.",
+    )
+    deletion_policy: DeletionPolicy
     before: TableSettings | None = None
     released: bool = False
 

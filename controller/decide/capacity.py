@@ -12,6 +12,7 @@ from controller.actions import Action, EnablePointInTimeRecovery, RemoveScaling,
 from controller.api.spec import Capacity, CapacityAfter
 from controller.api.status import Resource, TableSettings
 from controller.build import NEW_READ_UNITS
+from controller.decide.ownership import same
 from controller.decide.passes import Pass
 from controller.observed import TableSeen, Trouble
 
@@ -77,7 +78,7 @@ def release(p: Pass) -> bool:
     if _orphaned(table):
         p.actions.append(RemoveScaling(entry.name, names.scaling_policy(p.identity.uid), keep=False))
         return False
-    replaced = entry.created_at is not None and table.created_at != entry.created_at
+    replaced = entry.created_at is not None and not same(entry, table)
     if table.exists and not replaced and table.status != "ACTIVE":
         return table.status == "DELETING"
     if table.exists and not replaced:
@@ -97,7 +98,7 @@ def lost(p: Pass) -> str | None:
     entry, table = p.status.resource("Table"), p.seen.table
     if entry is None or entry.created_at is None or not isinstance(table, TableSeen):
         return None
-    if table.exists and table.status != "DELETING" and table.created_at == entry.created_at:
+    if table.exists and table.status != "DELETING" and same(entry, table):
         return None
     what = "another table has its name now" if table.exists and table.status != "DELETING" else "it was deleted"
     return (

@@ -1,7 +1,8 @@
 """Deleting an import: stop the job, remove what is temporary, apply the deletion policies, drop the finalizer last.
 
-Already gone is success. Nothing is removed that does not carry this import's UID. What cannot be removed is named
-in the conditions; the annotation lindorm.io/abandon: "true" lets the import go and leaves the rest.
+Already gone is success. Nothing is removed that this import did not make, and nothing that another one uses
+(ownership.py). What cannot be removed is named in the conditions; the annotation lindorm.io/abandon: "true" lets the
+import go and leaves the rest.
 
 The import goes only when everything is seen to be gone and no other pass can make it again. That it may go is written
 into the status first: another controller's pass that began before then fails at its status, and one that begins
@@ -22,7 +23,7 @@ from controller.actions import (
 from controller.api.spec import ImportSpec
 from controller.api.status import DELETED, ImportStatus
 from controller.build import Identity
-from controller.decide import capacity, monitoring
+from controller.decide import capacity, monitoring, ownership
 from controller.decide.passes import Decision, Held, Pass, Settings
 from controller.observed import Observed, Trouble
 
@@ -66,12 +67,20 @@ def _remove(p: Pass) -> float | None:
             p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
         p.working("Deleting", "StoppingJob", f"stopping the job: deleting FlinkDeployment {p.run.deployment}")
         return 1.0
-    if p.optional_or_hold(p.seen.config, "JobRunning"):
-        p.actions.append(DeleteConfigMap(p.run.deployment))
-    if p.optional_or_hold(p.seen.rates, "JobRunning"):
-        p.actions.append(DeleteConfigMap(names.rates(p.identity.name, p.identity.uid)))
+    uid = p.identity.uid
+    if _ours(p, p.seen.config):
+        p.actions.append(DeleteConfigMap(p.run.deployment, uid))
+    if _ours(p, p.seen.rates):
+        p.actions.append(DeleteConfigMap(names.rates(p.identity.name, uid), uid))
     monitoring.remove(p)
     return _remove_table(p) or _remove_staging(p)
+
+
+def _ours(p: Pass, facet: Trouble | bool | str | None) -> bool:
+    """Whether a ConfigMap of ours is there; one of somebody else's holds up no deletion."""
+    if isinstance(facet, Trouble) and facet.reason == "NameTaken":
+        return False
+    return bool(p.optional_or_hold(facet, "JobRunning"))
 
 
 def _wait_for_others(p: Pass) -> float | None:
@@ -92,16 +101,14 @@ def _remove_table(p: Pass) -> float | None:
     if entry is None:
         return None
     table = p.seen_or_hold(p.seen.table, "TableReady")
-    if p.spec.target.deletion_policy != "Delete" or table.owner_uid != p.identity.uid:
+    if ownership.kept(p, "Table", table, p.spec.target.deletion_policy):
         if capacity.release(p):
             return None
         p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
         return 1.0
-    if not table.exists and capacity.unscale(p, table):
-        return None
     if table.status == "ACTIVE" and capacity.unscale(p, table):
         p.actions.append(_unprotect(p, entry.name) if table.protected else DeleteTable(entry.name))
-    p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which this import created")
+    p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which was created for imports")
     return 1.0
 
 
@@ -124,9 +131,12 @@ def _remove_staging(p: Pass) -> float | None:
         p.actions.append(DeleteObjects(entry.name, staged_prefixes(p.spec, p.identity)))
         p.working("Deleting", "DeletingStaging", f"deleting the run's files in {p.run.prefix}")
         return 0.0
-    ours = bucket.owner_uid == p.identity.uid and p.spec.staging.deletion_policy == "Delete"
-    if ours and bucket.empty:  # other imports may have put theirs there: then it stays
-        p.actions.append(DeleteBucket(entry.name))
-        p.working("Deleting", "DeletingBucket", f"deleting bucket {entry.name}, which this import created")
-        return 0.0
-    return None
+    if ownership.kept(p, "Bucket", bucket, p.spec.staging.deletion_policy):
+        return None
+    if not bucket.empty:
+        message = f"bucket {entry.name} stays: it holds files that are not of this import"
+        p.conditions.set("StagingReady", "True", "Kept", message)
+        return None
+    p.actions.append(DeleteBucket(entry.name))
+    p.working("Deleting", "DeletingBucket", f"deleting bucket {entry.name}, which was created for imports")
+    return 0.0

@@ -7,9 +7,9 @@ from typing import NamedTuple, NoReturn, TypeVar
 from controller.actions import Action
 from controller.api.conditions import Conditions, ConditionType
 from controller.api.spec import ImportSpec
-from controller.api.status import ImportStatus, Kind, Origin, Progress, Resource, Run
+from controller.api.status import ImportStatus, Progress, Run
 from controller.build import Identity
-from controller.observed import Observed, TableSeen, Trouble
+from controller.observed import Observed, Trouble
 from controller.plan import Prices
 
 T = TypeVar("T")
@@ -104,23 +104,6 @@ class Pass:
             self.hold(condition, facet)
         return facet
 
-    def record(self, kind: Kind, name: str, owner_uid: str | None, policy: str, table: TableSeen | None = None) -> None:
-        """The entry in status.resources. What does not carry this import's UID is adopted, whatever was intended."""
-        origin: Origin = "Created" if owner_uid == self.identity.uid else "Adopted"
-        known = self.status.resource(kind)
-        entry = Resource.model_validate(
-            {
-                "kind": kind,
-                "name": name,
-                "origin": origin,
-                "arn": table.arn if table else None,
-                "createdAt": table.created_at if table else None,
-                "deletionPolicy": policy,
-                "before": known.before if known else None,
-            }
-        )
-        self.update(resources=(*(r for r in self.status.resources if r.kind != kind), entry))
-
     def working(self, summary: str, reason: str, message: str) -> None:
         self.update(summary=summary)
         self.conditions.drop("Stalled")
@@ -130,6 +113,10 @@ class Pass:
     def wait(self, type_: ConditionType, reason: str, message: str, seconds: float) -> NoReturn:
         self.conditions.set(type_, "False", reason, message)
         self.working("Preparing", reason, message)
+        self.hold_for(seconds)
+
+    def hold_for(self, seconds: float) -> NoReturn:
+        """The pass ends here, with the actions so far."""
         raise Held(seconds)
 
     def hold(self, type_: ConditionType, trouble: Trouble) -> NoReturn:

@@ -3,7 +3,7 @@
 from controller import build, names, plan
 from controller.actions import CreateBucket, CreateObject, CreateTable
 from controller.api.status import JobStatus, PlanStatus
-from controller.decide import capacity
+from controller.decide import capacity, ownership
 from controller.decide.follow import make_config, set_rates
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
@@ -77,8 +77,9 @@ def _virtual_cluster(p: Pass) -> None:
 def _staging(p: Pass) -> None:
     staging = p.spec.staging
     bucket = p.seen_or_hold(p.seen.bucket, "StagingReady")
+    ownership.wait_for_leaving(p, "Bucket")
     if bucket.exists:
-        p.record("Bucket", staging.bucket, bucket.owner_uid, staging.deletion_policy)
+        ownership.note(p, "Bucket", staging.bucket, staging.deletion_policy, bucket)
         p.conditions.set("StagingReady", "True", "BucketFound", f"staging in {p.run.prefix}")
         return
     if staging.create == "Never":
@@ -90,7 +91,7 @@ def _staging(p: Pass) -> None:
             ),
         )
     tags = names.tags(p.identity.namespace, p.identity.name, p.identity.uid)
-    p.record("Bucket", staging.bucket, p.identity.uid, staging.deletion_policy)
+    ownership.intend(p, "Bucket", staging.bucket, staging.deletion_policy)
     p.actions.append(CreateBucket(staging.bucket, p.spec.target.region, tuple(tags.items())))
     p.wait("StagingReady", "CreatingBucket", f"creating bucket {staging.bucket}", 0.0)
 
@@ -119,11 +120,14 @@ def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
 
 def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
     target = p.spec.target
+    ownership.wait_for_leaving(p, "Table")
     if not table.exists:
-        p.record("Table", target.table, p.identity.uid, target.deletion_policy)
+        ownership.intend(p, "Table", target.table, target.deletion_policy)
         p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
         p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
-    p.record("Table", target.table, table.owner_uid, target.deletion_policy, table)
+    if table.status == "DELETING":
+        p.wait("TableReady", "TableNotActive", f"table {target.table} is being deleted", 1.0)
+    ownership.note(p, "Table", target.table, target.deletion_policy, table)
     spend(p, at_rest=True)
     if table.status != "ACTIVE":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)

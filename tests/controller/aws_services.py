@@ -42,6 +42,7 @@ class Table:
 class DynamoDB:
     tables: dict[str, Table] = field(default_factory=dict)
     seconds: float = 0.0
+    made: int = 0
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
@@ -57,6 +58,8 @@ class DynamoDB:
             raise Refused("ResourceInUseException", f"Table already exists: {name}")
         description = {key: request[key] for key in ("KeySchema", "AttributeDefinitions")}
         description |= {"TableName": name, "TableArn": f"arn:aws:dynamodb:us-west-2:000000000000:table/{name}"}
+        self.made += 1
+        description["TableId"] = f"{self.made:08x}-1111-4111-8111-111111111111"
         description["CreationDateTime"] = NOW + timedelta(seconds=self.seconds)
         description["DeletionProtectionEnabled"] = request.get("DeletionProtectionEnabled", False)
         description["WarmThroughput"] = {"ReadUnitsPerSecond": NEW_READS, "WriteUnitsPerSecond": NEW_WRITES}
@@ -164,6 +167,7 @@ class DynamoDB:
 
 @dataclass
 class OwnBucket:
+    made_at: datetime = NOW
     tags: dict[str, str] = field(default_factory=dict)
     objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
@@ -196,8 +200,16 @@ class S3:
         if Bucket in self.buckets:
             raise Refused("BucketAlreadyOwnedByYou", "you already own it", 409)
         tags = request.get("CreateBucketConfiguration", {}).get("Tags", [])
-        self.buckets[Bucket] = OwnBucket({tag["Key"]: tag["Value"] for tag in tags})
+        self.buckets[Bucket] = OwnBucket(self.now, {tag["Key"]: tag["Value"] for tag in tags})
         return {}
+
+    def list_buckets(self, Prefix: str = "", **_: Any) -> Document:  # noqa: N803
+        found = [
+            {"Name": name, "CreationDate": bucket.made_at}
+            for name, bucket in sorted(self.buckets.items())
+            if name.startswith(Prefix)
+        ]
+        return {"Buckets": found}
 
     def get_bucket_tagging(self, Bucket: str, **_: Any) -> Document:  # noqa: N803
         tags = self._bucket(Bucket).tags

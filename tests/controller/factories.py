@@ -49,6 +49,8 @@ BUCKET = BucketSeen(exists=True)
 TABLE = TableSeen(
     exists=True,
     arn="arn:aws:dynamodb:us-west-2:000000000000:table/readings",
+    table_id="11111111-1111-4111-8111-111111111111",
+    created_at=NOW,
     status="ACTIVE",
     partition=TableKey("device", "S"),
     sort=TableKey("ts", "S"),
@@ -68,7 +70,7 @@ RUNNING = DeploymentSeen(
     job_id="a" * 32,
 )
 RESULT = ResultSeen(run_id="r1a2b3c4d", rows_read=1000, items_written=998, rows_rejected=2)
-READY_TO_START = Observed(deployment=NO_DEPLOYMENT, source=SOURCE, bucket=BUCKET, table=TABLE)
+READY_TO_START = Observed(deployment=NO_DEPLOYMENT, source=SOURCE, bucket=BUCKET, table=TABLE, others=())
 
 
 def spec(**changes: Any) -> ImportSpec:

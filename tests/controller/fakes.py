@@ -36,7 +36,7 @@ _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "brokenSince", "finishedSince", "waitingSince", "jobManager", "crashes",
-    "acting",
+    "acting", "intendedAt", "tableId", "TableId",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 

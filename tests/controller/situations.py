@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from controller.api.conditions import Condition
 from controller.api.spec import ImportSpec
-from controller.api.status import ImportStatus
+from controller.api.status import ImportStatus, Resource
 from controller.decide import Decision, Settings, decide
 from controller.observed import JobSeen, Observed
 from tests.controller.factories import IDENTITY, NOW, READY_TO_START, RUNNING, spec
@@ -20,8 +20,10 @@ def step(
 
 
 def allocated(wanted: ImportSpec | None = None) -> ImportStatus:
-    """After the first pass: names are in the status."""
-    return step(ImportStatus(), Observed(), wanted).status
+    """After the first passes: names are in the status, and that the table is going to be created."""
+    status = step(ImportStatus(), Observed(), wanted).status
+    table = Resource(kind="Table", name="readings", origin="Created", deletion_policy="Retain", intended_at=NOW)
+    return status.model_copy(update={"resources": (table,)})
 
 
 def submitted(wanted: ImportSpec | None = None, seen: Observed = READY_TO_START) -> ImportStatus:

@@ -15,11 +15,24 @@ PREFIX = "lindorm-import/default/readings/r1a2b3c4d/"
 STATUS = ImportStatus(
     run=Run(id="r1a2b3c4d", deployment="limport-readings-r1a2b3c4d", prefix=f"s3://my-import-bucket/{PREFIX}"),
     resources=(
-        Resource(kind="Bucket", name="my-import-bucket", origin="Created", deletion_policy="Delete"),
-        Resource(kind="Table", name="readings", origin="Created", deletion_policy="Retain"),
+        Resource(kind="Bucket", name="my-import-bucket", origin="Created", deletion_policy="Delete", created_at=NOW),
+        Resource(
+            kind="Table",
+            name="readings",
+            origin="Created",
+            deletion_policy="Retain",
+            created_at=NOW,
+            table_id=TABLE.table_id,
+        ),
     ),
 )
-LEFT = Observed(deployment=NO_DEPLOYMENT, config=False, table=TABLE, bucket=replace(BUCKET, owner_uid=UID))
+LEFT = Observed(
+    deployment=NO_DEPLOYMENT,
+    config=False,
+    table=TABLE,
+    bucket=replace(BUCKET, owner_uid=UID, created_at=NOW),
+    others=(),
+)
 
 
 def step(seen: Observed, status: ImportStatus = STATUS, **changes: Any) -> Decision:
@@ -45,7 +58,7 @@ def test_a_flink_deployment_that_is_not_ours_is_left_alone() -> None:
 
 def test_the_config_map_goes_with_the_import() -> None:
     decision = step(replace(LEFT, config=True))
-    assert decision.actions == (DeleteConfigMap("limport-readings-r1a2b3c4d"),)
+    assert decision.actions == (DeleteConfigMap("limport-readings-r1a2b3c4d", UID),)
 
 
 def test_a_table_is_retained_by_default() -> None:
@@ -80,7 +93,7 @@ def test_with_retain_only_what_is_temporary_goes() -> None:
 
 
 def test_a_bucket_that_the_import_created_goes_when_it_is_empty() -> None:
-    empty = BucketSeen(exists=True, owner_uid=UID, empty=True)
+    empty = BucketSeen(exists=True, owner_uid=UID, created_at=NOW, empty=True)
     assert step(replace(LEFT, bucket=empty)).actions == (DeleteBucket("my-import-bucket"),)
     assert step(replace(LEFT, bucket=replace(empty, empty=False))).actions == ()
     assert step(replace(LEFT, bucket=replace(empty, owner_uid=None))).actions == ()

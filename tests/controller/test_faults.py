@@ -66,7 +66,7 @@ def denied() -> Exception:
 @pytest.mark.parametrize(
     "operation",
     [
-        "s3:HeadBucket", "s3:ListObjectsV2", "s3:GetBucketTagging", "s3:CreateBucket", "s3:GetObject",
+        "s3:HeadBucket", "s3:ListObjectsV2", "s3:GetBucketTagging", "s3:ListBuckets", "s3:CreateBucket", "s3:GetObject",
         "dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:DescribeContinuousBackups",
         "dynamodb:CreateTable", "cloudwatch:GetMetricData",
     ],

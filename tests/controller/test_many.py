@@ -63,6 +63,7 @@ CALLS_TO_START = {
     "s3:HeadBucket": 4,
     "s3:ListObjectsV2": 3,
     "s3:GetBucketTagging": 3,
+    "s3:ListBuckets": 3,
     "s3:CreateBucket": 1,
     "dynamodb:DescribeTable": 4,
     "dynamodb:ListTagsOfResource": 2,

@@ -178,7 +178,7 @@ def test_a_budget_that_the_plan_exceeds_leaves_nothing_behind() -> None:
     costly = replace(NOTHING_THERE, source=replace(cast(Any, READY_TO_START.source), rows=1_250_000_000))
     decision = step(allocated(), costly, spec(**{"budget.maxCostUSD": "100"}))
     assert decision.actions == ()
-    assert decision.status.resources == ()
+    assert decision.status.resources == allocated().resources
     assert told(decision, "Stalled") == ("True", "OverBudget")
     assert decision.status.plan is not None, "the user sees what it would have cost"
 

@@ -11,7 +11,7 @@ from controller import build
 from controller.actions import CreateObject, DeleteConfigMap, SetRates
 from controller.decide import decide_deletion
 from controller.observed import BucketSeen, Observed, TableSeen, Trouble
-from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RUNNING, TABLE, spec
+from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RUNNING, TABLE, UID, spec
 from tests.controller.situations import SETTINGS, allocated, running, step, submitted, told
 
 NAME = "limport-readings-r1a2b3c4d-rates"
@@ -78,5 +78,5 @@ def test_deletion_takes_the_rates_along() -> None:
         bucket=BucketSeen(exists=False),
     )
     decision = decide_deletion(IDENTITY, spec(), submitted(), seen, NOW, SETTINGS)
-    assert DeleteConfigMap(NAME) in decision.actions
-    assert DeleteConfigMap("limport-readings-r1a2b3c4d") in decision.actions
+    assert DeleteConfigMap(NAME, UID) in decision.actions
+    assert DeleteConfigMap("limport-readings-r1a2b3c4d", UID) in decision.actions

@@ -20,7 +20,7 @@ def test_an_import_suspended_from_the_start_is_checked_and_planned_and_makes_not
     assert told(decision, "Suspended") == ("True", "SpecSuspend")
     assert told(decision, "SourceReady") == ("True", "Described")
     assert decision.status.plan is not None
-    assert decision.status.resources == ()
+    assert decision.status.resources == allocated().resources
 
 
 def test_the_import_is_suspended_only_when_the_flink_operator_has_stopped_the_job() -> None:
