@@ -333,7 +333,7 @@ def test_encryption_tags_and_protection_come_with_the_table() -> None:
 
 def deleting(table: TableSeen, **changes: Any) -> Any:
     wanted = spec(**{"target.deletionPolicy": "Delete", **changes})
-    seen = Observed(deployment=NO_DEPLOYMENT, table=table, bucket=BucketSeen(exists=False))
+    seen = Observed(deployment=NO_DEPLOYMENT, table=table, bucket=BucketSeen(exists=False), others=())
     return decide_deletion(IDENTITY, wanted, submitted(wanted), seen, NOW, SETTINGS)
 
 

@@ -76,7 +76,7 @@ def test_a_missing_bucket_is_recorded_before_it_is_created(allocated: ImportStat
 
 def test_a_bucket_that_is_there_already_is_adopted(allocated: ImportStatus) -> None:
     decision = step(allocated, READY_TO_START)
-    assert [(r.kind, r.origin) for r in decision.status.resources] == [("Bucket", "Adopted"), ("Table", "Created")]
+    assert [(r.kind, r.origin) for r in decision.status.resources] == [("Bucket", "Adopted"), ("Table", "Adopted")]
 
 
 def test_a_table_is_created_with_the_key_and_the_owner_in_one_call(allocated: ImportStatus) -> None:

@@ -1,8 +1,9 @@
-"""Everything that can happen, in any order: two imports of one table and one bucket, a user, crashes, errors and time.
+"""Everything that can happen, in any order: three imports of one table and one bucket, a user, crashes, errors and time.
 
 Whatever the order: never two jobs for one import, never a job that starts from nothing in the middle of a run, never a
-write to what is nobody's of ours; and once the faults stop, every import comes to an end, stays there without further
-writes, and can be deleted without leaving anything that it made.
+write to what is nobody's of ours, never a Complete import whose table went with another one; and once the faults stop,
+every import comes to an end, stays there without further writes, and can be deleted without leaving anything that was
+made for imports.
 """
 
 from dataclasses import replace
@@ -22,7 +23,8 @@ from tests.controller.flink_operator import FLINK
 from tests.controller.kubernetes_api import Call, Refusal, connection_lost
 from tests.controller.lives import SCALED, make_bucket, make_table
 
-NAMES = ("readings", "copy")
+NAMES = ("readings", "copy", "third")
+TABLE, BUCKET = "readings", "my-import-bucket"
 AWS_ERRORS = {
     "throttled": lambda: Refused("ThrottlingException"),
     "denied": lambda: Refused("AccessDeniedException"),
@@ -45,6 +47,8 @@ class Interleavings(RuleBasedStateMachine):
         self.world.flink.rejected = rejected
         self.faults: list[tuple[str, str]] = []
         self.made = 0
+        self.kept = False  # some import wanted its table to be kept
+        self.by_hand: set[str] = set()  # TableIds of tables that somebody else made
         make_bucket(self.world, "precious", name="theirs")
         make_table(self.world, "theirs", units=5)
         metadata = {"name": "theirs", "labels": {names.UID_LABEL: "somebody"}}
@@ -81,6 +85,7 @@ class Interleavings(RuleBasedStateMachine):
     def creates(self, name: str, keep: bool, scaled: bool, suspend: bool) -> None:
         if self.world.gone(name):
             self.made += 1
+            self.kept |= keep
             policy = {"target.deletionPolicy": "Retain" if keep else "Delete"}
             capacity = SCALED if scaled else {}
             uid = f"{self.made:08x}-0000-4000-8000-000000000000"
@@ -101,6 +106,27 @@ class Interleavings(RuleBasedStateMachine):
         ours = [name for name in self.world.api.names(what) if name != "theirs"]
         if which < len(ours):
             self.world.api.remove(what, ours[which])
+
+    @rule(which=st.integers(0, 2), tagged=st.booleans())
+    def makes_a_table_by_hand(self, which: int, tagged: bool) -> None:
+        """Under the name of the imports' own, perhaps with one's UID on it: but while one is about to make it, no tag
+        could tell it from that one's."""
+        if TABLE in self.world.aws.dynamodb.tables:
+            return
+        entries = [r for name in NAMES for r in self.world.status(name).get("resources", []) if r["kind"] == "Table"]
+        about_to = any(r["origin"] == "Created" and "createdAt" not in r for r in entries)
+        found = self.world.api.get(PLURAL, NAMES[which])
+        tags = {names.UID_LABEL: found["metadata"]["uid"]} if found and tagged and not about_to else {}
+        make_table(self.world, **tags)
+        self.by_hand.add(self.world.aws.dynamodb.tables[TABLE].description["TableId"])
+
+    @rule(which=st.integers(0, 2))
+    def marks_by_hand(self, which: int) -> None:
+        """Puts the UID of an import on what is somebody's."""
+        found = self.world.api.get(PLURAL, NAMES[which])
+        table = self.world.aws.dynamodb.tables.get(TABLE)
+        if found and table and table.description["TableId"] in self.by_hand:
+            table.tags[names.UID_LABEL] = found["metadata"]["uid"]
 
     # -- the controller, and what fails ------------------------------------------------------------------------------
 
@@ -156,6 +182,14 @@ class Interleavings(RuleBasedStateMachine):
     def holds(self) -> None:
         assert self.world.flink.violations == []
         assert difference(self.look_at_foreign(), self.foreign) is None
+        table = self.world.aws.dynamodb.tables.get(TABLE)
+        id_ = table.description["TableId"] if table and table.state != "DELETING" else None
+        assert self.by_hand <= {id_}, "a table of somebody else's is gone"
+        for name in NAMES:
+            if self.world.conditions(name).get("Complete") == "True":
+                if "deletionTimestamp" not in self.world.read(name)["metadata"]:
+                    written = next(r for r in self.world.status(name)["resources"] if r["kind"] == "Table")
+                    assert written["tableId"] == id_, f"{name} is Complete, and what it wrote is gone"
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -194,6 +228,9 @@ class Interleavings(RuleBasedStateMachine):
         assert world.api.names("configmaps") == ["theirs"]
         assert world.api.names(PLURAL) == []
         assert world.aws.scaling.targets == {}
+        assert sorted(world.aws.s3.buckets) == ["theirs"]
+        if not self.kept and not self.by_hand:
+            assert sorted(world.aws.dynamodb.tables) == ["theirs"]
 
 
 TestInterleavings = pytest.mark.timeout(300)(Interleavings.TestCase)

@@ -71,7 +71,7 @@ CALLS_TO_START = {
     "dynamodb:CreateTable": 1,
     "application-autoscaling:DescribeScalableTargets": 2,
     "sts:GetCallerIdentity": 1,
-    "iam:SimulatePrincipalPolicy": 6,
+    "iam:SimulatePrincipalPolicy": 7,
 }
 
 
