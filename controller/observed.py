@@ -73,7 +73,7 @@ class SourceSeen:
 
 @dataclass(frozen=True)
 class BucketSeen:
-    """A bucket. created_at: when S3 says it was made, looked at only where it carries an import's UID."""
+    """A bucket. created_at: when S3 says it was made."""
 
     exists: bool
     owner_uid: str | None = None

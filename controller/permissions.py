@@ -42,6 +42,12 @@ CONDITIONS: dict[str, dict[str, dict[str, str]]] = {
     "ours": {"Null": {f"aws:ResourceTag/{UID_LABEL}": "false"}},
     # Only with the UID in the request: nothing is made that could not be told from others' things.
     "marked": {"Null": {f"aws:RequestTag/{UID_LABEL}": "false"}},
+    # The same, and what carries the UID of one import gets no other's. At creation there is no tag on it yet. What has
+    # none could be marked so: IAM cannot tell a table that is being created from one that is there.
+    "unclaimed": {
+        "Null": {f"aws:RequestTag/{UID_LABEL}": "false"},
+        "StringEqualsIfExists": {f"aws:ResourceTag/{UID_LABEL}": f"${{aws:RequestTag/{UID_LABEL}}}"},
+    },
     "scaling-role": {"StringEquals": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"}},
     # Resource-level permissions do not exist there; the namespace is what can be bounded.
     "own-metrics": {"StringEquals": {"cloudwatch:namespace": "LindormImport"}},
@@ -95,10 +101,10 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
     _same("dynamodb:CreateTable", _MAKE, "the target, where create is IfMissing", "table", "marked"),
     AwsAction(
         "dynamodb:TagResource",
-        _MAKE,
+        "MarkTables",
         "with its owner from the first moment on",
         "table",
-        condition="marked",
+        condition="unclaimed",
         behind=("dynamodb:CreateTable",),
     ),
     _same("dynamodb:UpdateTable", _CAPACITY, "what spec.target.capacity says, and what was there before", "table"),
@@ -143,9 +149,14 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         "any",
         ("s3:ListBuckets",),
     ),
-    _same("s3:CreateBucket", _BUCKET, "staging, where create is IfMissing", "bucket"),
+    _same("s3:CreateBucket", "CreateBucket", "staging, where create is IfMissing", "bucket", "marked"),
     AwsAction(
-        "s3:TagResource", _BUCKET, "with its owner from the first moment on", "bucket", behind=("s3:CreateBucket",)
+        "s3:TagResource",
+        "MarkBucket",
+        "with its owner from the first moment on",
+        "bucket",
+        condition="unclaimed",
+        behind=("s3:CreateBucket",),
     ),
     _same("s3:DeleteBucket", _BUCKET, "an empty one that an import created", "bucket"),
     _same("s3:GetObject", _FILES, "the job's result", "objects"),

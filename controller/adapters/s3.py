@@ -19,7 +19,7 @@ _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
 def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
-    """The bucket, its owner's UID (and then when it was made) and whether it is empty. Raises TroubleError."""
+    """The bucket, when it was made, its owner's UID and whether it is empty. Raises TroubleError."""
     with aws_errors(f"s3:ListBucket on bucket {name}"):
         try:
             s3.head_bucket(Bucket=name)
@@ -35,8 +35,7 @@ def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
             if aws_code(error) != "NoSuchTagSet":
                 raise
             tags = {}
-    owner = tags.get(names.UID_LABEL)
-    return BucketSeen(exists=True, owner_uid=owner, created_at=_made_at(s3, name) if owner else None, empty=empty)
+    return BucketSeen(True, tags.get(names.UID_LABEL), _made_at(s3, name), empty)
 
 
 def _made_at(s3: "S3Client", name: str) -> datetime | None:

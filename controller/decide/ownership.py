@@ -23,6 +23,9 @@ from controller.observed import BucketSeen, OtherImport, TableSeen
 # AWS's clock and ours: AWS takes no request that was signed further than that from its own time (IAM User Guide,
 # "Signing AWS API requests").
 CLOCKS_DIFFER = timedelta(minutes=5)
+# "ListTagsOfResource … might return your previous tag set, if there was one, or an empty tag set … Wait for a few seconds"
+# (DynamoDB's API reference, TagResource).
+TAGS_APPEAR = timedelta(minutes=1)
 _CONDITION: dict[Kind, ConditionType] = {"Table": "TableReady", "Bucket": "StagingReady"}
 
 
@@ -39,6 +42,9 @@ def note(p: Pass, kind: Kind, name: str, policy: DeletionPolicy, seen: TableSeen
     """What is there: made here, or adopted."""
     known = p.status.resource(kind) or Resource(kind=kind, name=name, origin="Adopted", deletion_policy=policy)
     known = known.model_copy(update={"deletion_policy": policy})
+    if _untagged_yet(p, known, seen):
+        message = f"{kind.lower()} {name} has just been made; waiting for its tags, which say by whom"
+        p.wait(_CONDITION[kind], "TagsNotSeen", message, 1.0)
     if not same(known, seen):
         made_here = known.origin == "Created" and _just_made(p, known, seen)
         others: dict[str, object] = {} if made_here else {"origin": "Adopted", "intended_at": None, "made_by": None}
@@ -75,6 +81,9 @@ def kept(p: Pass, kind: Kind, seen: TableSeen | BucketSeen, policy: DeletionPoli
         return True
     if policy != "Delete" and not entry.made_by:
         return True
+    if _untagged_yet(p, entry, seen):
+        p.working("Deleting", "TagsNotSeen", f"{kind.lower()} {entry.name} has just been made; waiting for its tags")
+        p.hold_for(1.0)
     if doubt := _doubt(p, entry, seen, maker):
         _tell(p, kind, "Kept", f"{kind.lower()} {entry.name} stays: {doubt}")
         return True
@@ -116,10 +125,20 @@ def _maker(p: Pass, entry: Resource) -> str | None:
 
 def _just_made(p: Pass, entry: Resource, seen: TableSeen | BucketSeen) -> bool:
     """Of an intention that was not seen to be carried out: whether it was."""
+    return seen.owner_uid == p.identity.uid and _made_since(p, entry, seen)
+
+
+def _untagged_yet(p: Pass, entry: Resource, seen: TableSeen | BucketSeen) -> bool:
+    """Made since the intention, so recently that its tags may not be shown."""
+    if seen.owner_uid is not None or entry.intended_at is None or seen.created_at is None:
+        return False
+    return _made_since(p, entry, seen) and p.now < max(entry.intended_at, seen.created_at) + TAGS_APPEAR
+
+
+def _made_since(p: Pass, entry: Resource, seen: TableSeen | BucketSeen) -> bool:
     if entry.intended_at is None or entry.created_at is not None or seen.created_at is None:
         return False
-    since = entry.intended_at - CLOCKS_DIFFER
-    return seen.owner_uid == p.identity.uid and since <= seen.created_at <= p.now + CLOCKS_DIFFER
+    return entry.intended_at - CLOCKS_DIFFER <= seen.created_at <= p.now + CLOCKS_DIFFER
 
 
 def _doubt(p: Pass, entry: Resource, seen: TableSeen | BucketSeen, maker: str) -> str | None:

@@ -1,7 +1,7 @@
 """The AWS services in memory, as far as the controller calls them, as strict as their API references say.
 
 DynamoDB: a table is CREATING, UPDATING and DELETING for a while and refuses to be changed or deleted meanwhile
-(ResourceInUseException); an update that changes nothing, less warm throughput than there is, a switch to provisioned
+(ResourceInUseException), and its tags are listed seconds after it was made; an update that changes nothing, less warm throughput than there is, a switch to provisioned
 capacity without units for each global index and the deletion of a protected table are refused (ValidationException).
 S3: a bucket has its tags from its creation on, one with objects is not deleted, one of another account answers 403.
 Application Auto Scaling: policies go with their target; a deleted table leaves its target behind.
@@ -15,6 +15,7 @@ from typing import Any
 from tests.controller.factories import NOW
 
 Document = dict[str, Any]
+_TAGS_APPEAR = 4
 _SECONDS = {"CREATING": 2, "UPDATING": 1, "DELETING": 2}
 NEW_WRITES, NEW_READS = 4_000, 12_000
 
@@ -29,12 +30,14 @@ class Refused(Exception):  # noqa: N818  (an answer of AWS)
 
 @dataclass
 class Table:
-    """description: as DescribeTable tells it, without status; until: when its present state ends."""
+    """description: as DescribeTable tells it, without status; until: when its present state ends; tags_from: its tags
+    are not listed before."""
 
     description: Document
     tags: dict[str, str]
     state: str = "ACTIVE"
     until: float = 0.0
+    tags_from: float = 0.0
     recovery: bool = False
 
 
@@ -65,7 +68,7 @@ class DynamoDB:
         description["WarmThroughput"] = {"ReadUnitsPerSecond": NEW_READS, "WriteUnitsPerSecond": NEW_WRITES}
         self._set_throughput(description, request)
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
-        self.tables[name] = Table(description, tags)
+        self.tables[name] = Table(description, tags, tags_from=self.seconds + _TAGS_APPEAR)
         self._begin(self.tables[name], "CREATING")
         return {"TableDescription": description}
 
@@ -92,7 +95,8 @@ class DynamoDB:
 
     def list_tags_of_resource(self, ResourceArn: str) -> Document:  # noqa: N803
         table = self._table(ResourceArn.rsplit("/", 1)[1])
-        return {"Tags": [{"Key": key, "Value": value} for key, value in table.tags.items()]}
+        shown = table.tags if self.seconds >= table.tags_from else {}
+        return {"Tags": [{"Key": key, "Value": value} for key, value in shown.items()]}
 
     def describe_continuous_backups(self, TableName: str) -> Document:  # noqa: N803
         if TableName not in self.tables:

@@ -1,4 +1,4 @@
-"""Everything that can happen, in any order: three imports of one table and one bucket, a user, crashes, errors and time.
+"""Everything that can happen, in any order: three imports of one table and bucket, a user, crashes, errors and time.
 
 Whatever the order: never two jobs for one import, never a job that starts from nothing in the middle of a run, never a
 write to what is nobody's of ours, never a Complete import whose table went with another one; and once the faults stop,
@@ -186,10 +186,10 @@ class Interleavings(RuleBasedStateMachine):
         id_ = table.description["TableId"] if table and table.state != "DELETING" else None
         assert self.by_hand <= {id_}, "a table of somebody else's is gone"
         for name in NAMES:
-            if self.world.conditions(name).get("Complete") == "True":
-                if "deletionTimestamp" not in self.world.read(name)["metadata"]:
-                    written = next(r for r in self.world.status(name)["resources"] if r["kind"] == "Table")
-                    assert written["tableId"] == id_, f"{name} is Complete, and what it wrote is gone"
+            complete = self.world.conditions(name).get("Complete") == "True"
+            if complete and "deletionTimestamp" not in self.world.read(name)["metadata"]:
+                written = next(r for r in self.world.status(name)["resources"] if r["kind"] == "Table")
+                assert written["tableId"] == id_, f"{name} is Complete, and what it wrote is gone"
 
     def teardown(self) -> None:
         if hasattr(self, "world"):

@@ -126,6 +126,7 @@ MET: dict[str | None, dict[str, Any]] = {
     None: {},
     "ours": {f"aws:ResourceTag/{UID_LABEL}": "u-1"},
     "marked": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
+    "unclaimed": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
     "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "LindormImport"},
     "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
@@ -133,6 +134,11 @@ MET: dict[str | None, dict[str, Any]] = {
 UNMET: dict[str, dict[str, Any]] = {
     "ours": {},
     "marked": {},
+    "unclaimed": {
+        f"aws:RequestTag/{UID_LABEL}": "u-1",
+        f"aws:ResourceTag/{UID_LABEL}": "u-2",
+        "aws:TagKeys": [UID_LABEL],
+    },
     "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
     "dynamodb-only": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"},
