@@ -152,10 +152,10 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
     _same("s3:CreateBucket", "CreateBucket", "staging, where create is IfMissing", "bucket", "marked"),
     AwsAction(
         "s3:TagResource",
-        "MarkBucket",
+        "CreateBucket",
         "with its owner from the first moment on",
         "bucket",
-        condition="unclaimed",
+        condition="marked",
         behind=("s3:CreateBucket",),
     ),
     _same("s3:DeleteBucket", _BUCKET, "an empty one that an import created", "bucket"),

@@ -285,7 +285,9 @@ class Target(SpecModel):
     deletion_protection: bool = False
     kms_key_arn: str | None = Field(None, pattern=r"^arn:[^:]+:kms:.+$", max_length=2048)
     deletion_policy: Literal["Retain", "Delete"] = Field(
-        "Retain", description="What deleting the import does to a table that this import created."
+        "Retain",
+        description="What deleting the import does to a table that this import created, or was handed over by the one "
+        "that did. What other imports use stays, and goes with the last of them.",
     )
 
     @model_validator(mode="after")
@@ -309,7 +311,8 @@ class Staging(SpecModel):
     create: Literal["IfMissing", "Never"] = "IfMissing"
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Delete",
-        description="Delete: everything of this import, and a bucket it created. Retain: result and rejects stay.",
+        description="Delete: everything of this import, and a bucket it created, once no other import uses it. Retain: "
+        "result and rejects stay.",
     )
 
 

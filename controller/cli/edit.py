@@ -109,18 +109,16 @@ def what_stays(spec: ImportSpec, status: ImportStatus) -> list[str]:
     out = []
     table, bucket = status.resource("Table"), status.resource("Bucket")
     if table:
-        ours = table.origin == "Created" and spec.target.deletion_policy == "Delete"
-        why = (
-            "this import created it and target.deletionPolicy is Delete"
-            if ours
-            else ("it was there before" if table.origin == "Adopted" else "target.deletionPolicy is Retain")
-        )
-        out.append(f"  {'goes' if ours else 'stays'}: DynamoDB table {table.name} with its items ({why})")
+        made = table.origin == "Created" or table.made_by is not None
+        goes = made and spec.target.deletion_policy == "Delete"
+        why = f"target.deletionPolicy is {spec.target.deletion_policy}" if made else "it was there before"
+        told = "goes, once no other import uses it" if goes else "stays"
+        out.append(f"  {told}: DynamoDB table {table.name} with its items ({why})")
     if status.run and spec.staging.deletion_policy == "Retain":
         out.append(f"  stays: result and rejects in {status.run.prefix} (staging.deletionPolicy is Retain)")
     elif status.run:
         out.append(f"  goes: everything in {status.run.prefix}, rejects too (staging.deletionPolicy is Delete)")
-    if bucket and (bucket.origin == "Adopted" or spec.staging.deletion_policy == "Retain"):
+    if bucket and ((bucket.origin == "Adopted" and not bucket.made_by) or spec.staging.deletion_policy == "Retain"):
         out.append(f"  stays: bucket {bucket.name}")
     elif bucket:
         out.append(f"  goes: bucket {bucket.name}, once nothing else is in it")

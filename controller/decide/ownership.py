@@ -23,8 +23,8 @@ from controller.observed import BucketSeen, OtherImport, TableSeen
 # AWS's clock and ours: AWS takes no request that was signed further than that from its own time (IAM User Guide,
 # "Signing AWS API requests").
 CLOCKS_DIFFER = timedelta(minutes=5)
-# "ListTagsOfResource … might return your previous tag set, if there was one, or an empty tag set … Wait for a few seconds"
-# (DynamoDB's API reference, TagResource).
+# ListTagsOfResource "might return your previous tag set, if there was one, or an empty tag set … Wait for a few
+# seconds" (DynamoDB's API reference, TagResource).
 TAGS_APPEAR = timedelta(minutes=1)
 _CONDITION: dict[Kind, ConditionType] = {"Table": "TableReady", "Bucket": "StagingReady"}
 

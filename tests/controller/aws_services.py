@@ -1,8 +1,9 @@
 """The AWS services in memory, as far as the controller calls them, as strict as their API references say.
 
 DynamoDB: a table is CREATING, UPDATING and DELETING for a while and refuses to be changed or deleted meanwhile
-(ResourceInUseException), and its tags are listed seconds after it was made; an update that changes nothing, less warm throughput than there is, a switch to provisioned
-capacity without units for each global index and the deletion of a protected table are refused (ValidationException).
+(ResourceInUseException), and its tags are listed seconds after it was made; an update that changes nothing, less warm
+throughput than there is, a switch to provisioned capacity without units for each global index and the deletion of a
+protected table are refused (ValidationException).
 S3: a bucket has its tags from its creation on, one with objects is not deleted, one of another account answers 403.
 Application Auto Scaling: policies go with their target; a deleted table leaves its target behind.
 """
