@@ -16,7 +16,7 @@ from typing import Any
 from tests.controller.factories import NOW
 
 Document = dict[str, Any]
-_TAGS_APPEAR = 4
+_TAGS_APPEAR = 2
 _SECONDS = {"CREATING": 2, "UPDATING": 1, "DELETING": 2}
 NEW_WRITES, NEW_READS = 4_000, 12_000
 
