@@ -148,15 +148,14 @@ def test_a_crash_between_creation_and_the_next_look_loses_nothing_that_was_made(
 def test_a_deployment_and_a_config_map_that_only_carry_the_label_are_not_touched() -> None:
     """Copies keep their labels; only owner references say to the API server whose they are."""
     world = World()
+    world.flink.endless = True
     world.apply()
-    world.run_to_end()
+    world.drive(lambda _: works(world))
     name = world.status()["run"]["deployment"]
     for resource in (FLINK, "configmaps"):
-        if found := world.api.get(resource, name):
-            world.api.set_finalizers(found, [])
-            world.api.objects.pop((resource, "default", name))
-        labels = {names.UID_LABEL: UID}
-        world.api.add(resource, {"metadata": {"name": name, "labels": labels}, "data": {"theirs": "yes"}})
+        found = world.api.objects.pop((resource, "default", name))
+        meta = {"name": name, "labels": found["metadata"]["labels"]}
+        world.api.add(resource, {**found, "metadata": meta})
     world.remove()
     assert world.api.names(FLINK) == [name]
     assert world.api.names("configmaps") == [name]
