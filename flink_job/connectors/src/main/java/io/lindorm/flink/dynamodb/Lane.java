@@ -27,6 +27,8 @@ final class Lane {
     final Limit limit = new Limit(FIRST_GUESS);
     /** Whether the last that was heard of an item of this lane was that it was refused. */
     boolean wasRefused;
+    /** Whether something of this lane was ever refused where something else of its batch was not. */
+    boolean wasRefusedInPart;
     State state = State.EMPTY;
     long opensAt;
 
@@ -47,6 +49,11 @@ final class Lane {
         }
         opensAt = now + (long) (Math.max(REST_SECONDS, -tokens / rate) * NANOS);
         return false;
+    }
+
+    /** Whether this partition has been full within the last seconds, and not only seemed so. */
+    boolean isKnownFull(long now) {
+        return wasRefusedInPart && limit.isNear(now);
     }
 
     void take(Item item) {

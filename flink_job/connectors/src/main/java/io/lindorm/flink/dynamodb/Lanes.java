@@ -18,6 +18,11 @@ import java.util.Set;
  * The table is the limit where DynamoDB says so, as it may when it refuses a whole batch; or where it refuses all from
  * one item of a batch on, and these are many or of ever new lanes.
  *
+ * <p>A batch that is refused whole says little alone: DynamoDB refuses some at times for reasons that have nothing to do
+ * with the rate (a partition that is being split or moved, other writers). Who slowed down for each of these would
+ * measure his own rate, less what was refused, and slow down again, to nearly nothing. Where a bucket is empty, batches
+ * come back in part too, or many whole ones in a row: these count.
+ *
  * <p>Not for several threads at once. Pure: time is an argument, in nanoseconds of {@link System#nanoTime}.
  */
 final class Lanes {
@@ -39,6 +44,9 @@ final class Lanes {
 
     /** So many lanes are hardly ever all full and at a batch's end, unless the table is full. */
     private static final int MANY_LANES = 5;
+
+    /** So many whole refusals with nothing accepted between them: of a fifth at random, one batch in 400,000. */
+    private static final int WHOLE_REFUSALS_THAT_COUNT = 8;
 
     /**
      * The share of what is sent that speaks for a full table, above which it is one; the second where it was full
@@ -73,6 +81,9 @@ final class Lanes {
     private double sent;
     private double fullTable;
     private long fadedAt;
+
+    /** Batches that were refused whole, in a row. */
+    private int wholeRefusals;
 
     /**
      * @param given the rate to keep
@@ -240,6 +251,13 @@ final class Lanes {
     void answered(List<Item> batch, Set<Item> refused, boolean tableIsFull, long now) {
         fade(now);
         sent += batch.size();
+        wholeRefusals = refused.size() == batch.size() ? wholeRefusals + 1 : 0;
+        if (wholeRefusals > 0
+                && wholeRefusals < WHOLE_REFUSALS_THAT_COUNT
+                && !batch.stream().allMatch(item -> lane(item).isKnownFull(now))) {
+            refused.forEach(this::giveBack);
+            return;
+        }
         long lanesRefused = refused.stream().map(this::lane).distinct().count();
         boolean isTail = lanesRefused > 1;
         boolean anyRefused = false;
@@ -259,6 +277,7 @@ final class Lanes {
         for (Item item : refused) {
             giveBack(item);
             Lane lane = lane(item);
+            lane.wasRefusedInPart |= refused.size() < batch.size();
             if (!tableIsFull) {
                 fullTable += isLongTail || isTail && !lane.wasRefused && !lane.limit.isNear(now) ? 1 : 0;
                 slowDown(lane, now);

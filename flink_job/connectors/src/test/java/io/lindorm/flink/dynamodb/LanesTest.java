@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import java.util.ArrayList;
 import java.util.Collections;
@@ -54,6 +57,9 @@ class LanesTest {
         private double tableRate;
         private double tableTokens;
         private boolean givesReasons;
+        private final Random dice = new Random(5);
+        private double noise;
+        private boolean noiseHasReasons;
         private long tableAt;
         private long now = 5 * SECOND;
         private int taken;
@@ -77,6 +83,13 @@ class LanesTest {
         /** A rate that the writers keep together. */
         Run given(double rate) {
             writers.forEach(writer -> writer.given.rate(rate / writers.size(), now));
+            return this;
+        }
+
+        /** A share of the batches is refused whole, whatever the rate; with a reason that names the table, or none. */
+        Run noise(double share, boolean hasReasons) {
+            noise = share;
+            noiseHasReasons = hasReasons;
             return this;
         }
 
@@ -136,8 +149,9 @@ class LanesTest {
 
         private void land(Writer writer, List<Item> batch) {
             Set<Item> back = Collections.newSetFromMap(new IdentityHashMap<>());
+            boolean isNoise = dice.nextDouble() < noise;
             for (Item item : batch) {
-                if (capacity(item)) {
+                if (!isNoise && capacity(item)) {
                     taken++;
                 } else {
                     back.add(item);
@@ -145,7 +159,8 @@ class LanesTest {
             }
             refused += back.size();
             writer.mostFlying += back.isEmpty() && writer.mostFlying < ItemWriter.MAX_IN_FLIGHT ? 1 : 0;
-            writer.lanes.answered(batch, back, givesReasons && back.size() == batch.size() && tableTokens < 1, now);
+            boolean isTable = isNoise ? noiseHasReasons : givesReasons && back.size() == batch.size() && tableTokens < 1;
+            writer.lanes.answered(batch, back, isTable, now);
         }
 
         /** Puts taken in a second, over those from the given one on. */
@@ -269,6 +284,41 @@ class LanesTest {
         assertEquals(100, run.mean(2), 2, run.toString());
         // In the first second the batches are refused that were on their way together.
         assertTrue(run.refusedShare(1) < 0.02, run.toString());
+    }
+
+    private static IntFunction<Item> devices(int devices) {
+        return i -> item(i % devices, i);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "10000, 0.1, true", "10000, 0.1, false", "300, 0.1, true", "300, 0.1, false", "30, 0.1, false", "3, 0.1, false",
+        "1, 0.1, true", "1, 0.1, false", "10000, 0.2, true", "300, 0.2, false"
+    })
+    void refusalsThatHaveNothingToDoWithTheRateCostLittleMoreThanThemselves(int devices, double share, boolean hasReasons) {
+        Run undisturbed = new Run(1e9, 1e9);
+        undisturbed.run(5, devices(devices));
+        Run run = new Run(1e9, 1e9).noise(share, hasReasons);
+        run.run(6, devices(devices));
+        assertTrue(run.mean(1) > 0.6 * undisturbed.mean(1), run + " without them " + undisturbed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void refusalsOfThatKindBesideAGivenRateLeaveMostOfIt(boolean hasReasons) {
+        Run run = new Run(1e9, 1e9).noise(0.1, hasReasons).given(2000);
+        run.run(60, i -> item(i, i));
+        assertTrue(run.mean(3) > 0.6 * 2000, run.toString());
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void theTablesCapacityIsFoundBesideRefusalsOfThatKind(boolean hasReasons) {
+        Run run = new Run(2000, 1e9).noise(0.1, hasReasons);
+        run.run(60, i -> item(i, i));
+        assertTrue(run.mean(3) > 0.6 * 2000, run.toString());
+        // A tenth, and what finding the limit costs.
+        assertTrue(run.refusedShare(1) < 0.2, run.toString());
     }
 
     @Test
