@@ -13,6 +13,17 @@ from pydantic import BaseModel
 
 from controller.api import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
 from controller.api.instants import FIRST, LAST, text_of
+from controller.api.paths import (
+    BUCKET_PATTERN,
+    BUCKET_TOLD,
+    OWN_PATHS,
+    OWN_PATHS_TOLD,
+    PREFIX_PATTERN,
+    PREFIX_TOLD,
+    S3_URI_PATTERN,
+    S3_URI_TOLD,
+    cel,
+)
 from controller.api.spec import (
     MAX_ATTRIBUTES,
     MAX_COLUMNS,
@@ -72,10 +83,17 @@ _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
             MAX_FLINK_CONFIGURATION,
         ),
         (
+            f"!has(self.flinkConfiguration) || !self.flinkConfiguration.exists(k, k in {list(OWN_PATHS)})",
+            OWN_PATHS_TOLD,
+        ),
+        (
             "!has(self.nodeSelector) || self.nodeSelector.all(k, size(k) >= 1 && size(k) <= 317)",
             "a label of nodeSelector has 1 to 317 characters",
         ),
     ],
+    ("job", "monitoring", "s3LogURI"): [(cel(S3_URI_PATTERN), S3_URI_TOLD)],
+    ("staging", "bucket"): [(cel(BUCKET_PATTERN), BUCKET_TOLD)],
+    ("staging", "prefix"): [(cel(PREFIX_PATTERN), PREFIX_TOLD)],
     ("job", "taskManager"): [
         (
             "!has(self.processMemory) || !has(self.managedMemory) || "

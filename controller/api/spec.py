@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from controller.api.base import SpecModel
 from controller.api.filters import check_filter
 from controller.api.instants import EpochUnit, Instant, in_units, text_of
+from controller.api.paths import OWN_PATHS, OWN_PATHS_TOLD, Bucket, Prefix, S3Uri
 
 AttributeType = Literal[
     "String", "Number", "Binary", "Boolean", "Iso8601", "EpochMillis", "EpochSeconds", "Json", "JsonDocument"
@@ -34,8 +35,10 @@ MAX_ATTRIBUTES = 65536
 MAX_COLUMNS = 32768
 MAX_FLINK_CONFIGURATION = 32768
 _LABEL = r"[^:/?#@.\s]{1,63}"
+# What drivers decode (% and +) or read as more than a name, one may read otherwise than another.
+_DATABASE = r"[^/?#%+&;\\\s\x00-\x1f\x7f]+"
 _PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
-JDBC_PATTERN = rf"^jdbc:(mysql|lindorm)://{_LABEL}(\.{_LABEL})*\.?:{_PORT}/[^/?#\s]+$"
+JDBC_PATTERN = rf"^jdbc:(mysql|lindorm)://{_LABEL}(\.{_LABEL})*\.?:{_PORT}/{_DATABASE}$"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -306,8 +309,8 @@ class Target(SpecModel):
 class Staging(SpecModel):
     """Where checkpoints, rejects and the result are kept."""
 
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)
-    prefix: str = Field("lindorm-import/", pattern=r"^([A-Za-z0-9!_.*'()-]+/)*$", max_length=512)
+    bucket: Bucket
+    prefix: Prefix = Field("lindorm-import/", description="Of all keys; each of its segments ends with /.")
     create: Literal["IfMissing", "Never"] = "IfMissing"
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Delete",
@@ -360,7 +363,7 @@ class Checkpoint(SpecModel):
 class Monitoring(SpecModel):
     """Where EMR keeps the job's logs (its monitoringConfiguration). It adds a side car to the job's pods."""
 
-    s3_log_uri: str | None = Field(None, alias="s3LogURI", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.*$", max_length=1024)
+    s3_log_uri: S3Uri | None = Field(None, alias="s3LogURI", description="s3://BUCKET/PREFIX")
     log_group: str | None = Field(
         None, pattern=r"^[.\-_/#A-Za-z0-9]+$", max_length=512, description="A CloudWatch log group that exists."
     )
@@ -392,6 +395,8 @@ class Job(SpecModel):
     def _fits_into_the_object(self) -> Self:
         settings = self.flink_configuration.items()
         _bounded("flinkConfiguration", sum(len(k) + len(v) for k, v in settings), MAX_FLINK_CONFIGURATION)
+        if any(key in OWN_PATHS for key in self.flink_configuration):
+            raise ValueError(OWN_PATHS_TOLD)
         for key in self.node_selector:
             if not 1 <= len(key) <= 317:
                 raise ValueError("a label of nodeSelector has 1 to 317 characters")

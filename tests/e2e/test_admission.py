@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from controller.adapters.kube import Kube
 from controller.api.spec import ImportSpec
 from local.demo import GROUP, PLURAL, VERSION, World
 from local.stack import Stack
@@ -44,6 +45,17 @@ def test_the_example_is_accepted_and_its_defaults_are_filled_in(created: dict[st
     assert spec["suspend"] is False
 
 
+def test_who_else_uses_a_table_is_asked_of_the_api_server_by_field(world: World, created: dict[str, Any]) -> None:
+    kube = Kube(world.core, world.objects)
+    spec = ImportSpec.model_validate(created["spec"])
+    found = kube.look_at_others("another-uid", spec)
+    assert [(o.name, o.uses_table, o.uses_bucket) for o in found] == [("readings", True, True)]
+    assert kube.look_at_others(created["metadata"]["uid"], spec) == ()
+    listed = kube._list("", f"spec.target.table={spec.target.table}")
+    assert len(listed["items"]) == 1
+    assert kube._list("", "spec.target.table=another")["items"] == []
+
+
 def test_what_the_api_server_fills_in_is_what_the_controller_would_have_assumed(
     world: World, created: dict[str, Any]
 ) -> None:
@@ -72,6 +84,14 @@ def test_what_the_api_server_fills_in_is_what_the_controller_would_have_assumed(
         ("target.partitionShards", 1, "greater than or equal to 2"),
         ("target.deletionPolicy", "Keep", "Unsupported value"),
         ("staging.bucket", "Not_A_Bucket", "spec.staging.bucket"),
+        ("staging.bucket", "bucket.2024", "a bucket is a host name"),
+        ("staging.prefix", "a/./b/", "Flink would write elsewhere than the controller looks"),
+        ("staging.prefix", "x/../y/", "Flink would write elsewhere than the controller looks"),
+        ("staging.prefix", "/a/", "Flink would write elsewhere than the controller looks"),
+        ("staging.prefix", "a/\n", "Flink would write elsewhere than the controller looks"),
+        ("job.monitoring", {"s3LogURI": "s3://logs/a//b"}, "s3://BUCKET/PREFIX"),
+        ("job.flinkConfiguration", {"state.checkpoints.dir": "s3://x/y"}, "the controller looks below staging.prefix"),
+        ("source.url", "jdbc:mysql://ld.example:33060/a%41", "spec.source.url"),
         ("job.checkpoint.interval", "1 minute", "interval"),
         ("job.checkpoint.interval", "0s", "interval must be 1s to 1h"),
         ("job.checkpoint.interval", "2h", "interval must be 1s to 1h"),
