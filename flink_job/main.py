@@ -123,10 +123,19 @@ def option_list(values: List[str]) -> str:
     return ";".join(literal(value) for value in values)
 
 
+def unreadable_column(config: Dict[str, Any]) -> str:
+    """Return a name that no column has, for the one in which the source tells the sink of values it could not read."""
+    name = "unreadable"
+    while any(column["name"] == name for column in config["source"]["columns"]):
+        name += "_"
+    return name
+
+
 def columns_sql(config: Dict[str, Any]) -> str:
     """Return the column list that both tables have."""
-    columns = config["source"]["columns"]
-    return ",\n  ".join(f"{identifier(column['name'])} {flink_type(column['type'])}" for column in columns)
+    columns = [f"{identifier(column['name'])} {flink_type(column['type'])}" for column in config["source"]["columns"]]
+    columns.append(f"{identifier(unreadable_column(config))} STRING METADATA FROM 'unreadable'")
+    return ",\n  ".join(columns)
 
 
 def create_table(name: str, config: Dict[str, Any], options: Dict[str, str]) -> str:
@@ -189,7 +198,8 @@ def items_table(config: Dict[str, Any], endpoint: Optional[str], rates_file: Opt
 
 def insert(config: Dict[str, Any]) -> str:
     """Return the statement that is the job."""
-    columns = ", ".join(identifier(column["name"]) for column in config["source"]["columns"])
+    names = [column["name"] for column in config["source"]["columns"]] + [unreadable_column(config)]
+    columns = ", ".join(identifier(name) for name in names)
     return f"INSERT INTO items_of_dynamodb SELECT {columns} FROM rows_of_lindorm"  # noqa: S608 - names are quoted
 
 

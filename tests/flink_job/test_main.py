@@ -83,6 +83,14 @@ def test_source_table_has_the_columns_and_the_range():
     }
 
 
+def test_values_that_cannot_be_read_are_told_in_a_column_that_no_other_is_called_as():
+    named = config(columns=[{"name": "unreadable", "type": "INT"}, {"name": "unreadable_", "type": "INT"}])
+    told = "`unreadable__` STRING METADATA FROM 'unreadable'"
+    assert told in main.source_table(named, "u", "p")
+    assert told in main.items_table(named, None)
+    assert "SELECT `unreadable`, `unreadable_`, `unreadable__` FROM" in main.insert(named)
+
+
 def test_source_table_without_a_range():
     given = options(main.source_table(config(timeRange=None), "u", "p"))
     assert not any(key.startswith("scan.timestamp") for key in given)
@@ -128,7 +136,7 @@ def test_names_and_texts_cannot_leave_their_quotes():
     assert "`x`` STRING) WITH ('connector' = 'print') --` INT" in ddl
     assert options(ddl)["table-name"] == "t' = '"
     assert main.insert(config(columns=[{"name": "a`b", "type": "INT"}])).startswith(
-        "INSERT INTO items_of_dynamodb SELECT `a``b` FROM"
+        "INSERT INTO items_of_dynamodb SELECT `a``b`, `unreadable` FROM"
     )
 
 
@@ -155,6 +163,7 @@ def test_items_table_carries_the_config_unchanged():
         ("FLOAT", "FLOAT"),
         ("DOUBLE", "DOUBLE"),
         ("DECIMAL(10,2)", "DECIMAL(10,2)"),
+        ("decimal ( 38 )", "DECIMAL(38,0)"),
         ("DECIMAL", "STRING"),
         ("CHAR(8)", "STRING"),
         ("VARCHAR", "STRING"),
@@ -171,9 +180,17 @@ def test_types(lindorm, flink):
     assert main.flink_type(lindorm) == flink
 
 
-@pytest.mark.parametrize("lindorm", ["GEOMETRY", "VARCHAR)", "INT; DROP"])
+COLUMN_TYPES = json.loads((Path(__file__).parent.parent / "data/column-types.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("lindorm", COLUMN_TYPES["accepted"])
+def test_every_type_of_lindorm_has_one_in_flink(lindorm):
+    assert main.flink_type(lindorm)
+
+
+@pytest.mark.parametrize("lindorm", [*COLUMN_TYPES["refused"], "VARCHAR)"])
 def test_a_type_that_cannot_be_imported_is_named(lindorm):
-    with pytest.raises(main.UserError, match=re.escape(lindorm)):
+    with pytest.raises(main.UserError, match=re.escape(f"type {lindorm} cannot")):
         main.flink_type(lindorm)
 
 

@@ -45,6 +45,7 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
 
     private final JobConfig config;
     private final RowType rowType;
+    private final boolean unreadable;
     private final String endpoint;
     private final String rates;
 
@@ -55,12 +56,15 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
     private transient ListState<byte[]> state;
 
     /**
+     * @param rowType the columns of the rows
+     * @param unreadable whether rows have, after these, what of them could not be read (the source's README)
      * @param endpoint where DynamoDB is, or null for AWS's own address of the region
      * @param rates the file with the rate to keep, or null
      */
-    ItemsOperator(JobConfig config, RowType rowType, String endpoint, String rates) {
+    ItemsOperator(JobConfig config, RowType rowType, boolean unreadable, String endpoint, String rates) {
         this.config = config;
         this.rowType = rowType;
+        this.unreadable = unreadable;
         this.endpoint = endpoint;
         this.rates = rates;
         // An operator is by default the head of a chain, and rows would be serialized on their way here.
@@ -127,6 +131,9 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
         RowData row = element.getValue();
         Item item;
         try {
+            if (unreadable && !row.isNullAt(rowType.getFieldCount())) {
+                throw Reject.ofUnreadable(row.getString(rowType.getFieldCount()).toString());
+            }
             item = mapper.item(row);
         } catch (Reject reject) {
             counts.addReject(reject.reason());

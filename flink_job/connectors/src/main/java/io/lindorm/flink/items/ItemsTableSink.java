@@ -4,23 +4,33 @@ import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
+import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.ProviderContext;
 import org.apache.flink.table.connector.sink.DataStreamSinkProvider;
 import org.apache.flink.table.connector.sink.DynamicTableSink;
+import org.apache.flink.table.connector.sink.abilities.SupportsWritingMetadata;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
+
+import java.util.List;
+import java.util.Map;
 
 /**
  * The table sink behind {@code 'connector' = 'lindorm-items'}: rows become items in DynamoDB, or rejects in
  * files, and in the end there is a result.
  */
-final class ItemsTableSink implements DynamicTableSink {
+final class ItemsTableSink implements DynamicTableSink, SupportsWritingMetadata {
+
+    /** The metadata column in which a source tells what of a row it could not read: such a row is rejected. */
+    static final String UNREADABLE = "unreadable";
 
     private final JobConfig config;
     private final RowType rowType;
     private final String endpoint;
     private final String rates;
+    private boolean unreadable;
 
     /**
      * @param endpoint where DynamoDB is, or null for AWS's own address of the region
@@ -39,6 +49,16 @@ final class ItemsTableSink implements DynamicTableSink {
     }
 
     @Override
+    public Map<String, DataType> listWritableMetadata() {
+        return Map.of(UNREADABLE, DataTypes.STRING().nullable());
+    }
+
+    @Override
+    public void applyWritableMetadata(List<String> metadataKeys, DataType consumedDataType) {
+        unreadable = !metadataKeys.isEmpty();
+    }
+
+    @Override
     public SinkRuntimeProvider getSinkRuntimeProvider(Context context) {
         return new DataStreamSinkProvider() {
             @Override
@@ -51,7 +71,7 @@ final class ItemsTableSink implements DynamicTableSink {
     /** Puts the sink behind a stream of rows. */
     DataStreamSink<Outcome> consume(DataStream<RowData> rows) {
         TypeInformation<Outcome> type = TypeInformation.of(Outcome.class);
-        return rows.transform("items", type, new ItemsOperator(config, rowType, endpoint, rates))
+        return rows.transform("items", type, new ItemsOperator(config, rowType, unreadable, endpoint, rates))
                 .uid("items")
                 .setParallelism(rows.getParallelism())
                 .global()
@@ -69,7 +89,9 @@ final class ItemsTableSink implements DynamicTableSink {
 
     @Override
     public DynamicTableSink copy() {
-        return new ItemsTableSink(config, rowType, endpoint, rates);
+        ItemsTableSink copy = new ItemsTableSink(config, rowType, endpoint, rates);
+        copy.unreadable = unreadable;
+        return copy;
     }
 
     @Override

@@ -16,6 +16,12 @@ final class Reject extends Exception {
         this.reason = reason;
     }
 
+    /** What the source says of a row that it could not read whole: the reason, a colon and a sentence. */
+    static Reject ofUnreadable(String told) {
+        int colon = told.indexOf(": ");
+        return new Reject(RejectReason.valueOf(told.substring(0, colon)), told.substring(colon + 2));
+    }
+
     RejectReason reason() {
         return reason;
     }

@@ -65,7 +65,7 @@ final class KeyCuts {
             return;
         }
         List<Object> last = last(range);
-        int at = firstDifference(first, last);
+        int at = firstDifference(range.key(), first, last);
         List<List<Object>> found = new ArrayList<>();
         List<Object> reached = first.subList(0, at + 1);
         for (int i = 1; i < parts && budget > 0; i++) {
@@ -77,7 +77,7 @@ final class KeyCuts {
                 if (key == null) {
                     break;
                 }
-                reached = List.copyOf(key.subList(0, firstDifference(first, key) + 1));
+                reached = List.copyOf(key.subList(0, firstDifference(range.key(), first, key) + 1));
                 found.add(reached);
             }
         }
@@ -131,18 +131,18 @@ final class KeyCuts {
             return middle != null ? middle : lookups.nth(range, pageSize);
         }
         List<Object> last = last(range.from(first));
-        for (int i = 0; i < CORRECTIONS && !sameKey(first, last); i++) {
-            int at = firstDifference(first, last);
+        for (int i = 0; i < CORRECTIONS && !sameKey(range.key(), first, last); i++) {
+            int at = firstDifference(range.key(), first, last);
             List<Object> key = lookups.first(range.from(between(range.key(), first, last, at, 1, 2)));
             // A row may have gone meanwhile.
             if (key == null || KeyRangeSplit.compare(range.key(), key, first) <= 0) {
                 break;
             }
-            List<Object> cut = List.copyOf(key.subList(0, firstDifference(first, key) + 1));
+            List<Object> cut = List.copyOf(key.subList(0, firstDifference(range.key(), first, key) + 1));
             if (lookups.nth(range.from(cut), pageSize) != null) {
                 return cut;
             }
-            if (sameKey(key, last)) {
+            if (sameKey(range.key(), key, last)) {
                 // Nothing lies between the middle and the end: go on as if the end were the middle.
                 last = between(range.key(), first, last, at, 1, 2);
             } else {
@@ -159,7 +159,7 @@ final class KeyCuts {
      * @return the beginning of a key in the range; null where the step reaches its end
      */
     List<Object> onward(KeyRangeSplit range, List<Object> from, List<Object> to, int factor) throws IOException {
-        int at = firstDifference(from, to);
+        int at = firstDifference(range.key(), from, to);
         if (at >= Math.min(from.size(), to.size())) {
             return null;
         }
@@ -168,7 +168,7 @@ final class KeyCuts {
             return null;
         }
         List<Object> key = lookups.first(range.from(beyond));
-        return key == null ? null : List.copyOf(key.subList(0, firstDifference(to, key) + 1));
+        return key == null ? null : List.copyOf(key.subList(0, firstDifference(range.key(), to, key) + 1));
     }
 
     /** The last key of a range that is not empty; where the server does not read backwards, one not far from it. */
@@ -190,7 +190,7 @@ final class KeyCuts {
         // Ever greater steps until nothing lies beyond, then halves between the last hit and the miss.
         List<Object> origin = first;
         List<Object> miss = null;
-        int column = firstDifference(origin, known);
+        int column = firstDifference(range.key(), origin, known);
         for (int i = 0; miss == null && i < Long.SIZE; i++) {
             budget--;
             List<Object> probe = between(range.key(), origin, known, column, 2, 1);
@@ -199,11 +199,11 @@ final class KeyCuts {
                 miss = probe;
             } else {
                 known = key;
-                column = firstDifference(origin, known);
+                column = firstDifference(range.key(), origin, known);
             }
         }
         for (int i = 0; miss != null && i < CORRECTIONS; i++) {
-            int at = Math.min(firstDifference(known, miss), miss.size() - 1);
+            int at = Math.min(firstDifference(range.key(), known, miss), miss.size() - 1);
             List<Object> probe = between(range.key(), known, miss, at, 1, 2);
             if (KeyRangeSplit.compare(range.key(), probe, known) <= 0) {
                 break;
@@ -225,10 +225,8 @@ final class KeyCuts {
      */
     private static List<Object> between(
             List<KeyColumn> key, List<Object> from, List<Object> to, int at, long numerator, long denominator) {
-        Object value = KeyInterpolation.at(from.get(at), to.get(at), numerator, denominator);
-        value = KeyValues.within(value, key.get(at).type());
-        int order = KeyValues.compare(value, from.get(at));
-        if (key.get(at).descending() ? order >= 0 : order <= 0) {
+        Object value = key.get(at).keyType().at(from.get(at), to.get(at), numerator, denominator);
+        if (key.get(at).compare(value, from.get(at)) <= 0) {
             value = to.get(at);
         }
         List<Object> tuple = new ArrayList<>(from.subList(0, at));
@@ -236,16 +234,16 @@ final class KeyCuts {
         return tuple;
     }
 
-    private static boolean sameKey(List<Object> a, List<Object> b) {
-        int at = firstDifference(a, b);
-        return at == a.size() - 1 && at < b.size() && KeyValues.compare(a.get(at), b.get(at)) == 0;
+    private static boolean sameKey(List<KeyColumn> key, List<Object> a, List<Object> b) {
+        int at = firstDifference(key, a, b);
+        return at == a.size() - 1 && at < b.size() && key.get(at).compare(a.get(at), b.get(at)) == 0;
     }
 
     /** The first column in which two tuples differ; the last that both have, where they do not. */
-    private static int firstDifference(List<Object> a, List<Object> b) {
+    private static int firstDifference(List<KeyColumn> key, List<Object> a, List<Object> b) {
         int columns = Math.min(a.size(), b.size());
         for (int i = 0; i < columns - 1; i++) {
-            if (KeyValues.compare(a.get(i), b.get(i)) != 0) {
+            if (key.get(i).compare(a.get(i), b.get(i)) != 0) {
                 return i;
             }
         }

@@ -10,7 +10,7 @@ import java.util.List;
  *
  * <p>Bounds and key are tuples of key values, in the table's own order: "first" means first in that
  * order, whatever the direction of the columns. A bound may name only the first columns of the key.
- * Values are of the classes that {@link KeyValues} lists.
+ * Values are of the classes that {@link KeyType} lists.
  *
  * @param splitId the split's name, unique within one scan
  * @param kind what the split is to the reader that holds it
@@ -78,9 +78,9 @@ record KeyRangeSplit(
      */
     static int compare(List<KeyColumn> key, List<Object> a, List<Object> b) {
         for (int i = 0; i < Math.min(a.size(), b.size()); i++) {
-            int order = KeyValues.compare(a.get(i), b.get(i));
+            int order = key.get(i).compare(a.get(i), b.get(i));
             if (order != 0) {
-                return key.get(i).descending() ? -order : order;
+                return order;
             }
         }
         return Integer.compare(a.size(), b.size());

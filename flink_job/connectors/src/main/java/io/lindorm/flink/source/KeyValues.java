@@ -1,13 +1,5 @@
 package io.lindorm.flink.source;
 
-import io.lindorm.flink.UserError;
-
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.logical.DecimalType;
-import org.apache.flink.table.types.logical.LogicalType;
-
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
@@ -22,111 +14,16 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/**
- * The values of key columns as the source holds, binds, compares and stores them.
- *
- * <p>Their classes: Boolean, Long (all integers but the unsigned), BigDecimal (decimals and BIGINT
- * UNSIGNED), Float, Double, String, byte[], LocalDateTime (a TIMESTAMP, in UTC: a class without a zone,
- * so that neither the JVM's nor the driver's zone can shift it), LocalDate, LocalTime.
- */
+/** Tuples of key values ({@link KeyType} lists their classes) in checkpoints, and instants as users write them. */
 final class KeyValues {
 
     private static final Pattern FINER_THAN_NANOS = Pattern.compile("(.*\\.\\d{9})(\\d+)(\\D.*)");
 
-    private static final BigDecimal GREATEST_UNSIGNED = new BigDecimal("18446744073709551615");
-
     private KeyValues() {}
-
-    /**
-     * A value of a row as a key value.
-     *
-     * @throws UserError for a text that is not UTF-8: it cannot be sent back to the
-     *     server unchanged, so the scan could not go on after it without losing or repeating rows
-     */
-    static Object ofRow(Object internal, LogicalType type, String column) {
-        switch (type.getTypeRoot()) {
-            case BOOLEAN:
-            case FLOAT:
-            case DOUBLE:
-            case VARBINARY:
-            case BINARY:
-                return internal;
-            case TINYINT:
-            case SMALLINT:
-            case INTEGER:
-            case BIGINT:
-                return ((Number) internal).longValue();
-            case DECIMAL:
-                return ((DecimalData) internal).toBigDecimal();
-            case CHAR:
-            case VARCHAR:
-                byte[] bytes = ((StringData) internal).toBytes();
-                String text = new String(bytes, StandardCharsets.UTF_8);
-                if (text.indexOf('\uFFFD') >= 0
-                        && !Arrays.equals(bytes, text.getBytes(StandardCharsets.UTF_8))) {
-                    throw new UserError(
-                            "a value of the key column `" + column + "` is not valid UTF-8 ("
-                                    + text + "), so the rows after it cannot be asked for; mend or delete"
-                                    + " that row in Lindorm");
-                }
-                return text;
-            case TIMESTAMP_WITHOUT_TIME_ZONE:
-            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-                return ((TimestampData) internal).toLocalDateTime();
-            case DATE:
-                return LocalDate.ofEpochDay((Integer) internal);
-            case TIME_WITHOUT_TIME_ZONE:
-                return LocalTime.ofNanoOfDay((Integer) internal * 1_000_000L);
-            default:
-                throw new IllegalArgumentException("no key has the type " + type);
-        }
-    }
-
-    /**
-     * A value that a user wrote, as a key value of a column.
-     *
-     * @throws IllegalArgumentException with a sentence that says what is expected
-     */
-    static Object parse(String text, String lindormType) {
-        String base = LindormType.base(lindormType);
-        try {
-            switch (base) {
-                case "BOOLEAN":
-                    return Boolean.valueOf(text);
-                case "TINYINT":
-                case "SMALLINT":
-                case "INTEGER":
-                case "BIGINT":
-                    return Long.valueOf(text.trim());
-                case "BIGINT UNSIGNED":
-                case "DECIMAL":
-                    return new BigDecimal(text.trim());
-                case "FLOAT":
-                    return Float.valueOf(text.trim());
-                case "DOUBLE":
-                    return Double.valueOf(text.trim());
-                case "BINARY":
-                case "VARBINARY":
-                    return HexFormat.of().parseHex(text.trim());
-                case "TIMESTAMP":
-                    return LocalDateTime.ofInstant(instant(text), ZoneOffset.UTC);
-                case "DATE":
-                    return LocalDate.parse(text.trim());
-                case "TIME":
-                    return LocalTime.parse(text.trim());
-                default:
-                    return text;
-            }
-        } catch (IllegalArgumentException | DateTimeParseException e) {
-            throw new IllegalArgumentException("'" + text + "' is no value of type " + lindormType, e);
-        }
-    }
 
     /**
      * An instant from ISO-8601 text with a zone or offset. A second may have more digits than the nine that an instant
@@ -141,42 +38,6 @@ final class KeyValues {
         }
         Instant instant = OffsetDateTime.parse(finer.group(1) + finer.group(3)).toInstant();
         return finer.group(2).matches("0+") ? instant : instant.plusNanos(1);
-    }
-
-    /** Compares two values of one column in Lindorm's order: text and bytes by unsigned bytes. */
-    @SuppressWarnings("unchecked")
-    static int compare(Object a, Object b) {
-        if (a instanceof String) {
-            return Arrays.compareUnsigned(
-                    ((String) a).getBytes(StandardCharsets.UTF_8), ((String) b).getBytes(StandardCharsets.UTF_8));
-        }
-        if (a instanceof byte[]) {
-            return Arrays.compareUnsigned((byte[]) a, (byte[]) b);
-        }
-        return ((Comparable<Object>) a).compareTo(b);
-    }
-
-    /** A value, or the nearest to it that a column of a Lindorm type can hold: a server may refuse others in a bound. */
-    static Object within(Object value, String lindormType) {
-        switch (LindormType.base(lindormType)) {
-            case "TINYINT":
-                return Math.max(Byte.MIN_VALUE, Math.min(Byte.MAX_VALUE, (Long) value));
-            case "SMALLINT":
-                return Math.max(Short.MIN_VALUE, Math.min(Short.MAX_VALUE, (Long) value));
-            case "INTEGER":
-                return Math.max(Integer.MIN_VALUE, Math.min(Integer.MAX_VALUE, (Long) value));
-            case "BIGINT UNSIGNED":
-                return ((BigDecimal) value).max(BigDecimal.ZERO).min(GREATEST_UNSIGNED);
-            case "DECIMAL":
-                if (LindormType.flinkType(lindormType) instanceof DecimalType type) {
-                    BigDecimal greatest = new BigDecimal(
-                            BigInteger.TEN.pow(type.getPrecision()).subtract(BigInteger.ONE), type.getScale());
-                    return ((BigDecimal) value).max(greatest.negate()).min(greatest);
-                }
-                return value;
-            default:
-                return value;
-        }
     }
 
     /** Writes a tuple, or null. The form is that of {@link KeyRangeSplitSerializer}. */

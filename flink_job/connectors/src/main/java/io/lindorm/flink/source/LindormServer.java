@@ -36,6 +36,8 @@ class LindormServer implements Server {
         put(properties, scan, "useLocalSessionState", "true");
         put(properties, scan, "allowPublicKeyRetrieval", "true");
         put(properties, scan, "characterEncoding", "UTF-8");
+        // A key may hold an infinite number, and the rows after it are asked for. MySQL itself has none.
+        put(properties, scan, "allowNanAndInf", "true");
         put(properties, scan, "connectTimeout", "10000");
         // Later than the server's own limit, whose error says what happened.
         put(properties, scan, "socketTimeout", Long.toString(scan.timeout().toMillis() + GRACE_MS));

@@ -8,7 +8,6 @@ import org.apache.flink.api.connector.source.SplitEnumerator;
 import org.apache.flink.api.connector.source.SplitEnumeratorContext;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.types.logical.RowType;
 
 /**
  * A bounded source of the rows of a Lindorm table. After a failure it goes on, for each range of keys,
@@ -23,9 +22,9 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
 
     private final Server server;
     private final Scan scan;
-    private final RowType wanted;
+    private final Wanted wanted;
 
-    LindormSource(Server server, Scan scan, RowType wanted) {
+    LindormSource(Server server, Scan scan, Wanted wanted) {
         this.server = server;
         this.scan = scan;
         this.wanted = wanted;
@@ -39,7 +38,8 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
     @Override
     public SourceReader<RowData, KeyRangeSplit> createReader(SourceReaderContext context) {
         return LindormSourceReader.of(
-                context, onRetry -> new LindormTable(server, scan, wanted, onRetry), scan, wanted);
+                // What there is to read has been planned, so a login has worked.
+                context, onRetry -> new LindormTable(server, scan, wanted, true, onRetry), scan, wanted);
     }
 
     @Override

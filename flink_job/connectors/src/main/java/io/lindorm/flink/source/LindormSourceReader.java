@@ -7,7 +7,6 @@ import org.apache.flink.connector.base.source.reader.RecordEmitter;
 import org.apache.flink.connector.base.source.reader.SingleThreadMultiplexSourceReaderBase;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.types.logical.RowType;
 
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -78,7 +77,7 @@ final class LindormSourceReader
         }
     }
 
-    private final RowType wanted;
+    private final Wanted wanted;
     private final ReaderDesk desk;
     private final Emitter emitter;
     private final ScanMetrics metrics;
@@ -95,7 +94,7 @@ final class LindormSourceReader
      * @param tables opens the table, given what is to be told of each failed attempt
      */
     static LindormSourceReader of(
-            SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, RowType wanted) {
+            SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, Wanted wanted) {
         return new LindormSourceReader(
                 context, tables, scan, wanted, new ReaderDesk(System::nanoTime), new Emitter(context), ScanMetrics.in(context.metricGroup()));
     }
@@ -104,7 +103,7 @@ final class LindormSourceReader
             SourceReaderContext context,
             Function<Runnable, TableReader> tables,
             Scan scan,
-            RowType wanted,
+            Wanted wanted,
             ReaderDesk desk,
             Emitter emitter,
             ScanMetrics metrics) {

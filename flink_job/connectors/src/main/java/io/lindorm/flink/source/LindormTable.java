@@ -3,7 +3,6 @@ package io.lindorm.flink.source;
 import io.lindorm.flink.UserError;
 
 import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.types.logical.RowType;
 
 import java.io.IOException;
 import java.sql.PreparedStatement;
@@ -18,15 +17,16 @@ final class LindormTable implements TableReader {
 
     private final Session session;
     private final Scan scan;
-    private final RowType wanted;
+    private final Wanted wanted;
     private RowLayout layout;
     private boolean backwardsRefused;
 
     /**
+     * @param hasLoggedIn whether a session of the same scan has logged in before
      * @param onRetry is told of each failed attempt before the next
      */
-    LindormTable(Server server, Scan scan, RowType wanted, Runnable onRetry) {
-        this.session = new Session(server, scan, onRetry);
+    LindormTable(Server server, Scan scan, Wanted wanted, boolean hasLoggedIn, Runnable onRetry) {
+        this.session = new Session(server, scan, hasLoggedIn, Session.LOGIN_PATIENCE, onRetry);
         this.scan = scan;
         this.wanted = wanted;
     }
@@ -52,19 +52,23 @@ final class LindormTable implements TableReader {
                 return page;
             }
         };
-        return oneTimeoutEnough ? session.runUntilTimeout(work) : session.run(work);
+        List<GenericRowData> found = oneTimeoutEnough ? session.runUntilTimeout(work) : session.run(work);
+        if (found != null) {
+            new KeyOrder(scan.table(), range.key()).check(range, found, columns);
+        }
+        return found;
     }
 
     @Override
     public List<Object> nth(KeyRangeSplit range, int rowsBefore) throws IOException {
-        return key(ScanQuery.key(scan, range, rowsBefore, false), range.key());
+        return key(ScanQuery.key(scan, range, rowsBefore, false), range);
     }
 
     @Override
     public List<Object> last(KeyRangeSplit range) throws IOException {
         if (!backwardsRefused) {
             try {
-                return key(ScanQuery.key(scan, range, 0, true), range.key());
+                return key(ScanQuery.key(scan, range, 0, true), range);
             } catch (UserError e) {
                 // No document says whether Lindorm reads the primary key backwards.
                 if (!(e.getCause() instanceof SQLException) || !LindormServer.UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
@@ -76,8 +80,8 @@ final class LindormTable implements TableReader {
         throw new UnsupportedOperationException("the server does not read backwards");
     }
 
-    private List<Object> key(ScanQuery query, List<KeyColumn> key) throws IOException {
-        RowLayout keyOnly = RowLayout.ofKey(key);
+    private List<Object> key(ScanQuery query, KeyRangeSplit range) throws IOException {
+        RowLayout keyOnly = RowLayout.ofKey(range.key());
         List<Object> found = session.run(connection -> {
             try (PreparedStatement statement = Session.prepare(connection, query);
                     ResultSet rows = statement.executeQuery()) {
@@ -86,9 +90,13 @@ final class LindormTable implements TableReader {
         });
         if (found == null) {
             // A pause was ended early. Whoever looks for a key needs it, and the next pause is not ended.
-            return key(query, key);
+            return key(query, range);
         }
-        return found.isEmpty() ? null : found;
+        if (found.isEmpty()) {
+            return null;
+        }
+        new KeyOrder(scan.table(), range.key()).check(range, found);
+        return found;
     }
 
     private RowLayout layout(KeyRangeSplit range) {

@@ -1,11 +1,13 @@
 package io.lindorm.flink.source;
 
+import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.source.DynamicTableSource;
 import org.apache.flink.table.connector.source.ScanTableSource;
 import org.apache.flink.table.connector.source.SourceProvider;
 import org.apache.flink.table.connector.source.abilities.SupportsFilterPushDown;
 import org.apache.flink.table.connector.source.abilities.SupportsProjectionPushDown;
+import org.apache.flink.table.connector.source.abilities.SupportsReadingMetadata;
 import org.apache.flink.table.expressions.ResolvedExpression;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
@@ -13,19 +15,25 @@ import org.apache.flink.table.types.logical.RowType;
 import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** The table source behind {@code 'connector' = 'lindorm'}: reads only the columns and the times that a query wants. */
-final class LindormTableSource implements ScanTableSource, SupportsProjectionPushDown, SupportsFilterPushDown {
+final class LindormTableSource 
+        implements ScanTableSource, SupportsProjectionPushDown, SupportsFilterPushDown, SupportsReadingMetadata {
+
+    /** The metadata column that tells of values that cannot be read ({@link Wanted#unreadable}). */
+    static final String UNREADABLE = "unreadable";
 
     private final ZoneId sessionZone;
     private Scan scan;
-    private DataType wanted;
+    private DataType columns;
+    private boolean unreadable;
 
-    LindormTableSource(Scan scan, DataType wanted, ZoneId sessionZone) {
+    LindormTableSource(Scan scan, DataType columns, ZoneId sessionZone) {
         this.sessionZone = sessionZone;
         this.scan = scan;
-        this.wanted = wanted;
+        this.columns = columns;
     }
 
     @Override
@@ -35,7 +43,8 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
 
     @Override
     public ScanRuntimeProvider getScanRuntimeProvider(ScanContext context) {
-        return SourceProvider.of(new LindormSource(new LindormServer(), scan, (RowType) wanted.getLogicalType()));
+        Wanted wanted = new Wanted((RowType) columns.getLogicalType(), unreadable);
+        return SourceProvider.of(new LindormSource(new LindormServer(), scan, wanted));
     }
 
     @Override
@@ -45,7 +54,17 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
 
     @Override
     public void applyProjection(int[][] projectedFields, DataType producedDataType) {
-        wanted = producedDataType;
+        columns = producedDataType;
+    }
+
+    @Override
+    public Map<String, DataType> listReadableMetadata() {
+        return Map.of(UNREADABLE, DataTypes.STRING().nullable());
+    }
+
+    @Override
+    public void applyReadableMetadata(List<String> metadataKeys, DataType producedDataType) {
+        unreadable = !metadataKeys.isEmpty();
     }
 
     @Override
@@ -62,7 +81,9 @@ final class LindormTableSource implements ScanTableSource, SupportsProjectionPus
 
     @Override
     public DynamicTableSource copy() {
-        return new LindormTableSource(scan, wanted, sessionZone);
+        LindormTableSource copy = new LindormTableSource(scan, columns, sessionZone);
+        copy.unreadable = unreadable;
+        return copy;
     }
 
     @Override

@@ -4,6 +4,7 @@ import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
@@ -11,11 +12,13 @@ import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 import java.math.BigDecimal;
 import java.sql.ResultSet;
+import java.sql.SQLDataException;
 import java.sql.SQLException;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -23,20 +26,52 @@ import java.util.regex.Pattern;
  * Lindorm's column types: what each is in Flink, and how a value is read from the MySQL protocol.
  *
  * <p>The list of types is Lindorm's "Basic data types" page; BOOLEAN travels as TINYINT, JSON as text.
+ *
+ * @param base the type's name in upper case; {@code INT} is {@code INTEGER}
+ * @param length of CHAR, VARCHAR, BINARY and VARBINARY, or a DECIMAL's precision; {@link #NONE} where none is said
+ * @param scale of a DECIMAL
  */
-final class LindormType {
+record LindormType(String base, int length, int scale) {
 
-    private static final Pattern FORM =
-            Pattern.compile("\\s*([A-Za-z]+(?:\\s+UNSIGNED)?)\\s*(?:\\(\\s*(\\d+)\\s*(?:,\\s*(\\d+)\\s*)?\\))?.*",
-                    Pattern.CASE_INSENSITIVE | Pattern.DOTALL);
+    private static final int NONE = -1;
 
-    private LindormType() {}
+    private static final int MAX_PRECISION = 38;
 
-    /** The type's name in upper case without its arguments; {@code INT} is {@code INTEGER}. */
-    static String base(String lindormType) {
-        Matcher form = FORM.matcher(lindormType);
-        String base = (form.matches() ? form.group(1) : lindormType).toUpperCase(Locale.ROOT).replaceAll("\\s+", " ");
-        return base.equals("INT") ? "INTEGER" : base;
+    private static final Pattern FORM = Pattern.compile(
+            "\\s*([A-Za-z]+(?:\\s+UNSIGNED)?)\\s*(?:\\(\\s*(\\d{1,9})\\s*(?:,\\s*(\\d{1,9})\\s*)?\\)\\s*)?",
+            Pattern.CASE_INSENSITIVE);
+
+    private static final Set<String> WITHOUT_LENGTH = Set.of(
+            "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "BIGINT UNSIGNED", "FLOAT", "DOUBLE", "STRING", "JSON",
+            "TIMESTAMP", "DATE", "TIME");
+
+    private static final Set<String> WITH_LENGTH = Set.of("CHAR", "VARCHAR", "BINARY", "VARBINARY");
+
+    /**
+     * A type as {@code DESCRIBE} says it. Nothing may be left over: {@code INT ARRAY} is no INTEGER.
+     *
+     * @throws IllegalArgumentException for a type that Lindorm does not have, or that cannot be read
+     */
+    static LindormType parse(String text) {
+        Matcher form = FORM.matcher(text);
+        if (form.matches()) {
+            String name = form.group(1).toUpperCase(Locale.ROOT).replaceAll("\\s+", " ");
+            String base = name.equals("INT") ? "INTEGER" : name;
+            int length = form.group(2) == null ? NONE : Integer.parseInt(form.group(2));
+            int scale = form.group(3) == null ? NONE : Integer.parseInt(form.group(3));
+            if (base.equals("DECIMAL")
+                    ? length == NONE || (length >= 1 && length <= MAX_PRECISION && scale <= length)
+                    : scale == NONE
+                            && (length == NONE ? WITHOUT_LENGTH.contains(base) || WITH_LENGTH.contains(base) : length > 0 && WITH_LENGTH.contains(base))) {
+                return new LindormType(base, length, Math.max(0, scale));
+            }
+        }
+        throw new IllegalArgumentException("the Lindorm type " + text + " cannot be read");
+    }
+
+    /** Whether a length, or a precision, is said. */
+    boolean hasLength() {
+        return length != NONE;
     }
 
     /**
@@ -45,48 +80,25 @@ final class LindormType {
      * @throws IllegalArgumentException for a type that has none
      */
     static LogicalType flinkType(String lindormType) {
-        switch (base(lindormType)) {
-            case "BOOLEAN":
-                return DataTypes.BOOLEAN().getLogicalType();
-            case "TINYINT":
-                return DataTypes.TINYINT().getLogicalType();
-            case "SMALLINT":
-                return DataTypes.SMALLINT().getLogicalType();
-            case "INTEGER":
-                return DataTypes.INT().getLogicalType();
-            case "BIGINT":
-                return DataTypes.BIGINT().getLogicalType();
-            case "BIGINT UNSIGNED":
-                return DataTypes.DECIMAL(20, 0).getLogicalType();
-            case "FLOAT":
-                return DataTypes.FLOAT().getLogicalType();
-            case "DOUBLE":
-                return DataTypes.DOUBLE().getLogicalType();
-            case "DECIMAL":
-                Matcher form = FORM.matcher(lindormType);
-                if (form.matches() && form.group(2) != null) {
-                    int scale = form.group(3) == null ? 0 : Integer.parseInt(form.group(3));
-                    return DataTypes.DECIMAL(Integer.parseInt(form.group(2)), scale).getLogicalType();
-                }
-                // Without precision and scale no decimal of Flink's is sure to hold every value.
-                return DataTypes.STRING().getLogicalType();
-            case "CHAR":
-            case "VARCHAR":
-            case "STRING":
-            case "JSON":
-                return DataTypes.STRING().getLogicalType();
-            case "BINARY":
-            case "VARBINARY":
-                return DataTypes.BYTES().getLogicalType();
-            case "TIMESTAMP":
-                return DataTypes.TIMESTAMP_LTZ(3).getLogicalType();
-            case "DATE":
-                return DataTypes.DATE().getLogicalType();
-            case "TIME":
-                return DataTypes.TIME(3).getLogicalType();
-            default:
-                throw new IllegalArgumentException("the Lindorm type " + lindormType + " cannot be read");
-        }
+        LindormType type = parse(lindormType);
+        DataType flink = switch (type.base()) {
+            case "BOOLEAN" -> DataTypes.BOOLEAN();
+            case "TINYINT" -> DataTypes.TINYINT();
+            case "SMALLINT" -> DataTypes.SMALLINT();
+            case "INTEGER" -> DataTypes.INT();
+            case "BIGINT" -> DataTypes.BIGINT();
+            case "BIGINT UNSIGNED" -> DataTypes.DECIMAL(20, 0);
+            case "FLOAT" -> DataTypes.FLOAT();
+            case "DOUBLE" -> DataTypes.DOUBLE();
+            // Without precision and scale no decimal of Flink's is sure to hold every value.
+            case "DECIMAL" -> type.hasLength() ? DataTypes.DECIMAL(type.length(), type.scale()) : DataTypes.STRING();
+            case "BINARY", "VARBINARY" -> DataTypes.BYTES();
+            case "TIMESTAMP" -> DataTypes.TIMESTAMP_LTZ(3);
+            case "DATE" -> DataTypes.DATE();
+            case "TIME" -> DataTypes.TIME(3);
+            default -> DataTypes.STRING();
+        };
+        return flink.getLogicalType();
     }
 
     /**
@@ -170,12 +182,22 @@ final class LindormType {
                 };
             case FLOAT:
                 return (rows, i) -> {
-                    float value = rows.getFloat(i);
+                    float value;
+                    try {
+                        value = rows.getFloat(i);
+                    } catch (SQLDataException e) {
+                        return (float) infinite(rows, i, e);
+                    }
                     return rows.wasNull() ? null : value;
                 };
             case DOUBLE:
                 return (rows, i) -> {
-                    double value = rows.getDouble(i);
+                    double value;
+                    try {
+                        value = rows.getDouble(i);
+                    } catch (SQLDataException e) {
+                        return infinite(rows, i, e);
+                    }
                     return rows.wasNull() ? null : value;
                 };
             case DECIMAL:
@@ -222,5 +244,23 @@ final class LindormType {
             default:
                 throw new IllegalArgumentException("no Lindorm column can be read as " + type);
         }
+    }
+
+    /** Connector/J takes an infinite number for one out of range, and gives it as text only. */
+    private static double infinite(ResultSet rows, int column, SQLDataException refusal) throws SQLException {
+        String text = rows.getString(column).toLowerCase(Locale.ROOT);
+        if (!text.matches("[+-]?inf(inity)?")) {
+            throw refusal;
+        }
+        return text.startsWith("-") ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
+    }
+
+    /** What a value of a Flink type is that cannot be read: the reason for which the sink rejects its row. */
+    static String unreadable(LogicalType type) {
+        return switch (type.getTypeRoot()) {
+            case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE, DATE, TIME_WITHOUT_TIME_ZONE -> "TimeOutOfRange";
+            case CHAR, VARCHAR, BINARY, VARBINARY -> "InvalidText";
+            default -> "NumberOutOfRange";
+        };
     }
 }

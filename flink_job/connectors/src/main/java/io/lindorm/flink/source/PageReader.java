@@ -7,7 +7,6 @@ import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
 import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
 import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.types.logical.RowType;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,7 +55,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     }
 
     private final Scan scan;
-    private final RowType wanted;
+    private final Wanted wanted;
     private final ReaderDesk desk;
     private final ScanMetrics metrics;
     private final TableReader table;
@@ -68,7 +67,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     /**
      * @param tables opens the table, given what is to be told of each failed attempt
      */
-    PageReader(Function<Runnable, TableReader> tables, Scan scan, RowType wanted, ReaderDesk desk, ScanMetrics metrics) {
+    PageReader(Function<Runnable, TableReader> tables, Scan scan, Wanted wanted, ReaderDesk desk, ScanMetrics metrics) {
         this.scan = scan;
         this.wanted = wanted;
         this.desk = desk;

@@ -15,7 +15,7 @@ import java.util.StringJoiner;
 record ScanQuery(String sql, List<Object> parameters) {
 
     /** Lindorm takes a query without a condition on the first key column only with this hint. */
-    private static final String ALLOW_FULL_SCAN = "/*+ _l_allow_filtering_ */ ";
+    private static final String ALLOW_FULL_SCAN = "_l_allow_filtering_";
 
     /**
      * The next page of a split.
@@ -33,7 +33,9 @@ record ScanQuery(String sql, List<Object> parameters) {
             // On lines of its own, so that a comment at its end cannot swallow what follows.
             conditions.add("(\n" + scan.filter() + "\n)");
         }
-        return select(timeLimit(scan), columns, scan, conditions, key, false, limit, parameters);
+        List<String> hints = new ArrayList<>(timeLimit(scan));
+        hints.addAll(fullScan(split));
+        return select(hints, columns, scan, conditions, key, false, limit, parameters);
     }
 
     /**
@@ -50,14 +52,14 @@ record ScanQuery(String sql, List<Object> parameters) {
         if (key.get(0).name().equals(scan.timeColumn())) {
             addTimeRange(scan, conditions, parameters);
         }
-        String hint = conditions.isEmpty() ? ALLOW_FULL_SCAN : "";
+        List<String> hints = conditions.isEmpty() ? List.of(ALLOW_FULL_SCAN) : fullScan(range);
         List<String> names = key.stream().map(KeyColumn::name).toList();
-        ScanQuery query = select(hint, names, scan, conditions, key, backwards, 1, parameters);
+        ScanQuery query = select(hints, names, scan, conditions, key, backwards, 1, parameters);
         return rowsBefore == 0 ? query : new ScanQuery(query.sql() + " OFFSET " + rowsBefore, parameters);
     }
 
     private static ScanQuery select(
-            String hint,
+            List<String> hints,
             List<String> columns,
             Scan scan,
             List<String> conditions,
@@ -70,6 +72,7 @@ record ScanQuery(String sql, List<Object> parameters) {
         StringJoiner order = new StringJoiner(", ");
         key.forEach(column -> order.add(quote(column.name()) + (column.descending() != backwards ? " DESC" : "")));
         String where = conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
+        String hint = hints.isEmpty() ? "" : "/*+ " + String.join(", ", hints) + " */ ";
         return new ScanQuery(
                 "SELECT " + hint + selected + " FROM " + quote(scan.table()) + where
                         + " ORDER BY " + order + " LIMIT " + limit,
@@ -77,10 +80,22 @@ record ScanQuery(String sql, List<Object> parameters) {
     }
 
     /** A statement is ended by the server itself where the user wants it to end earlier than it does of its own. */
-    private static String timeLimit(Scan scan) {
+    private static List<String> timeLimit(Scan scan) {
         return scan.timeout().compareTo(LindormOptions.DEFAULT_TIMEOUT) < 0
-                ? "/*+ _l_operation_timeout_(" + scan.timeout().toMillis() + ") */ "
-                : "";
+                ? List.of("_l_operation_timeout_(" + scan.timeout().toMillis() + ")")
+                : List.of();
+    }
+
+    /** What is asked of NaN is not the start or the end of a scan to a server, though rows come in the key's order. */
+    private static List<String> fullScan(KeyRangeSplit range) {
+        List<Object> start = range.lastKey() != null ? range.lastKey() : range.lower();
+        return (start != null && isNaN(start.get(0))) || (range.upper() != null && isNaN(range.upper().get(0)))
+                ? List.of(ALLOW_FULL_SCAN)
+                : List.of();
+    }
+
+    private static boolean isNaN(Object value) {
+        return (value instanceof Double d && d.isNaN()) || (value instanceof Float f && f.isNaN());
     }
 
     private static void addRange(KeyRangeSplit range, List<String> conditions, List<Object> parameters) {
@@ -113,12 +128,8 @@ record ScanQuery(String sql, List<Object> parameters) {
      */
     private static String bound(
             List<KeyColumn> key, List<Object> tuple, boolean after, boolean inclusive, List<Object> parameters) {
-        String first = comparison(key.get(0), after, tuple.size() > 1 || inclusive);
-        parameters.add(tuple.get(0));
-        if (tuple.size() == 1) {
-            return first;
-        }
-        return first + " AND " + beyond(key, tuple, 0, after, inclusive, parameters);
+        String first = comparison(key.get(0), after, tuple.size() > 1 || inclusive, tuple.get(0), parameters);
+        return tuple.size() == 1 ? first : first + " AND " + beyond(key, tuple, 0, after, inclusive, parameters);
     }
 
     private static String beyond(
@@ -129,17 +140,47 @@ record ScanQuery(String sql, List<Object> parameters) {
             boolean inclusive,
             List<Object> parameters) {
         KeyColumn column = key.get(at);
-        parameters.add(tuple.get(at));
+        Object value = tuple.get(at);
         if (at == tuple.size() - 1) {
-            return comparison(column, after, inclusive);
+            return comparison(column, after, inclusive, value, parameters);
         }
-        parameters.add(tuple.get(at));
-        return "(" + comparison(column, after, false) + " OR (" + quote(column.name()) + " = ? AND "
+        return "(" + comparison(column, after, false, value, parameters) + " OR ("
+                + comparison(column, "=", value, parameters) + " AND "
                 + beyond(key, tuple, at + 1, after, inclusive, parameters) + "))";
     }
 
-    private static String comparison(KeyColumn column, boolean after, boolean inclusive) {
-        return quote(column.name()) + (after != column.descending() ? " >" : " <") + (inclusive ? "= ?" : " ?");
+    private static String comparison(
+            KeyColumn column, boolean after, boolean inclusive, Object value, List<Object> parameters) {
+        String operator = (after != column.descending() ? ">" : "<") + (inclusive ? "=" : "");
+        return comparison(column, operator, value, parameters);
+    }
+
+    /**
+     * A comparison of a column with a value. NaN is never sent: whether a server compares it as the greatest number, as
+     * Java and keys of bytes do, or finds every comparison with it false, as IEEE 754 has it, these conditions hold for the
+     * same rows.
+     */
+    private static String comparison(KeyColumn column, String operator, Object value, List<Object> parameters) {
+        String name = quote(column.name());
+        if (!isNaN(value)) {
+            parameters.add(value);
+            return name + " " + operator + " ?";
+        }
+        Object infinity = value instanceof Float ? (Object) Float.POSITIVE_INFINITY : (Object) Double.POSITIVE_INFINITY;
+        parameters.add(infinity);
+        return switch (operator) {
+            case "<" -> name + " <= ?";
+            case "=", ">=" -> "NOT (" + name + " <= ?)";
+            case "<=" -> {
+                parameters.add(infinity);
+                yield "(" + name + " <= ? OR NOT (" + name + " <= ?))";
+            }
+            default -> {
+                // Nothing is greater.
+                parameters.add(infinity);
+                yield name + " <= ? AND NOT (" + name + " <= ?)";
+            }
+        };
     }
 
     /** An identifier in backticks: Lindorm's names may be reserved words, and are case-sensitive. */

@@ -12,6 +12,7 @@ import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.SQLDataException;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
@@ -31,12 +32,24 @@ final class Session implements AutoCloseable {
     private static final long LONGEST_PAUSE_MS = 20_000;
 
     /**
-     * Errors that the same query will meet again: access denied (1044, 1045, 1142, 1698, 9003), unknown
+     * Errors that the same query will meet again: access denied (1044, 1142), unknown
      * database (1049), bad column (1054), syntax (1064), unknown table (1146, 8005), no support (1235, 9001).
      * Numbers: Lindorm's "Common error codes" and MySQL's error reference.
      */
-    private static final Set<Integer> LASTING =
-            Set.of(1044, 1045, 1049, 1054, 1064, 1142, 1146, 1235, 1698, 8005, 9001, 9003);
+    private static final Set<Integer> LASTING = Set.of(1044, 1049, 1054, 1064, 1142, 1146, 1235, 8005, 9001);
+
+    /**
+     * Errors of a login: access denied (1045, 1698), the password has expired (1820, 1862), the account is locked (3118),
+     * the way to log in is not known (9003).
+     */
+    private static final Set<Integer> LOGIN_REFUSED = Set.of(1045, 1698, 1820, 1862, 3118, 9003);
+
+    /**
+     * For so long a login is tried again that has worked before: when a password is changed, a renewed Secret is in the
+     * mounted file some time later (the kubelet's sync period and its cache's delay, about two minutes with their
+     * defaults: https://kubernetes.io/docs/concepts/configuration/secret/#using-secrets-as-files-from-a-pod).
+     */
+    static final Duration LOGIN_PATIENCE = Duration.ofMinutes(6);
 
     /** The words of Connector/J and of MariaDB's driver, which have no number for it. */
     private static final List<String> NO_TLS =
@@ -67,9 +80,24 @@ final class Session implements AutoCloseable {
     private long connectedAt;
     private boolean interrupted;
 
-    Session(Server server, Scan scan, Runnable onRetry) {
+    /** Whether a login has worked, with what was the password then. */
+    private boolean hasLoggedIn;
+
+    /** Since when logins are refused; null while they are not. */
+    private Long refusedSince;
+
+    private final Duration loginPatience;
+
+    /**
+     * @param hasLoggedIn whether somebody else has logged in with the same credentials
+     * @param loginPatience for how long a login that has worked before is tried again when it is refused
+     * @param onRetry is told of each failed attempt before the next
+     */
+    Session(Server server, Scan scan, boolean hasLoggedIn, Duration loginPatience, Runnable onRetry) {
         this.server = server;
         this.scan = scan;
+        this.hasLoggedIn = hasLoggedIn;
+        this.loginPatience = loginPatience;
         this.onRetry = onRetry;
     }
 
@@ -96,11 +124,14 @@ final class Session implements AutoCloseable {
         if (connection != null && System.nanoTime() - connectedAt > LONGEST_CONNECTION_NANOS) {
             drop();
         }
+        int loginAttempts = 3;
         for (int attempt = 0; ; attempt++) {
             try {
                 if (connection == null) {
                     connection = server.connect(scan);
                     connectedAt = System.nanoTime();
+                    hasLoggedIn = true;
+                    refusedSince = null;
                 }
                 return work.on(connection);
             } catch (SQLException e) {
@@ -109,11 +140,24 @@ final class Session implements AutoCloseable {
                 if (untrusted != null) {
                     throw new UserError("Lindorm at " + scan.url() + " is not read from, because " + untrusted, e);
                 }
-                if (isLasting(e)) {
+                boolean refused = isLoginRefused(e);
+                if (isLasting(e) || (refused && !mayLogInLater())) {
                     throw new UserError(
                             "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '"
-                                    + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")",
+                                    + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")"
+                                    + (refusedSince == null ? "" : ", and has for " + loginPatience.toMinutes()
+                                            + " minutes, in which the password was read anew again and again"),
                             e);
+                }
+                if (refused) {
+                    LOG.warn("The login of user {} at {} is refused, and is tried again with the password as it is then: {}",
+                            scan.username(), scan.url(), e.toString());
+                    onRetry.run();
+                    attempt--;
+                    if (!sleep(pause(loginAttempts++))) {
+                        return null;
+                    }
+                    continue;
                 }
                 if (untilTimeout && isTimeout(e)) {
                     LOG.info("A read of {} ran into its time limit: {}", scan.table(), e.toString());
@@ -184,6 +228,21 @@ final class Session implements AutoCloseable {
     private static long pause(int attempt) {
         long longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << Math.min(attempt, 20));
         return longest / 2 + ThreadLocalRandom.current().nextLong(longest / 2 + 1);
+    }
+
+    /** Whether a refused login is worth another try; the first one of a scan is not. */
+    private boolean mayLogInLater() {
+        if (!hasLoggedIn) {
+            return false;
+        }
+        if (refusedSince == null) {
+            refusedSince = System.nanoTime();
+        }
+        return System.nanoTime() - refusedSince < loginPatience.toNanos();
+    }
+
+    private static boolean isLoginRefused(SQLException e) {
+        return LOGIN_REFUSED.contains(e.getErrorCode()) || "28000".equals(e.getSQLState());
     }
 
     private static boolean isLasting(SQLException e) {

@@ -6,7 +6,6 @@ import org.apache.flink.table.types.logical.RowType;
 
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
 
@@ -23,10 +22,10 @@ final class SplitPlanner {
      * @return the splits in the table's order; none where no row can be in range
      * @throws UserError where the table is not as declared
      */
-    static List<KeyRangeSplit> plan(Server server, Scan scan, RowType wanted, int splits) throws IOException {
-        try (LindormTable rows = new LindormTable(server, scan, wanted, () -> {})) {
+    static List<KeyRangeSplit> plan(Server server, Scan scan, Wanted wanted, int splits) throws IOException {
+        try (LindormTable rows = new LindormTable(server, scan, wanted, false, () -> {})) {
             TableDescription table = rows.describe(server);
-            check(table, scan, wanted);
+            check(table, scan, wanted.columns());
             if (scan.isEmpty()) {
                 return List.of();
             }
@@ -87,7 +86,7 @@ final class SplitPlanner {
                             + ", but is " + column.type() + " in Lindorm; declare it as "
                             + LindormType.flinkType(column.type()));
                 }
-                LindormType.flinkType(column.type());
+                column.keyType();
             } catch (IllegalArgumentException e) {
                 throw new UserError("the key column `" + column.name() + "` of table `" + scan.table()
                         + "` cannot be read: " + e.getMessage(), e);
@@ -97,11 +96,10 @@ final class SplitPlanner {
 
     /** The user's points, in the table's order, without those that no row lies before. */
     private static List<List<Object>> given(Scan scan, KeyColumn column, Object first) {
-        Comparator<Object> order = KeyValues::compare;
-        TreeSet<Object> points = new TreeSet<>(column.descending() ? order.reversed() : order);
+        TreeSet<Object> points = new TreeSet<>(column::compare);
         for (String text : scan.splitPoints()) {
             try {
-                points.add(KeyValues.parse(text, column.type()));
+                points.add(column.keyType().parse(text, column.type()));
             } catch (IllegalArgumentException e) {
                 throw new UserError("the split point " + e.getMessage() + ", the type of the first key column `"
                         + column.name() + "`", e);

@@ -58,7 +58,7 @@ record TimeBounds(Object start, Object end) {
 
     /** Whether no value can be inside. */
     boolean isEmpty() {
-        return start != null && end != null && KeyValues.compare(start, end) >= 0;
+        return start != null && end != null && compare(start, end) >= 0;
     }
 
     /**
@@ -85,11 +85,11 @@ record TimeBounds(Object start, Object end) {
     }
 
     private TimeBounds from(Object first) {
-        return start != null && KeyValues.compare(start, first) >= 0 ? this : new TimeBounds(first, end);
+        return start != null && compare(start, first) >= 0 ? this : new TimeBounds(first, end);
     }
 
     private TimeBounds until(Object first) {
-        return end != null && KeyValues.compare(end, first) <= 0 ? this : new TimeBounds(start, first);
+        return end != null && compare(end, first) <= 0 ? this : new TimeBounds(start, first);
     }
 
     /** The first value of a column that is not before {@code value}. */
@@ -106,5 +106,10 @@ record TimeBounds(Object start, Object end) {
         return value instanceof Long
                 ? (Object) Math.addExact((Long) value, 1L)
                 : ((LocalDateTime) value).truncatedTo(ChronoUnit.MILLIS).plus(1, ChronoUnit.MILLIS);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static int compare(Object a, Object b) {
+        return ((Comparable<Object>) a).compareTo(b);
     }
 }

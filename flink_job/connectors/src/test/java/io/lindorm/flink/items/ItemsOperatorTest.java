@@ -43,6 +43,8 @@ class ItemsOperatorTest {
         dynamoDb.close();
     }
 
+    private boolean unreadable;
+
     private OneInputStreamOperatorTestHarness<RowData, Outcome> harness(int subtasks, int subtask, boolean checkpoints)
             throws Exception {
         JobConfig config = Configs.config().primaryKey("k", "s")
@@ -51,7 +53,7 @@ class ItemsOperatorTest {
         RowType rowType = (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING()), DataTypes.FIELD("s", DataTypes.INT()))
                 .getLogicalType();
         OneInputStreamOperatorTestHarness<RowData, Outcome> harness = new OneInputStreamOperatorTestHarness<>(
-                new ItemsOperator(config, rowType, dynamoDb.url(), null), 8, subtasks, subtask);
+                new ItemsOperator(config, rowType, unreadable, dynamoDb.url(), null), 8, subtasks, subtask);
         harness.getStreamConfig().setCheckpointingEnabled(checkpoints);
         return harness;
     }
@@ -142,6 +144,24 @@ class ItemsOperatorTest {
             assertEquals(1, counts[2 + RejectReason.RefusedByDynamoDB.ordinal()]);
             assertEquals(1, harness.extractOutputValues().size());
             assertEquals(1 + Math.min(rows, 2), dynamoDb.items().size());
+        }
+    }
+
+    @Test
+    void aRowOfWhichTheSourceCouldNotReadAValueIsRejectedForWhatTheSourceSays() throws Exception {
+        unreadable = true;
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            harness.open();
+            harness.processElement(new StreamRecord<>(GenericRowData.of(StringData.fromString("a"), 1, null)));
+            harness.processElement(new StreamRecord<>(GenericRowData.of(
+                    StringData.fromString("b"), null, StringData.fromString("TimeOutOfRange: column d is '0000-00-00', a day: that never was"))));
+            long[] counts = handedOver(harness);
+            assertEquals(2, counts[0]);
+            assertEquals(1, counts[1]);
+            Outcome reject = harness.extractOutputValues().get(0);
+            assertEquals("TimeOutOfRange", reject.reason);
+            assertTrue(reject.line.contains("column d is '0000-00-00', a day: that never was"), reject.line);
+            assertEquals(1, dynamoDb.items().size());
         }
     }
 

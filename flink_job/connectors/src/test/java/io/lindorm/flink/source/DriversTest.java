@@ -84,7 +84,6 @@ class DriversTest {
         encrypted.post("/reset", "{}");
     }
 
-    /** Reads the table as the source does: cuts it into splits and reads them page by page. */
     private static List<GenericRowData> read(Driver driver, String url, String... options) throws IOException {
         return read(driver, url, READINGS, options);
     }
@@ -95,24 +94,7 @@ class DriversTest {
                 "scan.page-size", "500"));
         all.addAll(List.of(options));
         Scan scan = Scans.of(all.toArray(String[]::new));
-        List<GenericRowData> rows = new ArrayList<>();
-        try (LindormTable table = new LindormTable(driver.server(), scan, columns, () -> {})) {
-            for (KeyRangeSplit split : SplitPlanner.plan(driver.server(), scan, columns, 4)) {
-                RowLayout layout = new RowLayout(columns, split.key());
-                KeyRangeSplit rest = split;
-                while (true) {
-                    List<GenericRowData> page = table.page(rest, scan::pageSize, false);
-                    if (page.isEmpty()) {
-                        break;
-                    }
-                    rows.addAll(page);
-                    rest = rest.readTo(layout.keyOf(page.get(page.size() - 1)), 0);
-                }
-            }
-        } catch (TableReader.TimedOut e) {
-            throw new IOException(e);
-        }
-        return rows;
+        return Scans.read(driver.server(), scan, new Wanted(columns, false), 4);
     }
 
     @Test

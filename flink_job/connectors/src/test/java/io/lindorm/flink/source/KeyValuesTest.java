@@ -5,14 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.lindorm.flink.UserError;
-
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.StringData;
 
 import org.junit.jupiter.api.Test;
 
 import java.math.BigDecimal;
+import java.nio.file.Path;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
@@ -46,28 +47,40 @@ class KeyValuesTest {
 
     @Test
     void textIsOrderedByItsBytes() {
-        assertTrue(KeyValues.compare("Z", "a") < 0);
+        assertTrue(KeyType.of("VARCHAR").compare("Z", "a") < 0);
         // In UTF-16 the emoji, a surrogate pair, would be before the full-width letter.
-        assertTrue(KeyValues.compare("\uFF21", "\uD83D\uDE00") < 0);
-        assertTrue(KeyValues.compare(new byte[] {1}, new byte[] {-1}) < 0);
+        assertTrue(KeyType.of("VARCHAR").compare("\uFF21", "\uD83D\uDE00") < 0);
+        assertTrue(KeyType.of("VARBINARY").compare(new byte[] {1}, new byte[] {-1}) < 0);
     }
 
     @Test
     void valuesOfUsersAreReadByType() {
-        assertEquals(5L, KeyValues.parse("5", "INT"));
-        assertEquals(new BigDecimal("18446744073709551615"), KeyValues.parse("18446744073709551615", "BIGINT UNSIGNED"));
-        assertEquals(LocalDateTime.of(2022, 12, 31, 16, 0), KeyValues.parse("2023-01-01T00:00:00+08:00", "TIMESTAMP"));
-        assertEquals(" x", KeyValues.parse(" x", "VARCHAR(3)"));
-        assertArrayEquals(new byte[] {10, -1}, (byte[]) KeyValues.parse("0aff", "VARBINARY"));
-        assertThrows(IllegalArgumentException.class, () -> KeyValues.parse("x", "BIGINT"));
-        assertThrows(IllegalArgumentException.class, () -> KeyValues.parse("yesterday", "TIMESTAMP"));
+        assertEquals(5L, KeyType.of("INT").parse("5", "INT"));
+        assertEquals(new BigDecimal("18446744073709551615"), KeyType.of("BIGINT UNSIGNED").parse("18446744073709551615", "BIGINT UNSIGNED"));
+        assertEquals(LocalDateTime.of(2022, 12, 31, 16, 0), KeyType.of("TIMESTAMP").parse("2023-01-01T00:00:00+08:00", "TIMESTAMP"));
+        assertEquals(" x", KeyType.of("VARCHAR(3)").parse(" x", "VARCHAR(3)"));
+        assertArrayEquals(new byte[] {10, -1}, (byte[]) KeyType.of("VARBINARY").parse("0aff", "VARBINARY"));
+        assertThrows(IllegalArgumentException.class, () -> KeyType.of("BIGINT").parse("x", "BIGINT"));
+        assertThrows(IllegalArgumentException.class, () -> KeyType.of("TIMESTAMP").parse("yesterday", "TIMESTAMP"));
     }
 
     @Test
-    void aKeyThatCannotBeSentBackEndsTheScan() {
-        StringData broken = StringData.fromBytes(new byte[] {'a', (byte) 0xff});
-        assertThrows(UserError.class, () -> KeyValues.ofRow(broken, DataTypes.STRING().getLogicalType(), "k"));
-        assertEquals("\uFFFD", KeyValues.ofRow(StringData.fromString("\uFFFD"), DataTypes.STRING().getLogicalType(), "k"));
+    void textThatIsNoUtf8IsSentBackAsTheBytesThatItIs() {
+        byte[] bytes = {'a', (byte) 0xff};
+        StringData broken = StringData.fromBytes(bytes);
+        assertArrayEquals(bytes, (byte[]) KeyType.of("VARCHAR").ofRow(broken));
+        assertTrue(KeyType.of("VARCHAR").compare(bytes, "az") > 0);
+        assertEquals("\uFFFD", KeyType.of("VARCHAR").ofRow(StringData.fromString("\uFFFD")));
+    }
+
+    @Test
+    void aTypeIsReadWholeOrRefused() throws Exception {
+        JsonNode cases = new ObjectMapper().readTree(Path.of("../../tests/data/column-types.json").toFile());
+        cases.get("accepted").fieldNames().forEachRemaining(LindormType::flinkType);
+        assertTrue(cases.get("refused").size() > 10);
+        for (JsonNode refused : cases.get("refused")) {
+            assertThrows(IllegalArgumentException.class, () -> LindormType.flinkType(refused.asText()), refused.asText());
+        }
     }
 
     @Test

@@ -137,7 +137,7 @@ class LindormSourceTest {
         env.enableCheckpointing(100);
         Witness.failures = 0;
         env.fromSource(
-                        new LindormSource(new H2Server(DATABASE, connectionFailures), scan, ROWS),
+                        new LindormSource(new H2Server(DATABASE, connectionFailures), scan, new Wanted(ROWS, false)),
                         WatermarkStrategy.noWatermarks(),
                         "lindorm",
                         InternalTypeInfo.of(ROWS))

@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.dynamodb.FakeDynamoDb;
 
 import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.test.junit5.MiniClusterExtension;
@@ -277,5 +280,67 @@ class LindormSqlTest {
         assertEquals(3, found.size());
         assertTrue(found.toString().contains("0001-01-01T00:00:00Z, 1.7976931348623157E308, x"), found.toString());
         assertTrue(found.toString().contains("9999-12-31T23:59:59.999Z, null, null"), found.toString());
+    }
+
+    @Test
+    void aRowThatCannotBeReadWholeIsToldInItsMetadataColumnWhereThereIsOne() throws Exception {
+        lindorm.execute(
+                "CREATE TABLE broken (k INTEGER, v INTEGER, w VARCHAR, PRIMARY KEY (k))",
+                "UPSERT INTO broken VALUES (1, 1, 'a'), (2, 300, 'b'), (3, 3, 'c')");
+        TableEnvironment env = tables(
+                true, "w STRING, v TINYINT, told STRING METADATA FROM 'unreadable' VIRTUAL", "table-name", "broken");
+        List<String> found = rows(env, "SELECT told, v, w FROM t").stream().map(Row::toString).sorted().toList();
+        assertEquals(
+                List.of("+I[NumberOutOfRange: column v is '300', which cannot be read as TINYINT, null, b]", "+I[null, 1, a]", "+I[null, 3, c]"),
+                found);
+        assertEquals(3, rows(env, "SELECT w FROM t").size(), "who does not ask for the column reads the rest");
+        TableEnvironment untold = tables(true, "v TINYINT", "table-name", "broken");
+        Exception error = assertThrows(Exception.class, () -> rows(untold, "SELECT v FROM t"));
+        String said = ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage();
+        assertTrue(said.contains("'300' in the column `v`"), said);
+    }
+
+    @Test
+    void whatCannotBeReadOrIsNoNumberIsRejectedRowByRowByTheItemsSink(@TempDir Path out) throws Exception {
+        lindorm.execute(
+                "CREATE TABLE mixed (d DOUBLE, n INTEGER, v INTEGER, f DOUBLE, PRIMARY KEY (d, n))",
+                "UPSERT INTO mixed VALUES (1.5, 1, 1, 1), (1.5, 2, 300, 2), (1e308, 3, 3, 3)");
+        // No literal says infinity: it takes the binary protocol.
+        try (java.sql.Connection connection = java.sql.DriverManager.getConnection(
+                        lindorm.url().replace("lindorm:", "mysql:") + "?useServerPrepStmts=true&allowNanAndInf=true", StandIn.USER, StandIn.PASSWORD);
+                java.sql.PreparedStatement statement = connection.prepareStatement("UPSERT INTO mixed VALUES (?, ?, 4, ?)")) {
+            for (double number : new double[] {Double.POSITIVE_INFINITY, Double.NaN, Double.NEGATIVE_INFINITY, 0}) {
+                statement.setDouble(1, number);
+                statement.setInt(2, 4);
+                statement.setDouble(3, number == 0 ? Double.POSITIVE_INFINITY : 1);
+                statement.execute();
+            }
+        }
+        String config = """
+                {"version": 1, "import": {"namespace": "default", "name": "mixed", "uid": "u", "runId": "r1"},
+                 "source": {"url": "jdbc:mysql://unused:1/default", "table": "mixed",
+                   "columns": [{"name": "d", "type": "DOUBLE"}, {"name": "n", "type": "INT"}, {"name": "v", "type": "TINYINT"}, {"name": "f", "type": "DOUBLE"}],
+                   "primaryKey": [{"name": "d", "order": "ASC"}, {"name": "n", "order": "ASC"}],
+                   "timeRange": null, "filter": null, "pageSize": 1000, "maxRowsPerSecond": null, "splitPoints": []},
+                 "target": {"region": "us-west-2", "table": "t",
+                   "key": {"partition": {"name": "p", "type": "S", "template": "n{n}"}, "sort": {"name": "s", "type": "N", "template": "{d}"}},
+                   "attributes": [{"column": "d", "name": "s", "as": "Number"},
+                                  {"column": "v", "name": "v", "as": "Number"}, {"column": "f", "name": "f", "as": "Number"}],
+                   "partitionShards": null, "nulls": "Omit"},
+                 "rejects": {"path": "%s/rejects/", "max": 10}, "result": {"path": "%s/result/result.json"}}
+                """.formatted(out.toUri(), out.toUri());
+        String columns = "d DOUBLE, n INT, v TINYINT, f DOUBLE, told STRING METADATA FROM 'unreadable'";
+        TableEnvironment env = tables(true, columns, "table-name", "mixed", "scan.page-size", "2");
+        env.getConfig().set("execution.checkpointing.interval", "200 ms");
+        try (FakeDynamoDb dynamoDb = new FakeDynamoDb()) {
+            env.executeSql("CREATE TABLE items (" + columns + ") WITH ('connector' = 'lindorm-items', 'aws.endpoint' = '" + dynamoDb.url()
+                    + "', 'job-config' = '" + config + "')");
+            env.executeSql("INSERT INTO items SELECT d, n, v, f, told FROM t").await();
+            assertEquals(1, dynamoDb.items().size());
+        }
+        JsonNode result = new ObjectMapper().readTree(out.resolve("result/result.json").toFile());
+        assertEquals(7, result.get("rowsRead").asInt());
+        assertEquals(1, result.get("itemsWritten").asInt());
+        assertEquals("{\"NumberOutOfRange\":2,\"NotANumber\":4}", result.get("rejectedByReason").toString());
     }
 }

@@ -60,10 +60,10 @@ final class RandomKeys {
                     BigInteger unscaled = kind < 6 ? BigInteger.valueOf(random.nextInt(100_000)) : new BigInteger(125, random);
                     return new BigDecimal(random.nextBoolean() ? unscaled : unscaled.negate(), 6);
                 case FLOAT:
-                    return kind == 0 ? Float.MAX_VALUE : kind == 1 ? -Float.MAX_VALUE : kind < 6 ? random.nextFloat() : (float) (random.nextGaussian() * 1e20);
+                    return kind == 0 ? Float.MAX_VALUE : kind == 1 ? -Float.MAX_VALUE : kind == 2 ? Float.NEGATIVE_INFINITY : kind < 6 ? random.nextFloat() : (float) (random.nextGaussian() * 1e20);
                 case DOUBLE:
                     return kind == 0 ? Double.MAX_VALUE : kind == 1 ? -Double.MAX_VALUE : kind == 2 ? Double.POSITIVE_INFINITY
-                            : kind < 6 ? random.nextDouble() : random.nextGaussian() * 1e200;
+                            : kind == 3 ? -0.0 : kind < 6 ? random.nextDouble() : random.nextGaussian() * 1e200;
                 case VARCHAR:
                     return text(random, kind);
                 case VARBINARY:

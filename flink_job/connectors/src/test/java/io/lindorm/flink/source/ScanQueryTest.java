@@ -112,7 +112,7 @@ class ScanQueryTest {
             }
             table.sort((x, y) -> {
                 for (int i = 0; i < shape.length(); i++) {
-                    int order = KeyValues.compare(x.get(i), y.get(i));
+                    int order = KeyType.of("BIGINT").compare(x.get(i), y.get(i));
                     if (order != 0) {
                         return shape.charAt(i) == 'd' ? -order : order;
                     }

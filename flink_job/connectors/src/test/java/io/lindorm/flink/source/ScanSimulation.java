@@ -15,7 +15,6 @@ import org.apache.flink.metrics.groups.SplitEnumeratorMetricGroup;
 import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.apache.flink.runtime.metrics.groups.InternalSourceReaderMetricGroup;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.util.UserCodeClassLoader;
 
 import java.util.ArrayDeque;
@@ -97,7 +96,7 @@ final class ScanSimulation {
     }
 
     private final Scan scan;
-    private final RowType wanted;
+    private final Wanted wanted;
     private final Function<Runnable, TableReader> tables;
     private final Callable<List<KeyRangeSplit>> planner;
     private final Random random;
@@ -112,7 +111,7 @@ final class ScanSimulation {
     int failures;
 
     ScanSimulation(
-            Scan scan, RowType wanted, Function<Runnable, TableReader> tables, Callable<List<KeyRangeSplit>> planner, int parallelism, Random random) {
+            Scan scan, Wanted wanted, Function<Runnable, TableReader> tables, Callable<List<KeyRangeSplit>> planner, int parallelism, Random random) {
         this.scan = scan;
         this.wanted = wanted;
         this.tables = tables;

@@ -38,7 +38,7 @@ class ScanSimulationTest {
         int parts = 1 + random.nextInt(3);
         ScanSimulation simulation = new ScanSimulation(
                 scan,
-                wanted,
+                new Wanted(wanted, false),
                 onRetry -> {
                     MemoryTable table = new MemoryTable(key, rows, backwards);
                     table.mostPassedOver = mostPassedOver;

@@ -2,9 +2,13 @@ package io.lindorm.flink.source;
 
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.RowType;
 
+import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** Scans with defaults, for tests. */
@@ -28,5 +32,27 @@ final class Scans {
             }
         }
         return Scan.of(Configuration.fromMap(all), COLUMNS);
+    }
+
+    /** Reads a table as the source does: cuts it into about so many splits and reads them page by page. */
+    static List<GenericRowData> read(Server server, Scan scan, Wanted wanted, int splits) throws IOException {
+        List<GenericRowData> rows = new ArrayList<>();
+        try (LindormTable table = new LindormTable(server, scan, wanted, false, () -> {})) {
+            for (KeyRangeSplit split : SplitPlanner.plan(server, scan, wanted, splits)) {
+                RowLayout layout = new RowLayout(wanted, split.key());
+                KeyRangeSplit rest = split;
+                while (true) {
+                    List<GenericRowData> page = table.page(rest, scan::pageSize, false);
+                    if (page.isEmpty()) {
+                        break;
+                    }
+                    rows.addAll(page);
+                    rest = rest.readTo(layout.keyOf(page.get(page.size() - 1)), 0);
+                }
+            }
+        } catch (TableReader.TimedOut e) {
+            throw new IOException(e);
+        }
+        return rows;
     }
 }

@@ -107,7 +107,7 @@ final class VirtualScan {
     private final List<KeyColumn> key;
     private final NavigableSet<List<Object>> rows;
     private final Scan scan;
-    private final RowType wanted;
+    private final Wanted wanted;
     private final IntToLongFunction latency;
     private final VirtualClock clock;
     private final List<Reader> readers = new ArrayList<>();
@@ -134,7 +134,7 @@ final class VirtualScan {
         this.key = key;
         this.rows = rows;
         this.scan = scan;
-        this.wanted = wanted;
+        this.wanted = new Wanted(wanted, false);
         this.latency = latency;
         this.clock = new VirtualClock(parallelism + 1);
         for (int subtask = 0; subtask < parallelism; subtask++) {
