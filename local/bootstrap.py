@@ -36,8 +36,9 @@ from local.machine import KUBE_BINARIES, PYTHON_VERSION, find_kube_binaries, fin
 REPOSITORY = Path(__file__).resolve().parent.parent
 KUBERNETES_VERSION = "v1.34.4"
 DYNAMODB_LOCAL_VERSION = "3.3.1"
-_GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
+GO_ENVIRONMENT = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-buildvcs=false -mod=readonly"}
 CRD_FILE = "flinkdeployments.flink.apache.org-v1.yml"
+CRD_FOLDER = "META-INF/fabric8/"  # of the operator's API jar
 IAM_RULES = REPOSITORY / "tests" / "infra" / "iam"
 
 
@@ -53,13 +54,14 @@ def cache_root() -> Path:
 def content_hash(paths: Iterable[Path], *extra: str) -> str:
     """Twelve hex digits over names and contents of files, and over all files below folders.
 
-    Below a folder, `target/` and `src/test/` do not count: no jar is made of them. What is not there is empty.
+    Below a folder, `target/`, `src/test/` and `__pycache__/` do not count: nothing is made of them. What is not there
+    is empty.
     """
     digest = hashlib.sha256()
     for path in paths:
         for file in sorted(f for f in (path, *path.rglob("*")) if f.is_file()):
             relative = file.relative_to(REPOSITORY).as_posix()
-            if "/target/" not in relative and "/src/test/" not in relative:
+            if not any(part in relative for part in ("/target/", "/src/test/", "/__pycache__/")):
                 digest.update(relative.encode() + b"\0" + file.read_bytes() + b"\0")
     for text in extra:
         digest.update(text.encode() + b"\0")
@@ -156,7 +158,7 @@ def layout() -> Layout:
         kube=find_kube_binaries() or root / "kube" / KUBERNETES_VERSION,
         dynamodb_local=root / "dynamodb-local" / DYNAMODB_LOCAL_VERSION,
         job_jar_folder=root / "job-jar" / content_hash([REPOSITORY / "flink_job" / "connectors"]),
-        flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"]),
+        flink=root / "flink" / content_hash([REPOSITORY / "local" / "flink" / "pom.xml"], "every CRD"),
         bench=root / "bench" / content_hash([REPOSITORY / "bench" / "java"]),
         tools=root / "tools" / content_hash([REPOSITORY / "tools"]),
         checks=root / "checks" / content_hash([REPOSITORY / "requirements" / "checks.txt", IAM_RULES], python),
@@ -202,7 +204,7 @@ def parts(where: Layout) -> list[Part]:
     return found
 
 
-def _run(command: Sequence[str], log: Path, cwd: Path, env: dict[str, str] | None = None) -> None:
+def run_logged(command: Sequence[str], log: Path, cwd: Path, env: dict[str, str] | None = None) -> None:
     """Run a build command with its output in `log`.
 
     Errors: BootstrapError with the last lines of the log.
@@ -225,10 +227,10 @@ def _venv_builder(requirements: str, final: Path) -> Callable[[Path, Path], None
         python = find_python()
         if python is None:
             raise BootstrapError("Python 3.11 is missing.")
-        _run([python, "-m", "venv", str(folder)], log, REPOSITORY)
+        run_logged([python, "-m", "venv", str(folder)], log, REPOSITORY)
         lock = REPOSITORY / "requirements" / requirements
         pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        _run([*pip, "--require-hashes", "-r", str(lock)], log, REPOSITORY)
+        run_logged([*pip, "--require-hashes", "-r", str(lock)], log, REPOSITORY)
         for script in (folder / "bin").iterdir():  # their first lines name the folder that is renamed below
             if script.is_file() and not script.is_symlink():
                 text = script.read_bytes()
@@ -245,23 +247,28 @@ def _checks_builder(final: Path) -> Callable[[Path, Path], None]:
         _venv_builder("checks.txt", final)(folder, log)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(IAM_RULES / name, folder)
-        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], log, folder)
+        run_logged(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], log, folder)
 
     return build
 
 
 def _build_kube(folder: Path, log: Path) -> None:
-    """etcd, kube-apiserver and kube-controller-manager from Go modules (local/kube/go)."""
+    """etcd, kube-apiserver and kube-controller-manager."""
+    build_kubernetes(KUBE_BINARIES, folder, log)
+
+
+def build_kubernetes(names: Iterable[str], folder: Path, log: Path) -> None:
+    """Kubernetes' commands, and etcd, from Go modules (local/kube/go)."""
     major, minor, _ = KUBERNETES_VERSION[1:].split(".")
     version = "k8s.io/component-base/version"
     flags = (
         f"-s -w -X {version}.gitVersion={KUBERNETES_VERSION} "
         f"-X {version}.gitMajor={major} -X {version}.gitMinor={minor}"
     )
-    packages = {"etcd": "./etcd", **{name: f"k8s.io/kubernetes/cmd/{name}" for name in KUBE_BINARIES[1:]}}
-    for name, package in packages.items():
+    for name in names:
+        package = "./etcd" if name == "etcd" else f"k8s.io/kubernetes/cmd/{name}"
         command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / name), package]
-        _run(command, log, REPOSITORY / "local" / "kube" / "go", _GO_ENVIRONMENT)
+        run_logged(command, log, REPOSITORY / "local" / "kube" / "go", GO_ENVIRONMENT)
 
 
 def _build_tools(folder: Path, log: Path) -> None:
@@ -279,26 +286,28 @@ def _build_tools(folder: Path, log: Path) -> None:
     }
     flags = " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in known.items())])
     command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", f"{folder}/", "tool"]
-    _run(command, log, REPOSITORY / "tools", _GO_ENVIRONMENT)
+    run_logged(command, log, REPOSITORY / "tools", GO_ENVIRONMENT)
 
 
-def _copy_dependencies(pom: Path, folder: Path, log: Path) -> None:
+def copy_dependencies(pom: Path, folder: Path, log: Path) -> None:
     """Copy what a POM lists, and nothing else, into a folder."""
     command = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies"]
-    _run([*command, f"-DoutputDirectory={folder}", "-DincludeScope=runtime"], log, REPOSITORY)
+    run_logged([*command, f"-DoutputDirectory={folder}", "-DincludeScope=runtime"], log, REPOSITORY)
 
 
 def _build_dynamodb_local(folder: Path, log: Path) -> None:
     """DynamoDB Local, its dependencies and its SQLite natives, all in one folder."""
-    _copy_dependencies(REPOSITORY / "local" / "dynamodb" / "pom.xml", folder, log)
+    copy_dependencies(REPOSITORY / "local" / "dynamodb" / "pom.xml", folder, log)
 
 
 def _build_flink(folder: Path, log: Path) -> None:
-    """Flink's S3 plugin, and the FlinkDeployment CRD out of the operator's API jar."""
-    _copy_dependencies(REPOSITORY / "local" / "flink" / "pom.xml", folder, log)
+    """Flink's S3 plugin, and the CRDs out of the operator's API jar."""
+    copy_dependencies(REPOSITORY / "local" / "flink" / "pom.xml", folder, log)
     api = next(folder.glob("flink-kubernetes-operator-api-*.jar"))
     with zipfile.ZipFile(api) as jar:
-        (folder / CRD_FILE).write_bytes(jar.read(f"META-INF/fabric8/{CRD_FILE}"))
+        for name in jar.namelist():
+            if name.startswith(CRD_FOLDER) and name.endswith("-v1.yml"):
+                (folder / Path(name).name).write_bytes(jar.read(name))
     api.unlink()
 
 
@@ -306,7 +315,7 @@ def _build_job_jar(folder: Path, log: Path) -> None:
     """The job's jar and the JDBC driver, from a copy of the sources: no `target/` in the checkout is touched."""
     sources = folder / "sources"
     shutil.copytree(REPOSITORY / "flink_job" / "connectors", sources, ignore=shutil.ignore_patterns("target"))
-    _run(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
+    run_logged(["mvn", "-B", "-q", "-Dmaven.test.skip=true", "package"], log, sources)
     for name in ("lindorm-flink.jar", "jdbc-driver.jar"):
         (sources / "target" / name).rename(folder / name)
     shutil.rmtree(sources)
@@ -318,7 +327,7 @@ def _build_bench(folder: Path, log: Path) -> None:
     shutil.copytree(REPOSITORY / "bench" / "java", sources, ignore=shutil.ignore_patterns("target"))
     for module, jars in ((sources, lib), (sources / "clients", folder / "clients")):
         goals = ["compile", "jar:jar", "dependency:copy-dependencies"]
-        _run(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"], log, module)
+        run_logged(["mvn", "-B", "-q", *goals, f"-DoutputDirectory={jars}", "-DincludeScope=runtime"], log, module)
         for built in (module / "target").glob("*.jar"):
             built.rename(jars / built.name)
     shutil.rmtree(sources)

@@ -85,11 +85,13 @@ class Stack:
         jars: Sequence[Path] | None = None,
         crds: Sequence[Path] | None = None,
         flink_options: Sequence[str] = (),
+        ports: Mapping[str, int] | None = None,
     ) -> None:
         """parts: which of PARTS. usrlib, jars: what Flink runs instead of flink_job/ and its jars.
 
         crds: files of CustomResourceDefinitions besides Flink's, instead of those in crds/. flink_options: further
-        options of `python -m local.flink`.
+        options of `python -m local.flink`. ports: those that were chosen
+        before, by the processes' names; the rest are free ones.
         """
         if unknown := set(parts) - set(PARTS):
             raise ValueError(f"unknown parts {sorted(unknown)}; there are {', '.join(PARTS)}")
@@ -98,13 +100,16 @@ class Stack:
         self.environment: dict[str, str] = {}
         """What `.stack/env` exports: the variables of docs/contracts.md, section 2."""
         self._layout: Layout = layout()
-        self._ports = _Ports()
+        self._ports = _Ports(set((ports or {}).values()), dict(ports or {}))
         self._managed: dict[str, _Managed] = {}
         self._usrlib = usrlib or REPOSITORY / "flink_job"
         self._jars = [self._layout.job_jar, self._layout.jdbc_driver] if jars is None else list(jars)
         self._crds = sorted((REPOSITORY / "crds").glob("*.yaml")) if crds is None else list(crds)
         self._flink_options = list(flink_options)
-        self._kube = Kube(
+        self._kube = self._control_plane()
+
+    def _control_plane(self, kind: type[Kube] = Kube) -> Kube:
+        return kind(
             self.folder / "kube",
             self._layout.kube,
             self._ports["etcd"],

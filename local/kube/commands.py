@@ -58,22 +58,34 @@ class Kube:
         """One JSON object per request (level Metadata)."""
         return self.folder / "audit.log"
 
+    @property
+    def users(self) -> dict[str, tuple[str, str]]:
+        """Kubeconfig's file name -> the user whose token it holds, and the user's groups."""
+        return {
+            "kubeconfig": ("admin", "system:masters"),
+            "controller-manager.kubeconfig": ("system:kube-controller-manager", ""),
+        }
+
+    @property
+    def names(self) -> list[x509.GeneralName]:
+        """What the API server is called by its clients."""
+        names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        return names + [x509.DNSName(name) for name in ("localhost", "kubernetes", "kubernetes.default.svc")]
+
     def write_files(self) -> None:
         """Make keys, certificates, tokens and the kubeconfigs. To be called once, in an empty folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        names += [x509.DNSName(name) for name in ("localhost", "kubernetes", "kubernetes.default.svc")]
-        write_serving_certificate(self.folder, "kube-apiserver", names)
+        write_serving_certificate(self.folder, "kube-apiserver", self.names)
         write_key(self.folder / "service-accounts.key")
         tokens = self.folder / "tokens.csv"
         tokens.touch(mode=0o600)
-        admin, manager = secrets.token_hex(16), secrets.token_hex(16)
-        tokens.write_text(
-            f'{admin},admin,admin,"system:masters"\n{manager},system:kube-controller-manager,controller-manager,""\n'
-        )
+        lines = []
+        for file, (user, groups) in self.users.items():
+            token = secrets.token_hex(16)
+            lines.append(f'{token},{user},{user},"{groups}"\n')
+            self.write_kubeconfig(self.folder / file, user, token)
+        tokens.write_text("".join(lines))
         (self.folder / "audit-policy.yaml").write_text(json.dumps(_AUDIT_POLICY))
-        self.write_kubeconfig(self.kubeconfig, "admin", admin)
-        self.write_kubeconfig(self.folder / "controller-manager.kubeconfig", "controller-manager", manager)
 
     def write_kubeconfig(self, path: Path, user: str, token: str) -> None:
         """Write a kubeconfig (JSON, which is YAML) for whoever holds the token; namespace `default`."""
@@ -111,46 +123,54 @@ class Kube:
         ]
 
     def apiserver(self) -> list[str]:
-        """kube-apiserver with RBAC, service account tokens and an audit log.
+        """kube-apiserver with RBAC, service account tokens and an audit log."""
+        return _command(self.binaries / "kube-apiserver", self.apiserver_flags())
 
-        The ServiceAccount admission plugin is off: it would refuse pods before the controller manager has made the
+    def apiserver_flags(self) -> dict[str, str]:
+        """The ServiceAccount admission plugin is off: it would refuse pods before the controller manager has made the
         namespace's account. The service addresses are a range that nothing routes to.
         """
-        return [
-            str(self.binaries / "kube-apiserver"),
-            f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self.port}",
-            "--advertise-address=127.0.0.1",
-            f"--tls-cert-file={self.folder / 'server.crt'}",
-            f"--tls-private-key-file={self.folder / 'server.key'}",
-            f"--cert-dir={self.folder}",
-            f"--token-auth-file={self.folder / 'tokens.csv'}",
-            "--authorization-mode=RBAC",
-            f"--service-account-key-file={self.folder / 'service-accounts.key'}",
-            f"--service-account-signing-key-file={self.folder / 'service-accounts.key'}",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-cluster-ip-range=10.99.0.0/24",
-            "--disable-admission-plugins=ServiceAccount",
-            "--endpoint-reconciler-type=none",
-            f"--audit-policy-file={self.folder / 'audit-policy.yaml'}",
-            f"--audit-log-path={self.audit_log}",
-            "--audit-log-maxsize=50",
-            "--audit-log-maxbackup=2",
-        ]
+        return {
+            "etcd-servers": f"http://127.0.0.1:{self.etcd_port}",
+            "bind-address": "127.0.0.1",
+            "secure-port": str(self.port),
+            "advertise-address": "127.0.0.1",
+            "tls-cert-file": str(self.folder / "server.crt"),
+            "tls-private-key-file": str(self.folder / "server.key"),
+            "cert-dir": str(self.folder),
+            "token-auth-file": str(self.folder / "tokens.csv"),
+            "authorization-mode": "RBAC",
+            "service-account-key-file": str(self.folder / "service-accounts.key"),
+            "service-account-signing-key-file": str(self.folder / "service-accounts.key"),
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "service-cluster-ip-range": "10.99.0.0/24",
+            "disable-admission-plugins": "ServiceAccount",
+            "endpoint-reconciler-type": "none",
+            "audit-policy-file": str(self.folder / "audit-policy.yaml"),
+            "audit-log-path": str(self.audit_log),
+            "audit-log-maxsize": "50",
+            "audit-log-maxbackup": "2",
+        }
 
     def controller_manager(self) -> list[str]:
-        """kube-controller-manager with the controllers that make sense without nodes."""
-        kubeconfig = self.folder / "controller-manager.kubeconfig"
-        return [
-            str(self.binaries / "kube-controller-manager"),
-            f"--kubeconfig={kubeconfig}",
-            f"--authentication-kubeconfig={kubeconfig}",
-            f"--authorization-kubeconfig={kubeconfig}",
-            f"--controllers={_CONTROLLERS}",
-            "--use-service-account-credentials=true",
-            "--leader-elect=false",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self.controller_manager_port}",
-            f"--cert-dir={self.folder}",
-        ]
+        """kube-controller-manager."""
+        return _command(self.binaries / "kube-controller-manager", self.controller_manager_flags())
+
+    def controller_manager_flags(self) -> dict[str, str]:
+        """Only the controllers that make sense without nodes."""
+        kubeconfig = str(self.folder / "controller-manager.kubeconfig")
+        return {
+            "kubeconfig": kubeconfig,
+            "authentication-kubeconfig": kubeconfig,
+            "authorization-kubeconfig": kubeconfig,
+            "controllers": _CONTROLLERS,
+            "use-service-account-credentials": "true",
+            "leader-elect": "false",
+            "bind-address": "127.0.0.1",
+            "secure-port": str(self.controller_manager_port),
+            "cert-dir": str(self.folder),
+        }
+
+
+def _command(program: Path, flags: dict[str, str]) -> list[str]:
+    return [str(program), *(f"--{name}={value}" for name, value in flags.items())]

@@ -99,7 +99,7 @@ def test_a_part_is_built_once_even_by_two_at_a_time(tmp_path: Path) -> None:
 def test_a_part_that_fails_says_which_and_shows_its_log_and_leaves_nothing_that_looks_ready(tmp_path: Path) -> None:
     def fails(folder: Path, log: Path) -> None:
         (folder / "half").touch()
-        bootstrap._run(["sh", "-c", "echo disk full; exit 3"], log, tmp_path)
+        bootstrap.run_logged(["sh", "-c", "echo disk full; exit 3"], log, tmp_path)
 
     part = Part("thing", tmp_path / "thing", fails, "no time")
     with pytest.raises(BootstrapError, match=r"(?s)thing could not be built: sh ended with 3.*disk full"):
