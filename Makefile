@@ -34,6 +34,26 @@ down: ## Stop the embedded stack
 	@py=$(PY)
 	"$$py" -m local down
 
+.PHONY: node
+node: setup ## The stack with a real kubelet and Flink operator (root on Linux); leave it, and print what to use
+	@py=$(PY)
+	"$$py" -m local.node up
+
+.PHONY: node-down
+node-down: ## End the node: nothing of it stays
+	@py=$(PY)
+	"$$py" -m local.node down
+
+.PHONY: node-enter
+node-enter: ## A shell in the node's namespaces
+	@py=$(PY)
+	"$$py" -m local.node enter
+
+.PHONY: node-setup
+node-setup: setup ## Install the Debian packages that a node takes
+	@py=$(PY)
+	"$$py" -m local.node setup
+
 .PHONY: generate
 generate: ## Write what is made from other files: the CRD, the chart's files and README, licences, pages of docs/
 	@py=$(PY)
@@ -88,13 +108,18 @@ test-java: ## The tests of the Java module
 .PHONY: test-fast
 test-fast: ## The tests that need no server (under a minute)
 	@py=$(PY)
-	"$$py" -m pytest -m "not stack and not slow"
+	"$$py" -m pytest -m "not stack and not slow and not node"
+
+.PHONY: test-node
+test-node: setup ## Imports on a real kubelet with a real Flink operator (root on Linux; make node-setup before)
+	@py=$(PY)
+	"$$py" -m pytest -m node tests/node
 
 .PHONY: test
-test: setup lint test-java ## Everything
+test: setup lint test-java ## Everything but test-node
 	@$(SYSTEM_PYTHON) -m local.bootstrap --only tools
 	py=$(PY)
-	"$$py" -m pytest
+	"$$py" -m pytest -m "not node"
 
 .PHONY: bench
 bench: ## Measure speed, cost and capacity into bench/results.json and docs/benchmarks.md; QUICK=1: within 5 minutes
@@ -102,6 +127,6 @@ bench: ## Measure speed, cost and capacity into bench/results.json and docs/benc
 	"$$py" -m bench $(if $(QUICK),--quick)
 
 .PHONY: clean
-clean: down ## Remove what a checkout has made of itself (not the cache of the machine)
+clean: down node-down ## Remove what a checkout has made of itself (not the cache of the machine)
 	@rm -rf .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(JAVA_MODULE)/target
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

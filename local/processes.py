@@ -46,6 +46,12 @@ class Process:
         """A process from its record; whether it still runs is for `alive` to say."""
         return Process(int(record["pid"]), int(record["start_time"]), str(record["log"]))
 
+    @staticmethod
+    def running(pid: int, log: str = "") -> Process:
+        """The process that has this id now."""
+        started = _start_time(pid)
+        return Process(pid, started if started is not None else -1, log)
+
     @property
     def alive(self) -> bool:
         """Whether this very process runs. A zombie that this process started is reaped, and does not."""
@@ -105,9 +111,8 @@ def start(
         popen = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd, env=env, start_new_session=True
         )
-    started = _start_time(popen.pid)
     popen.returncode = 0  # from here on the process is known by its record: Popen must not wait for it
-    return Process(popen.pid, started if started is not None else -1, str(log))
+    return Process.running(popen.pid, str(log))
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.05) -> bool:

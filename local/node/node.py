@@ -90,33 +90,37 @@ class Node:
             raise NodeError(f"The node did not start; the end of {self.log}:\n{process.tail(25)}")
 
     def stop(self) -> None:
-        """Ends the node and all that runs on it. What it leaves on the machine then are files in its folder only."""
-        process = self._process()
-        if process is not None:
-            first = self._first_process()
+        """Ends the node and all that runs on it. What it leaves on the machine then are files in its folder only.
+
+        Raises NodeError where a process does not end.
+        """
+        first = self._recorded("first.json")
+        if (process := self._recorded("node.json")) is not None:
             process.signal(signal.SIGKILL)
-            if first is not None and not wait_until(lambda: not Path(f"/proc/{first}/ns/pid").exists(), 20):
-                raise NodeError(f"Process {first} of the node does not end.")
-            (self.root / "node.json").unlink(missing_ok=True)
+        # The kernel ends a namespace's first process after all the others.
+        if first is not None and not wait_until(lambda: not first.alive, 30):
+            raise NodeError(f"The node's process {first.pid} does not end.")
+        for record in ("first.json", "node.json", "up"):
+            (self.root / record).unlink(missing_ok=True)
         remove_cgroups()
 
-    def _process(self) -> Process | None:
+    def _recorded(self, name: str) -> Process | None:
         try:
-            return Process.from_json(json.loads((self.root / "node.json").read_text()))
+            return Process.from_json(json.loads((self.root / name).read_text()))
         except FileNotFoundError:
             return None
 
-    def _first_process(self) -> int | None:
+    def _first_process(self) -> int:
         """The process id here of the namespaces' first process."""
-        try:
-            return int((self.root / "first").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
+        first = self._recorded("first.json")
+        if first is None or not first.alive:
+            raise NodeError("No node is up.")
+        return first.pid
 
     @property
     def running(self) -> bool:
         """Whether the node is up."""
-        process = self._process()
+        process = self._recorded("node.json")
         return process is not None and process.alive and (self.root / "up").exists()
 
     # --- where things are ---

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import socket
@@ -18,7 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from local.processes import free_port
+from local.node.parts import node_layout
+from local.processes import Process, free_port
 
 PORTS = ("kube-apiserver", "moto", "dynamodb-gate", "lindorm")
 _CLONE_NEWNET = 0x40000000
@@ -81,6 +83,18 @@ async def _serve(listeners: dict[str, socket.socket], unshare: subprocess.Popen[
 def main() -> int:
     """`python -m local.node.outside FOLDER`; FOLDER holds `images.json`."""
     folder = Path(sys.argv[1])
+    lock = (node_layout().root / "lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        print(
+            f"Another node runs on this machine, in {lock.read()}: end it there with make node-down.", file=sys.stderr
+        )
+        return 1
+    lock.truncate(0)
+    lock.write(str(folder))
+    lock.flush()
     taken: set[int] = set()
     listeners = {name: _listener(taken) for name in PORTS}
     given = {
@@ -93,7 +107,7 @@ def main() -> int:
     command = ["setpriv", "--pdeathsig", "KILL", "unshare", *namespaces]
     unshare = subprocess.Popen([*command, sys.executable, "-m", "local.node.inside", str(folder)])
     first = _first_process(unshare)
-    (folder / "first").write_text(str(first))
+    (folder / "first.json").write_text(json.dumps(Process.running(first).as_json()))
     while os.readlink(f"/proc/{first}/ns/net") == os.readlink("/proc/self/ns/net"):
         time.sleep(0.01)
     _enter_network(first)
