@@ -17,9 +17,10 @@ from controller.actions import (
     PublishMetrics,
     PutDashboard,
     RemoveScaling,
-    SetJobState,
+    ResumeJob,
     SetRates,
     SetScaling,
+    SuspendJob,
     UpdateTable,
 )
 from controller.adapters import cloudwatch, dynamodb, s3, scaling
@@ -41,8 +42,10 @@ def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
             clients.kube.delete_import(namespace, name, uid)
         case HandOver(to_namespace, name, uid, resource):
             clients.kube.hand_over(to_namespace, name, uid, resource)
-        case SetJobState(deployment, state):
-            clients.kube.set_job_state(namespace, deployment, state)
+        case SuspendJob(deployment):
+            clients.kube.suspend_job(namespace, deployment)
+        case ResumeJob(body):
+            clients.kube.resume_job(body)
         case DeleteDeployment(name, uid):
             clients.kube.delete_deployment(namespace, name, uid)
         case DeleteConfigMap(name, uid):

@@ -1,7 +1,7 @@
 """What a pass may do to the world. decide.py asks for these, act.py does them, each idempotent. Pure data."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from controller.api.status import Resource
 
@@ -38,11 +38,17 @@ class SetRates:
 
 
 @dataclass(frozen=True)
-class SetJobState:
-    """Suspends or resumes through the Flink operator, never by Flink's REST API (it would deploy again)."""
+class SuspendJob:
+    """Through the Flink operator, never by Flink's REST API (it would deploy again)."""
 
     deployment: str
-    state: Literal["running", "suspended"]
+
+
+@dataclass(frozen=True)
+class ResumeJob:
+    """body: the FlinkDeployment as today's spec makes it, so that what has been edited meanwhile takes effect."""
+
+    body: Document
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,8 @@ Action = (
     | CreateTable
     | CreateObject
     | SetRates
-    | SetJobState
+    | SuspendJob
+    | ResumeJob
     | DeleteImport
     | HandOver
     | DeleteDeployment

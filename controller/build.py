@@ -3,6 +3,7 @@
 Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: facts/flink-on-emr.md, section 1.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,11 @@ CREDENTIALS_DIR = "/etc/lindorm-import/credentials"
 # Read units of a table that becomes provisioned and never had any: what AWS's own tools give (CDK: Table.readCapacity,
 # "default: 5"; the console's auto scaling: a minimum of 5). The import itself reads nothing.
 NEW_READ_UNITS = 5
+# What flink_deployment() may set of a FlinkDeployment's spec; anything else in one is an operator's or somebody's.
+FLINK_SPEC = (
+    *("flinkVersion", "emrReleaseLabel", "flinkConfiguration", "podTemplate", "jobManager", "taskManager", "job"),
+    *("image", "executionRoleArn", "serviceAccount", "monitoringConfiguration"),
+)
 MAIN_CONTAINER = "flink-main-container"  # the name that Flink's native Kubernetes mode gives to its container
 
 # What Flink must be let into on Java 17; without it PyFlink's main cannot start. Flink's own config.yaml says so, but
@@ -175,6 +181,14 @@ def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
     return ours | dict(job.flink_configuration)
 
 
+def settings_hash(spec: ImportSpec) -> str:
+    """Of what takes effect when the job is submitted or resumed (Change.AT_RESUME), as the user wrote it: it stands on
+    the FlinkDeployment, and tells whether that was made from today's spec."""
+    job = spec.job.model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps([job, spec.source.credentials.secret_name], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def flink_deployment(
     identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None, parallelism: int
 ) -> Document:
@@ -253,7 +267,7 @@ def flink_deployment(
     return {
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkDeployment",
-        "metadata": _metadata(identity),
+        "metadata": _metadata(identity) | {"annotations": {names.SETTINGS: settings_hash(spec)}},
         "spec": flink,
     }
 

@@ -6,6 +6,7 @@ UID_LABEL = "lindorm.io/uid"
 IMPORT_LABEL = "lindorm.io/import"
 NAMESPACE_LABEL = "lindorm.io/namespace"
 RATES_KEY = "rates.json"
+SETTINGS = "lindorm.io/settings"  # annotation of a FlinkDeployment: build.settings_hash of what it was made from
 
 
 def run_id(uid: str) -> str:

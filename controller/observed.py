@@ -157,6 +157,7 @@ class DeploymentSeen:
     deleting: bool = False
     generation: int = 0
     observed_generation: int = 0
+    settings: str | None = None  # build.settings_hash of what it was made from; None: of a release without it
     wanted_state: str = "running"
     lifecycle: str = ""
     reconciliation: str = ""

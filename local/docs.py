@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from controller.api.change import changes
 from controller.api.crd import crd, status_schema
+from controller.api.spec import ImportSpec
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
 Schema = dict[str, Any]
+_CHANGES = dict(changes(ImportSpec))
 
 HEAD = """\
 # The resource
@@ -24,11 +27,9 @@ HEAD = """\
 `LindormImport` (`lindorm.io/v1alpha1`, short name `limport`), field by field. This page is made from the models of the
 code by `make generate`; `kubectl explain limport.spec` says the same.
 
-A field without a default and without "required" may be left out. What defines the data cannot change after creation:
-create another import instead.
+A field without a default and without "required" may be left out. Each field of the spec says what an edit of it does.
 """
 
-_FIXED = " cannot change"  # how the CRD's rules say it
 # What docs/capacity-and-cost.md shows: name of the snippet -> arguments of `lindorm-import plan`.
 PLANS = {
     "on-demand": ["--rows", "1250000000", "--item-bytes", "80", "--region", "us-east-1"],
@@ -52,7 +53,6 @@ def _objects(path: str, node: Schema) -> Iterator[str]:
         if text := node.get("description"):
             yield f"{_cell(text)}\n"
     rules = [rule["message"] for rule in node.get("x-kubernetes-validations", [])]
-    fixed = {rule.split(_FIXED)[0].rsplit(".", 1)[1] for rule in rules if _FIXED in rule}
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
     inner: list[tuple[str, Schema]] = []
     for name, field in node["properties"].items():
@@ -61,11 +61,12 @@ def _objects(path: str, node: Schema) -> Iterator[str]:
             below, child = f"{below}[]", field["items"]
         if child.get("type") == "object" and "properties" in child:
             inner.append((below, child))
-        meaning = f"{_meaning(field)} Cannot change.".lstrip() if name in fixed else _meaning(field)
+        change = _CHANGES.get(below.removesuffix("[]").removeprefix("spec."))
+        meaning = f"{_meaning(field)} {change.value}".lstrip() if change else _meaning(field)
         rows.append(f"| {_name(below, name, child)} | {_type(field)} | {_default(node, name)} | {meaning} |")
     yield "\n".join(rows) + "\n"
-    if others := [rule for rule in rules if _FIXED not in rule]:
-        yield "\n".join(f"- {_cell(rule)}." for rule in others) + "\n"
+    if rules:
+        yield "\n".join(f"- {_cell(rule)}." for rule in rules) + "\n"
     for below, child in inner:
         yield from _objects(below, child)
 

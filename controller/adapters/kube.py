@@ -18,6 +18,7 @@ from controller.adapters.login import read_login
 from controller.api import GROUP, PLURAL, VERSION
 from controller.api.spec import ImportSpec
 from controller.api.status import DELETED, Resource
+from controller.build import FLINK_SPEC
 from controller.observed import DeploymentSeen, Login, OtherImport, Trouble, TroubleError
 from controller.permissions import CONTROLLER_KUBERNETES
 
@@ -293,16 +294,45 @@ class Kube:
                 if error.status not in (404, 409):
                     raise
 
-    def set_job_state(self, namespace: str, name: str, state: str) -> None:
-        """Patches spec.job.state of the FlinkDeployment. Raises TroubleError."""
-        with kube_errors(f"set FlinkDeployment {namespace}/{name} to {state}"):
+    def suspend_job(self, namespace: str, name: str) -> None:
+        """Tells the Flink operator to stop the job at its last checkpoint. Raises TroubleError."""
+        with kube_errors(f"suspend FlinkDeployment {namespace}/{name}"):
             self.objects.patch_namespaced_custom_object(
                 *_FLINK,
                 namespace,
                 "flinkdeployments",
                 name,
-                {"spec": {"job": {"state": state}}},
+                {"spec": {"job": {"state": "suspended"}}},
                 field_manager=FIELD_MANAGER,
+                _request_timeout=_TIMEOUT,
+            )
+
+    def resume_job(self, body: Document) -> None:
+        """Gives a suspended FlinkDeployment the spec of `body`; what is not ours in it stays. Raises TroubleError."""
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        with kube_errors(f"resume FlinkDeployment {namespace}/{name}"):
+            found = cast(
+                Document,
+                self.objects.get_namespaced_custom_object(
+                    *_FLINK, namespace, "flinkdeployments", name, _request_timeout=_TIMEOUT
+                ),
+            )
+            theirs = {key: value for key, value in found["spec"].items() if key not in FLINK_SPEC}
+            job = {**found["spec"].get("job", {}), **body["spec"]["job"]}  # initialSavepointPath
+            annotations = {**(found["metadata"].get("annotations") or {}), **body["metadata"]["annotations"]}
+            patch = [
+                {"op": "replace", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]},
+                {"op": "add", "path": "/metadata/annotations", "value": annotations},
+                {"op": "replace", "path": "/spec", "value": {**theirs, **body["spec"], "job": job}},
+            ]
+            self.objects.patch_namespaced_custom_object(
+                *_FLINK,
+                namespace,
+                "flinkdeployments",
+                name,
+                patch,
+                field_manager=FIELD_MANAGER,
+                _content_type="application/json-patch+json",
                 _request_timeout=_TIMEOUT,
             )
 
@@ -386,6 +416,7 @@ def _deployment(found: Document) -> DeploymentSeen:
         deleting="deletionTimestamp" in meta,
         generation=meta.get("generation") or 0,
         observed_generation=_observed_generation(status),
+        settings=(meta.get("annotations") or {}).get(names.SETTINGS),
         wanted_state=((found.get("spec") or {}).get("job") or {}).get("state") or "running",
         lifecycle=status.get("lifecycleState") or "",
         reconciliation=(status.get("reconciliationStatus") or {}).get("state") or "",

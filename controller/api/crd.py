@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from controller.api import GROUP, KIND, PLURAL, SHORT_NAME, VERSION
+from controller.api.change import Change, changes
 from controller.api.instants import FIRST, LAST, text_of
 from controller.api.paths import (
     BUCKET_PATTERN,
@@ -35,13 +36,6 @@ from controller.api.spec import (
 from controller.api.status import ImportStatus
 
 Schema = dict[str, Any]
-
-# What defines the data. Each path below is fixed once the import exists.
-_IMMUTABLE = {
-    "source": ["url", "table", "tls", "columns", "timeRange", "filter", "pageSize", "splitPoints"],
-    "target": ["region", "table", "key", "attributes", "partitionShards", "nulls"],
-    "staging": ["bucket", "prefix"],
-}
 
 
 def _mebibytes(field: str) -> str:
@@ -241,10 +235,30 @@ _REJECTS_TOLD = (
 )
 
 
-def _unchanged(path: str, required: bool) -> str:
+# Something has been made, or may have been: what stands in the status stands there before it is done.
+_MADE = "has(self.status) && (has(self.status.job) || has(self.status.resources) && size(self.status.resources) > 0)"
+
+
+def _fixed(spec: Schema) -> list[tuple[str, str]]:
+    """A rule for each field that cannot change once something has been made (Change.FIXED)."""
+    rules = []
+    for path, change in changes(ImportSpec):
+        if change is not Change.FIXED:
+            continue
+        parent = spec
+        *parts, name = path.split(".")
+        for part in parts:
+            parent = parent["properties"][part]
+        present = name in parent.get("required", []) or "default" in parent["properties"][name]
+        told = f"{path} cannot change any more: the import has made something with it. Create another import"
+        rules.append((f"!({_MADE}) || {_unchanged(f'spec.{path}', present)}", told))
+    return rules
+
+
+def _unchanged(path: str, present: bool) -> str:
     """CEL: the field is as it was; an optional one must also stay present or absent."""
     same = f"self.{path} == oldSelf.{path}"
-    return same if required else f"has(self.{path}) == has(oldSelf.{path}) && (!has(self.{path}) || {same})"
+    return same if present else f"has(self.{path}) == has(oldSelf.{path}) && (!has(self.{path}) || {same})"
 
 
 def _spec_schema() -> Schema:
@@ -255,16 +269,6 @@ def _spec_schema() -> Schema:
         for part in path:
             node = node["properties"][part]
         node["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
-    for part, fields in _IMMUTABLE.items():
-        node = schema["properties"][part]
-        present = set(node.get("required", [])) | {k for k, v in node["properties"].items() if "default" in v}
-        node.setdefault("x-kubernetes-validations", []).extend(
-            {
-                "rule": _unchanged(field, field in present),
-                "message": f"{part}.{field} cannot change: it defines the data. Create another import",
-            }
-            for field in fields
-        )
     attributes = schema["properties"]["target"]["properties"]["attributes"]
     attributes["x-kubernetes-list-type"] = "map"
     attributes["x-kubernetes-list-map-keys"] = ["column"]
@@ -273,7 +277,7 @@ def _spec_schema() -> Schema:
 
 def crd() -> Schema:
     """The CustomResourceDefinition as a document."""
-    status = status_schema()
+    status, spec = status_schema(), _spec_schema()
     _open(status)
     conditions = status["properties"]["conditions"]
     conditions.pop("default", None)
@@ -310,12 +314,15 @@ def crd() -> Schema:
                             "description": "Imports a time range of a Lindorm table into DynamoDB, once.",
                             "type": "object",
                             "required": ["spec"],
-                            "x-kubernetes-validations": [{"rule": _REJECTS, "message": _REJECTS_TOLD}],
+                            "x-kubernetes-validations": [
+                                {"rule": rule, "message": message}
+                                for rule, message in [(_REJECTS, _REJECTS_TOLD), *_fixed(spec)]
+                            ],
                             "properties": {
                                 "apiVersion": {"type": "string"},
                                 "kind": {"type": "string"},
                                 "metadata": {"type": "object"},
-                                "spec": _spec_schema(),
+                                "spec": spec,
                                 "status": status,
                             },
                         }

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from controller.api.base import SpecModel
+from controller.api.change import Change
 from controller.api.filters import check_filter
 from controller.api.instants import EpochUnit, Instant, in_units, text_of
 from controller.api.paths import OWN_PATHS, OWN_PATHS_TOLD, Bucket, Prefix, S3Uri
@@ -56,8 +57,8 @@ def _bounded(what: str, characters: int, most: int) -> None:
         raise ValueError(f"{what} have more than {most} characters together")
 
 
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, min_length=2, max_length=32)]
-CheckpointDuration = Annotated[str, Field(pattern=CHECKPOINT_PATTERN, min_length=2, max_length=20)]
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, min_length=1, max_length=32)]
+CheckpointDuration = Annotated[str, Field(pattern=CHECKPOINT_PATTERN, min_length=1, max_length=20)]
 
 
 class Credentials(SpecModel):
@@ -115,31 +116,35 @@ class TimeRange(SpecModel):
 class Source(SpecModel):
     """The Lindorm table and the rows of it to import."""
 
-    url: str = Field(
+    url: Annotated[str, Change.FIXED] = Field(
         pattern=JDBC_PATTERN,
         max_length=512,
         description="jdbc:mysql://HOST:33060/DATABASE; jdbc:lindorm://HOST:PORT/DATABASE means the same.",
     )
-    table: str = Field(min_length=1, max_length=255)
-    credentials: Credentials
-    tls: Tls = Field(default_factory=Tls)
-    columns: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
+    table: Annotated[str, Change.FIXED] = Field(min_length=1, max_length=255)
+    credentials: Annotated[Credentials, Change.AT_RESUME]
+    tls: Annotated[Tls, Change.FIXED] = Field(default_factory=Tls)
+    columns: Annotated[list[Annotated[str, Field(min_length=1, max_length=255)]] | None, Change.FIXED] = Field(
         None,
         min_length=1,
         max_length=1000,
         description="Columns to import; default: all. The primary key is always read.",
     )
-    time_range: TimeRange
-    filter: Annotated[str, AfterValidator(check_filter)] | None = Field(
+    time_range: Annotated[TimeRange, Change.FIXED]
+    filter: Annotated[Annotated[str, AfterValidator(check_filter)] | None, Change.FIXED] = Field(
         None,
         min_length=1,
         max_length=4096,
         description="A further condition of SQL, ANDed: one expression, without comments. A quote within a text is "
         "written twice.",
     )
-    page_size: int = Field(2000, ge=1, le=2000, description="Rows in one read; Lindorm serves at most 2,000.")
-    max_rows_per_second: int | None = Field(None, ge=1, description="Protects the source; shared by all readers.")
-    split_points: list[Annotated[str, Field(max_length=2048)]] = Field(
+    page_size: Annotated[int, Change.FIXED] = Field(
+        2000, ge=1, le=2000, description="Rows in one read; Lindorm serves at most 2,000."
+    )
+    max_rows_per_second: Annotated[int | None, Change.NOW] = Field(
+        None, ge=1, description="Protects the source; shared by all readers."
+    )
+    split_points: Annotated[list[Annotated[str, Field(max_length=2048)]], Change.FIXED] = Field(
         default_factory=list,
         max_length=10000,
         description="Values of the first key column at which to split the table.",
@@ -235,18 +240,20 @@ class CapacityAfter(SpecModel):
 class Capacity(SpecModel):
     """How fast, and how it is paid."""
 
-    mode: Literal["OnDemand", "Provisioned"] | None = Field(
+    mode: Annotated[Literal["OnDemand", "Provisioned"] | None, Change.NOW] = Field(
         None, description="Default: OnDemand for a table that the import creates; an existing table keeps its own."
     )
-    write_units: int | None = Field(
+    write_units: Annotated[int | None, Change.NOW] = Field(
         None,
         ge=1,
         le=10_000_000,
         description="Write units a second. OnDemand: the cap; Provisioned: what to provision.",
     )
-    warm: bool = Field(False, description="Pre-warm the table to writeUnits (a one-time charge).")
-    autoscaling: Autoscaling | None = None
-    after: CapacityAfter | None = Field(
+    warm: Annotated[bool, Change.NOW] = Field(
+        False, description="Pre-warm the table to writeUnits (a one-time charge)."
+    )
+    autoscaling: Annotated[Autoscaling | None, Change.NOW] = None
+    after: Annotated[CapacityAfter | None, Change.AT_END] = Field(
         None,
         description="Default: a table that the import created is left on demand without a cap (provisioned capacity "
         "costs money as long as it stands); an existing table gets its own settings back.",
@@ -266,28 +273,30 @@ class Capacity(SpecModel):
 class Target(SpecModel):
     """The DynamoDB table and how a row becomes an item."""
 
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", max_length=32)
-    table: str = Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$", max_length=255)
-    key: Key | None = Field(None, description="Default: Lindorm's primary key, its first column and its second.")
-    attributes: list[Attribute] = Field(default_factory=list, max_length=1000)
-    partition_shards: int | None = Field(
+    region: Annotated[str, Change.FIXED] = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", max_length=32)
+    table: Annotated[str, Change.FIXED] = Field(pattern=r"^[a-zA-Z0-9_.-]{3,255}$", max_length=255)
+    key: Annotated[Key | None, Change.FIXED] = Field(
+        None, description="Default: Lindorm's primary key, its first column and its second."
+    )
+    attributes: Annotated[list[Attribute], Change.FIXED] = Field(default_factory=list, max_length=1000)
+    partition_shards: Annotated[int | None, Change.FIXED] = Field(
         None,
         ge=2,
         le=1000,
         description="Appends #0 … #n-1 to the partition key, hashed from the whole source key.",
     )
-    nulls: Literal["Omit", "Write"] = "Omit"
+    nulls: Annotated[Literal["Omit", "Write"], Change.FIXED] = "Omit"
     capacity: Capacity = Field(default_factory=lambda: Capacity())
-    create: Literal["IfMissing", "Never"] = "IfMissing"
-    tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
+    create: Annotated[Literal["IfMissing", "Never"], Change.FIXED] = "IfMissing"
+    tags: Annotated[dict[str, Annotated[str, Field(max_length=256)]], Change.FIXED] = Field(
         default_factory=dict,
         max_length=40,
         description="Of a table that the import creates. Keys that begin with aws: or lindorm.io/ are not the user's.",
     )
-    point_in_time_recovery: bool = False
-    deletion_protection: bool = False
-    kms_key_arn: str | None = Field(None, pattern=r"^arn:[^:]+:kms:.+$", max_length=2048)
-    deletion_policy: Literal["Retain", "Delete"] = Field(
+    point_in_time_recovery: Annotated[bool, Change.FIXED] = False
+    deletion_protection: Annotated[bool, Change.FIXED] = False
+    kms_key_arn: Annotated[str | None, Change.FIXED] = Field(None, pattern=r"^arn:[^:]+:kms:.+$", max_length=2048)
+    deletion_policy: Annotated[Literal["Retain", "Delete"], Change.AT_END] = Field(
         "Retain",
         description="What deleting the import does to a table that this import created, or was handed over by the one "
         "that did. What other imports use stays, and goes with the last of them.",
@@ -309,10 +318,12 @@ class Target(SpecModel):
 class Staging(SpecModel):
     """Where checkpoints, rejects and the result are kept."""
 
-    bucket: Bucket
-    prefix: Prefix = Field("lindorm-import/", description="Of all keys; each of its segments ends with /.")
-    create: Literal["IfMissing", "Never"] = "IfMissing"
-    deletion_policy: Literal["Retain", "Delete"] = Field(
+    bucket: Annotated[Bucket, Change.FIXED]
+    prefix: Annotated[Prefix, Change.FIXED] = Field(
+        "lindorm-import/", description="Of all keys; each of its segments ends with /."
+    )
+    create: Annotated[Literal["IfMissing", "Never"], Change.FIXED] = "IfMissing"
+    deletion_policy: Annotated[Literal["Retain", "Delete"], Change.AT_END] = Field(
         "Delete",
         description="Delete: everything of this import, and a bucket it created, once no other import uses it. Retain: "
         "result and rejects stay.",
@@ -372,24 +383,34 @@ class Monitoring(SpecModel):
 class Job(SpecModel):
     """The Flink application on EMR on EKS."""
 
-    execution_role_arn: str | None = Field(None, pattern=r"^arn:[^:]+:iam::[0-9]{12}:role/.+$", max_length=2048)
-    emr_release_label: str = Field(
+    execution_role_arn: Annotated[str | None, Change.AT_RESUME] = Field(
+        None, pattern=r"^arn:[^:]+:iam::[0-9]{12}:role/.+$", max_length=2048
+    )
+    emr_release_label: Annotated[str, Change.AT_RESUME] = Field(
         "emr-7.13.0-flink-latest", pattern=r"^emr-[0-9]+\.[0-9]+\.[0-9]+-flink-[a-z0-9]+$", max_length=64
     )
-    image: str | None = Field(None, max_length=1024, description="Default: the controller's setting.")
-    virtual_cluster_id: str | None = Field(None, pattern=r"^[0-9a-z]+$", max_length=64)
-    service_account: str | None = Field(
+    image: Annotated[str | None, Change.AT_RESUME] = Field(
+        None, max_length=1024, description="Default: the controller's setting."
+    )
+    virtual_cluster_id: Annotated[str | None, Change.FIXED] = Field(None, pattern=r"^[0-9a-z]+$", max_length=64)
+    service_account: Annotated[str | None, Change.AT_RESUME] = Field(
         None,
         pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
         max_length=253,
         description="Default: the one that EMR makes for executionRoleArn.",
     )
-    monitoring: Monitoring | None = None
-    parallelism: int | None = Field(None, ge=1, le=2000, description="Default: from the plan.")
-    task_manager: TaskManager = Field(default_factory=lambda: TaskManager())
-    node_selector: dict[str, Annotated[str, Field(max_length=63)]] = Field(default_factory=dict, max_length=20)
-    checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint())
-    flink_configuration: dict[str, Annotated[str, Field(max_length=8192)]] = Field(default_factory=dict, max_length=200)
+    monitoring: Annotated[Monitoring | None, Change.AT_RESUME] = None
+    parallelism: Annotated[int | None, Change.AT_RESUME] = Field(
+        None, ge=1, le=2000, description="Default: from the plan."
+    )
+    task_manager: Annotated[TaskManager, Change.AT_RESUME] = Field(default_factory=lambda: TaskManager())
+    node_selector: Annotated[dict[str, Annotated[str, Field(max_length=63)]], Change.AT_RESUME] = Field(
+        default_factory=dict, max_length=20
+    )
+    checkpoint: Annotated[Checkpoint, Change.AT_RESUME] = Field(default_factory=lambda: Checkpoint())
+    flink_configuration: Annotated[dict[str, Annotated[str, Field(max_length=8192)]], Change.AT_RESUME] = Field(
+        default_factory=dict, max_length=200
+    )
 
     @model_validator(mode="after")
     def _fits_into_the_object(self) -> Self:
@@ -406,7 +427,7 @@ class Job(SpecModel):
 class Rejects(SpecModel):
     """Rows that cannot be items."""
 
-    max: int = Field(
+    max: Annotated[int, Change.LOWER] = Field(
         1000,
         ge=0,
         description="More rejected rows than this: the import fails. Cannot be raised once the job is submitted.",
@@ -432,12 +453,12 @@ class ImportSpec(SpecModel):
     staging: Staging
     job: Job = Field(default_factory=lambda: Job())
     rejects: Rejects = Field(default_factory=lambda: Rejects())
-    budget: Budget = Field(default_factory=lambda: Budget())
-    suspend: bool = Field(
+    budget: Annotated[Budget, Change.NOW] = Field(default_factory=lambda: Budget())
+    suspend: Annotated[bool, Change.NOW] = Field(
         False,
         description="Stops the job at its last checkpoint; false goes on from there. True from the start: everything "
         "is checked and planned, and nothing is made.",
     )
-    ttl_after_finished: Duration | None = Field(
+    ttl_after_finished: Annotated[Duration | None, Change.NOW] = Field(
         None, description="The import deletes itself so long after it is Complete or Failed; policies apply as ever."
     )

@@ -43,9 +43,10 @@ def decide(
 
 
 def _advance(p: Pass) -> float | None:
-    if p.status.run is None:
+    ended = p.conditions.is_true("Complete") or p.conditions.is_true("Failed")
+    if p.status.run is None or (not ended and _edited_before_anything_was_made(p)):
         return _allocate(p)
-    if p.conditions.is_true("Complete") or p.conditions.is_true("Failed"):
+    if ended:
         return _after_the_end(p)
     deployment = p.seen_or_hold(p.seen.deployment, "JobRunning")
     if deployment.exists and deployment.owner_uid != p.identity.uid:
@@ -62,7 +63,15 @@ def _advance(p: Pass) -> float | None:
     return follow(p, deployment)
 
 
+def _edited_before_anything_was_made(p: Pass) -> bool:
+    """Then every field may have changed (Change.FIXED), the bucket and the rows to count among them."""
+    made = p.before.job is not None or p.before.resources
+    return not made and p.before.observed_generation != p.identity.generation
+
+
 def _allocate(p: Pass) -> float:
+    p.conditions.drop("PermissionsReady")  # to be asked again, where it was asked for another bucket or table
+    p.update(plan=None)
     uid, name = p.identity.uid, p.identity.name
     prefix = names.run_prefix(p.spec.staging, p.identity.namespace, name, uid)
     p.update(

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from controller import build, names
-from controller.actions import Action, CreateObject, DeleteDeployment, SetJobState, SetRates
+from controller.actions import Action, CreateObject, DeleteDeployment, ResumeJob, SetRates, SuspendJob
 from controller.api.spec import parse_duration
 from controller.api.status import JobStatus, Progress
 from controller.decide import capacity, history
@@ -35,9 +35,11 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
         return p.fail("OverBudget", over)
     wanted = "suspended" if p.spec.suspend else "running"
     if deployment.wanted_state != wanted and not deployment.deleting:
-        if not p.spec.suspend:
+        if p.spec.suspend:
+            p.actions.append(SuspendJob(p.run.deployment))
+        else:
             _result_or_hold(p)  # a job that has finished would run once more
-        p.actions.append(SetJobState(p.run.deployment, "suspended" if p.spec.suspend else "running"))
+            p.actions.append(_resume(p))
     capacity.keep_up(p)
     if rates := _changed_rates(p):
         p.actions.append(rates)
@@ -66,7 +68,10 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
     elif deployment.job_manager == "ERROR":
         return _broken(p, deployment)
     elif deployment.job_state == "RUNNING":
-        p.conditions.set("JobRunning", "True", "Running", f"FlinkDeployment {p.run.deployment} runs the job")
+        message = f"FlinkDeployment {p.run.deployment} runs the job"
+        if deployment.settings not in (None, build.settings_hash(p.spec)):
+            message += "; what was edited of spec.job or source.credentials waits until it is suspended and resumed"
+        p.conditions.set("JobRunning", "True", "Running", message)
         p.working("Running", "Running", _told_progress(p))
     else:
         _not_running(p, deployment)
@@ -106,6 +111,13 @@ def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
         p.conditions.set("Suspended", "False", "Suspending", message)
         p.working("Suspending", "Suspending", message)
     return p.settings.poll
+
+
+def _resume(p: Pass) -> Action:
+    """With today's spec.job and credentials: a job that is suspended anyway can take another image or more memory."""
+    parallelism = p.spec.job.parallelism or (p.status.plan.parallelism if p.status.plan else None)
+    assert parallelism is not None, "planned before the job was submitted"
+    return ResumeJob(build.flink_deployment(p.identity, p.spec, p.run.prefix, p.settings.image, None, parallelism))
 
 
 def _standing(p: Pass) -> str:

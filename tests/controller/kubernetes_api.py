@@ -276,7 +276,7 @@ def _patched(old: Document, operations: list[Document]) -> Document:
     """RFC 6902, as far as it is used: members of objects are added or replaced."""
     out = _copy(old)
     for operation in operations:
-        *parents, last = operation["path"].strip("/").split("/")
+        *parents, last = operation["path"].strip("/").split("/")  # no ~ in those used
         node = out
         for parent in parents:
             node = node[parent]

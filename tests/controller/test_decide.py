@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.actions import CreateBucket, CreateObject, CreateTable, DeleteDeployment, SetJobState
+from controller.actions import CreateBucket, CreateObject, CreateTable, DeleteDeployment, ResumeJob, SuspendJob
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus, Throttling
 from controller.decide import Decision, Settings, decide
@@ -338,10 +338,10 @@ def test_the_pods_are_removed_after_the_end_and_the_result_stays(running: Import
 
 def test_suspend_stops_the_job_through_the_flink_operator(running: ImportStatus) -> None:
     decision = step(running, Observed(deployment=RUNNING), spec(suspend=True))
-    assert decision.actions == (SetJobState("limport-readings-r1a2b3c4d", "suspended"),)
+    assert decision.actions == (SuspendJob("limport-readings-r1a2b3c4d"),)
     stopped = replace(RUNNING, wanted_state="suspended", job_state="FINISHED", lifecycle="SUSPENDED")
     resumed = step(decision.status, Observed(deployment=stopped))
-    assert resumed.actions == (SetJobState("limport-readings-r1a2b3c4d", "running"),)
+    assert [type(action) for action in resumed.actions] == [ResumeJob]
     assert "Suspended" not in truth(resumed)
 
 

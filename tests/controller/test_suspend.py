@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from controller.actions import CreateObject, SetJobState
+from controller.actions import CreateObject, ResumeJob, SuspendJob
 from controller.observed import BucketSeen, Observed, TableSeen
 from tests.controller.factories import NO_DEPLOYMENT, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told
@@ -25,7 +25,7 @@ def test_an_import_suspended_from_the_start_is_checked_and_planned_and_makes_not
 
 def test_the_import_is_suspended_only_when_the_flink_operator_has_stopped_the_job() -> None:
     stopping = step(running(), Observed(deployment=RUNNING, table=TABLE), SUSPENDED)
-    assert stopping.actions == (SetJobState(DEPLOYMENT, "suspended"),)
+    assert stopping.actions == (SuspendJob(DEPLOYMENT),)
     assert told(stopping, "Suspended") == ("False", "Suspending")
     assert stopping.status.summary == "Suspending"
     still = replace(RUNNING, wanted_state="suspended", generation=2, lifecycle="SUSPENDED")
@@ -48,7 +48,9 @@ def test_a_suspended_import_promises_no_end() -> None:
 def test_a_resumed_import_goes_on_by_the_same_flink_deployment() -> None:
     stopped = step(running(), Observed(deployment=STOPPED, table=TABLE), SUSPENDED).status
     resumed = step(stopped, Observed(deployment=STOPPED, table=TABLE))
-    assert resumed.actions == (SetJobState(DEPLOYMENT, "running"),)
+    (action,) = resumed.actions
+    assert isinstance(action, ResumeJob)
+    assert (action.body["metadata"]["name"], action.body["spec"]["job"]["state"]) == (DEPLOYMENT, "running")
     assert condition(resumed, "Suspended") is None
 
 

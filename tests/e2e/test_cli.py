@@ -148,7 +148,7 @@ def test_what_admission_refuses_is_said_in_its_words(world: World, tmp_path: Pat
     code, _, err = run(world, "submit", "-f", str(manifest))
     assert code == 2
     assert err.count("\n") == 1
-    assert "source.table cannot change: it defines the data" in err
+    assert "source.table cannot change any more" in err
     world.delete("changed")
 
 
