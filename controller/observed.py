@@ -196,10 +196,12 @@ class DeploymentSeen:
 class JobSeen:
     """What Flink's REST API says. Counts of rows and items are sums over subtasks, restored from the checkpoint after
     a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
-    state: Flink's word for it; failed: the job has ended so, which the Flink operator may never say (FLINK-37370);
-    hopeless: the failure is one that the job itself says no retry can mend."""
+    state: Flink's word for it; counted_at: when the counts were taken, by the job's clock; failed: the job has ended
+    so, which the Flink operator may never say (FLINK-37370); hopeless: the failure is one that the job itself says no
+    retry can mend."""
 
     state: str = ""
+    counted_at: datetime | None = None
     rows_read: int | None = None
     items_written: int | None = None
     rows_rejected: int | None = None

@@ -11,6 +11,7 @@ from controller.observed import JobSeen
 _TIMEOUT = (2, 5)
 _OWN_WORDS = "LindormImport: "
 _COUNTS = ("rowsRead", "itemsWritten", "rowsRejected", "writeUnits", "throttled")
+_CLOCK = "clock"
 
 
 def look_at_job(base: str, job_id: str) -> JobSeen | None:
@@ -41,9 +42,10 @@ def _look(session: requests.Session, job: str) -> JobSeen | None:
     restarts = _restarts(_get(session, f"{job}/metrics", get="numRestarts"))
     untroubled = details["state"] == "RUNNING" and restarts == 0  # for nearly all of an import: a call less each time
     failure, hopeless = (None, False) if untroubled else _last_failure(session, job)
-    at = latest.get("latest_ack_timestamp")
+    at = _time(latest.get("latest_ack_timestamp"))
     return JobSeen(
         state=details["state"],
+        counted_at=_time(counts.get(_CLOCK)),
         rows_read=counts.get("rowsRead"),
         items_written=counts.get("itemsWritten"),
         rows_rejected=counts.get("rowsRejected"),
@@ -51,7 +53,7 @@ def _look(session: requests.Session, job: str) -> JobSeen | None:
         throttled=counts.get("throttled"),
         restarts=restarts,
         checkpoint=latest.get("external_path"),
-        checkpoint_time=datetime.fromtimestamp(at / 1000, UTC).replace(microsecond=0) if at else None,
+        checkpoint_time=at.replace(microsecond=0) if at else None,
         failure=failure,
         failed=details["state"] == "FAILED",
         hopeless=hopeless,
@@ -73,13 +75,19 @@ def _restarts(metrics: list[dict[str, Any]]) -> int:
 
 
 def _counts(session: requests.Session, job: str, vertices: list[dict[str, Any]]) -> dict[str, int]:
-    """The sums over subtasks of the operator `items`, on whichever vertex has it."""
-    wanted = {f"items.{name}": name for name in _COUNTS}
+    """The sums over subtasks of the operator `items`, on whichever vertex has it; of its clock the latest."""
+    wanted = {f"items.{name}": name for name in (*_COUNTS, _CLOCK)}
     for vertex in vertices:
-        sums = _get(session, f"{job}/vertices/{vertex['id']}/subtasks/metrics", get=",".join(wanted), agg="sum")
-        if sums:
-            return {wanted[m["id"]]: round(float(m["sum"])) for m in sums if m["id"] in wanted}
+        found = _get(session, f"{job}/vertices/{vertex['id']}/subtasks/metrics", get=",".join(wanted), agg="sum,max")
+        if found:
+            aggregate = {name: "max" if name == _CLOCK else "sum" for name in wanted.values()}
+            named = [(wanted[m["id"]], m) for m in found if m["id"] in wanted]
+            return {name: round(float(m[aggregate[name]])) for name, m in named if aggregate[name] in m}
     return {}
+
+
+def _time(milliseconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
 
 
 def _last_failure(session: requests.Session, job: str) -> tuple[str | None, bool]:

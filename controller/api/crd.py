@@ -139,7 +139,8 @@ _PRINTER_COLUMNS = [
     ("Rows", "integer", ".status.progress.rowsRead", 0),
     ("Percent", "integer", ".status.progress.percent", 0),
     ("Throttled", "integer", ".status.throttling.events", 0),
-    ("ETA", "date", ".status.progress.estimatedCompletionTime", 0),
+    # A string: kubectl prints a date as an age, and of a time to come it prints <invalid>.
+    ("ETA", "string", ".status.progress.eta", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Written", "integer", ".status.progress.itemsWritten", 1),
     ("Rejected", "integer", ".status.progress.itemsRejected", 1),

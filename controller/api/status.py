@@ -71,6 +71,13 @@ class PlanStatus(StatusModel):
     prices_as_of: str
 
 
+class Mark(StatusModel):
+    """What the job had counted at a time, by its own clock: what a rate is measured from."""
+
+    at: datetime
+    rows_read: int
+
+
 class Progress(StatusModel):
     """Counts of the run; they never go back."""
 
@@ -78,9 +85,19 @@ class Progress(StatusModel):
     items_written: int = Field(0, description="Acknowledged by DynamoDB, as of the last checkpoint.")
     items_rejected: int = 0
     percent: int | None = None
-    rows_per_second: int | None = None
-    estimated_completion_time: datetime | None = None
+    rows_per_second: int | None = Field(
+        None, description="Rows read a second over the last minutes; 0 when nothing has moved for three."
+    )
+    estimated_completion_time: datetime | None = Field(None, description="At that rate.")
+    eta: str | None = Field(None, description="The same for kubectl get: the time in UTC, and how long that is.")
     observed_at: datetime | None = None
+    advanced_at: datetime | None = Field(None, description="When a look last found more than the one before.")
+    marks: tuple[Mark, ...] = ()
+
+    def at_rest(self) -> "Progress":
+        """The counts of a job that does not run: no rate, and none is measured across the pause."""
+        none = ("rows_per_second", "estimated_completion_time", "eta", "advanced_at")
+        return self.model_copy(update={**dict.fromkeys(none), "marks": ()})
 
 
 class Moment(StatusModel):

@@ -6,10 +6,11 @@ from decimal import Decimal
 from controller import build, names
 from controller.actions import Action, CreateObject, DeleteDeployment, ResumeJob, SetRates, SuspendJob
 from controller.api.spec import parse_duration
-from controller.api.status import JobStatus, Progress
+from controller.api.status import JobStatus
 from controller.decide import capacity, history
 from controller.decide.crash_loop import count_crashes, gives_up, told_crashes
 from controller.decide.monitoring import monitor
+from controller.decide.pace import progress_of, told_progress
 from controller.decide.passes import Pass
 from controller.decide.spending import spend
 from controller.decide.throttling import count_throttling
@@ -72,7 +73,7 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
         if deployment.settings not in (None, build.settings_hash(p.spec)):
             message += "; what was edited of spec.job or source.credentials waits until it is suspended and resumed"
         p.conditions.set("JobRunning", "True", "Running", message)
-        p.working("Running", "Running", _told_progress(p))
+        p.working("Running", "Running", told_progress(p))
     else:
         _not_running(p, deployment)
     return p.settings.poll
@@ -273,38 +274,14 @@ def _count(p: Pass, deployment: DeploymentSeen) -> None:
             }
         )
     )
-    if job.rows_read is not None:
-        p.update(progress=_progress(p, job, job.rows_read))
+    if job.rows_read is not None or p.before.progress:
+        p.update(progress=progress_of(p, job))
 
 
 def _waiting_since(p: Pass, deployment: DeploymentSeen, before: datetime | None) -> datetime | None:
     if deployment.job_state in ("RUNNING", "FINISHED") or deployment.deleting or p.spec.suspend:
         return None
     return before or p.now
-
-
-def _progress(p: Pass, job: JobSeen, rows_read: int) -> Progress:
-    """Counts never go back: after a failure the job reads again what lay after its last checkpoint."""
-    before = p.before.progress or Progress()
-    rows = max(before.rows_read, rows_read)
-    rate = before.rows_per_second
-    elapsed = 0.0 if before.observed_at is None else p.since(before.observed_at).total_seconds()
-    if elapsed >= 1:
-        momentary = (rows - before.rows_read) / elapsed
-        rate = round(momentary if rate is None else 0.5 * rate + 0.5 * momentary)
-    total = p.status.plan.rows if p.status.plan else None
-    eta = None
-    if total and rate and rows < total:
-        eta = p.now + timedelta(seconds=round((total - rows) / rate))
-    return Progress(
-        rows_read=rows,
-        items_written=max(before.items_written, job.items_written or 0),
-        items_rejected=max(before.items_rejected, job.rows_rejected or 0),
-        percent=min(99, rows * 100 // total) if total else None,
-        rows_per_second=rate,
-        estimated_completion_time=eta,
-        observed_at=p.now if elapsed >= 1 or before.observed_at is None else before.observed_at,
-    )
 
 
 def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:
@@ -318,11 +295,3 @@ def too_many(p: Pass, rejected: int) -> str:
         f"{rejected} rows were rejected, rejects.max is {p.spec.rejects.max}: see {p.run.prefix}rejects/ for "
         "the rows and the reasons; correct them in Lindorm or raise rejects.max, and create the import again"
     )
-
-
-def _told_progress(p: Pass) -> str:
-    progress = p.status.progress
-    if progress is None:
-        return "the job runs; no counts yet"
-    percent = "" if progress.percent is None else f" ({progress.percent} %)"
-    return f"{progress.rows_read} rows read{percent}, {progress.items_written} items written"

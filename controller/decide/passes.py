@@ -126,8 +126,7 @@ class Pass:
     def suspended(self, message: str) -> None:
         self.update(summary="Suspended")
         if self.status.progress:
-            at_rest = {"rows_per_second": None, "estimated_completion_time": None}
-            self.update(progress=self.status.progress.model_copy(update=at_rest))
+            self.update(progress=self.status.progress.at_rest())
         self.conditions.set("Suspended", "True", "SpecSuspend", message)
         self.conditions.set("JobRunning", "False", "Suspended", message)
         self.conditions.set("Ready", "False", "Suspended", message)
@@ -149,9 +148,7 @@ class Pass:
         self.update(
             summary=type_,
             run=self.run.model_copy(update={"completion_time": self.now}),
-            progress=(self.status.progress or Progress()).model_copy(
-                update={"estimated_completion_time": None, "rows_per_second": None}
-            ),
+            progress=(self.status.progress or Progress()).at_rest(),
         )
 
     def report(self, type_: ConditionType, trouble: Trouble) -> None:

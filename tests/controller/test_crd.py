@@ -61,3 +61,20 @@ def test_every_field_of_design_section_3_exists() -> None:
         flinkConfiguration maxCostUSD maxDuration suspend ttlAfterFinished"""
     for field in re.split(r"\s+", named):
         assert f"{field}:" in text, field
+
+
+def test_no_column_prints_as_an_age_what_may_lie_ahead() -> None:
+    """kubectl prints <invalid> for a date that is to come."""
+    columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [c["jsonPath"] for c in columns if c["type"] == "date"] == [".metadata.creationTimestamp"]
+
+
+def test_every_column_shows_a_field_that_exists_and_has_its_type() -> None:
+    for column in crd()["spec"]["versions"][0]["additionalPrinterColumns"]:
+        path = column["jsonPath"].lstrip(".").split(".")
+        if path[0] == "metadata" or "[" in column["jsonPath"]:
+            continue
+        node = schema()
+        for part in path:
+            node = node["properties"][part]
+        assert node["type"] == column["type"], column["name"]

@@ -189,12 +189,13 @@ def test_a_flink_deployment_deleted_by_hand_is_made_again_from_the_newest_checkp
 
 def test_counts_and_time_to_go_are_told_while_the_job_runs(running: ImportStatus) -> None:
     seen = Observed(deployment=RUNNING, job=JobSeen(rows_read=700, items_written=600))
-    decision = step(running, seen, later=timedelta(seconds=10))
+    decision = step(running, seen, later=timedelta(seconds=40))
     progress = decision.status.progress
     assert progress is not None
     assert (progress.rows_read, progress.items_written, progress.percent) == (700, 600, 70)
-    assert progress.rows_per_second == 20
-    assert progress.estimated_completion_time == NOW + timedelta(seconds=25)  # 300 rows at 20 a second
+    assert progress.rows_per_second == 5
+    assert progress.estimated_completion_time == NOW + timedelta(seconds=100)  # 300 rows at 5 a second
+    assert progress.eta == "05:01Z (in 1m 00s)"
     assert truth(decision)["JobRunning"] == "True"
 
 

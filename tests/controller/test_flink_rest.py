@@ -38,7 +38,9 @@ class Flink:
             f"{job}/exceptions": self.exceptions,
             f"{job}/metrics": self.restarts,
             f"{job}/vertices/v1/subtasks/metrics": [],
-            f"{job}/vertices/v2/subtasks/metrics": [{"id": m, "sum": self.sums[m]} for m in asked if m in self.sums],
+            f"{job}/vertices/v2/subtasks/metrics": [
+                {"id": m, "sum": self.sums[m], "max": self.sums[m] / 2} for m in asked if m in self.sums
+            ],
         }.get(path)
 
     def failed(self, trace: str) -> None:
@@ -74,6 +76,12 @@ def seen(base: str) -> JobSeen:
     found = look_at_job(base, JOB)
     assert found is not None
     return found
+
+
+def test_the_time_of_the_counts_is_the_latest_of_the_subtasks_clocks(base: str, flink: Flink) -> None:
+    assert seen(base).counted_at is None, "a job of an older image has no such clock"
+    flink.sums["items.clock"] = 2 * 1795597605479.0
+    assert seen(base).counted_at == datetime(2026, 11, 25, 9, 6, 45, 479000, tzinfo=UTC)
 
 
 def test_counts_are_the_sums_of_the_vertex_that_has_them(base: str) -> None:

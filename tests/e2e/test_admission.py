@@ -1,7 +1,10 @@
 """The generated CRD against a real API server: what it fills in, refuses and lets change."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,13 +169,38 @@ def test_the_limit_of_rejects_can_be_raised_until_the_job_is_submitted_and_then_
     assert "cannot be raised once the job is submitted" in refusal(world, **{"rejects.max": 501})
 
 
-def test_kubectl_get_shows_state_rows_percent_throttled_eta_and_age(world: World, created: dict[str, Any]) -> None:
+def table(world: World) -> dict[str, Any]:
+    """What `kubectl get limport` prints: the API server's own columns and cells."""
     request = world.stack.api_client().param_serialize(
         "GET",
         "/apis/lindorm.io/v1alpha1/namespaces/default/lindormimports",
         header_params={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"},
         auth_settings=["BearerToken"],
     )
-    table = json.loads(world.stack.api_client().call_api(*request).read())
-    columns = [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0]
+    found: dict[str, Any] = json.loads(world.stack.api_client().call_api(*request).read())
+    return found
+
+
+def test_kubectl_get_shows_state_rows_percent_throttled_eta_and_age(world: World, created: dict[str, Any]) -> None:
+    columns = [c["name"] for c in table(world)["columnDefinitions"] if c["priority"] == 0]
     assert columns == ["Name", "State", "Rows", "Percent", "Throttled", "ETA", "Age"]
+
+
+def test_kubectl_get_shows_the_time_to_go_and_not_an_age_of_what_is_to_come(
+    world: World, created: dict[str, Any]
+) -> None:
+    end = datetime.now(UTC) + timedelta(hours=2)
+    told = f"{end:%H:%M}Z (in 2h 00m)"
+    progress = {"rowsRead": 500, "percent": 50, "estimatedCompletionTime": end.isoformat(), "eta": told}
+    status: Any = {"status": {"summary": "Running", "progress": progress}}
+    world.objects.patch_namespaced_custom_object_status(GROUP, VERSION, "default", PLURAL, "readings", status)
+    shown = table(world)
+    (row,) = shown["rows"]
+    cells = dict(zip([c["name"] for c in shown["columnDefinitions"]], row["cells"], strict=True))
+    assert (cells["State"], cells["Rows"], cells["Percent"], cells["ETA"]) == ("Running", 500, 50, told)
+    assert "<invalid>" not in map(str, row["cells"])
+    if kubectl := shutil.which("kubectl"):
+        command = [kubectl, "--kubeconfig", str(world.stack.kubeconfig), "get", "limport", "-o", "wide"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert told in printed
+        assert "<invalid>" not in printed
