@@ -68,12 +68,6 @@ def checkpoint_directory(configuration: dict[str, str]) -> str:
     return configuration.get("execution.checkpointing.dir") or configuration.get("state.checkpoints.dir") or ""
 
 
-def savepoint_directory(configuration: dict[str, str]) -> str:
-    """Where savepoints go; "" where that is not said."""
-    new = configuration.get("execution.checkpointing.savepoint-dir")
-    return new or configuration.get("state.savepoints.dir") or ""
-
-
 def task_slots(configuration: dict[str, str]) -> int:
     """Slots of one TaskManager."""
     return max(1, int(configuration.get("taskmanager.numberOfTaskSlots") or 1))

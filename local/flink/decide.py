@@ -2,8 +2,8 @@
 
 Names of methods in the comments are those of apache/flink-kubernetes-operator, tag release-1.10.0. What it does
 surprisingly is done here just so: docs/stand-in.md, and tests/local/test_flink_recordings.py, which holds it to what
-a real one wrote. Left out: rollback, the autoscaler, session clusters, savepoints by nonce, and the restart of failed
-jobs (all off by default, or not for an import).
+a real one wrote. Left out: rollback, the autoscaler, session clusters, savepoints, a change of Flink's version, and the
+restart of failed jobs (all off by default, or not for an import).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import copy
 from local.flink import status, validate
 from local.flink.model import EMR, FINALIZER, AddFinalizer, Cancel, Json, Outcome, Release, RemoveFinalizer, Seen
 from local.flink.observer import observe
-from local.flink.passes import OperatorError, Pass, Unobservable, WaitForSavepoint
+from local.flink.passes import OperatorError, Pass, Unobservable
 from local.flink.reconciler import delete_cluster, reconcile_spec
 
 _REST_EXCEPTION = "org.apache.flink.runtime.rest.util.RestClientException"
@@ -26,8 +26,7 @@ def reconcile(
     """What the operator does about this FlinkDeployment now.
 
     resource: the object as the API server returns it. now_ms: milliseconds since 1970. new_job_id: 32 hex digits,
-    used where a job needs a new id. defaults: the operator's default Flink configuration. When the outcome asks for
-    StopWithSavepoint, the pass has to be run again at once with its result in `seen`; nothing else was decided.
+    used where a job needs a new id. defaults: the operator's default Flink configuration.
     """
     p = Pass(resource, seen, now_ms, new_job_id, defaults, release)
     before = copy.deepcopy(p.status)
@@ -43,8 +42,6 @@ def reconcile(
             p.write_status()
         if valid:
             reconcile_spec(p)
-    except WaitForSavepoint:
-        return Outcome(tuple(p.actions), before)
     except Unobservable as error:
         return Outcome(tuple(p.actions), _unobserved(p, before, str(error)))
     except OperatorError as error:

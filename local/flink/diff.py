@@ -8,7 +8,14 @@ from typing import Any
 from local.flink.model import Json
 
 _IGNORED_JOB_FIELDS = frozenset(
-    {"savepointTriggerNonce", "checkpointTriggerNonce", "initialSavepointPath", "upgradeMode", "allowNonRestoredState"}
+    {
+        "savepointTriggerNonce",
+        "savepointRedeployNonce",
+        "checkpointTriggerNonce",
+        "initialSavepointPath",
+        "upgradeMode",
+        "allowNonRestoredState",
+    }
 )
 _IGNORED_PREFIXES = ("job.autoscaler", "parallelism.default", "kubernetes.operator")
 
@@ -18,7 +25,6 @@ class Change(Enum):
 
     NONE = "IGNORE"
     UPGRADE = "UPGRADE"
-    SAVEPOINT_REDEPLOY = "SAVEPOINT_REDEPLOY"
 
 
 def _compared(spec: Json) -> Json:
@@ -31,7 +37,6 @@ def _compared(spec: Json) -> Json:
     }
     rest = {key: value for key, value in spec.items() if key not in ("restartNonce", "job", "flinkConfiguration")}
     compared: Json = _without_nothing({**rest, "job": job, "flinkConfiguration": configuration})
-    compared.get("job", {}).pop("savepointRedeployNonce", None)
     return compared
 
 
@@ -47,9 +52,6 @@ def change(last: Json, current: Json) -> Change:
 
     A nonce counts when it has a value, and another one than before.
     """
-    nonce = (current.get("job") or {}).get("savepointRedeployNonce")
-    if nonce is not None and nonce != (last.get("job") or {}).get("savepointRedeployNonce"):
-        return Change.SAVEPOINT_REDEPLOY
     restart = current.get("restartNonce")
     if restart is not None and restart != last.get("restartNonce"):
         return Change.UPGRADE

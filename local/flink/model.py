@@ -71,10 +71,6 @@ class Seen:
     ha_checkpoint: bool = False
     """Whether that ConfigMap knows a checkpoint."""
     cluster_info: Json = field(default_factory=dict)
-    savepoint: str | None = None
-    """The outcome of StopWithSavepoint in this same pass: the savepoint's path."""
-    savepoint_error: str | None = None
-    """… or why it failed."""
 
 
 # --- actions, in the order in which a pass wants them done ---
@@ -119,14 +115,6 @@ class Cancel:
 
 
 @dataclass(frozen=True)
-class StopWithSavepoint:
-    """Stop the job with a savepoint and look again, with the outcome in Seen."""
-
-    job_id: str
-    directory: str
-
-
-@dataclass(frozen=True)
 class DeleteCluster:
     """End the cluster's processes; with `ha_metadata` remove its HA ConfigMaps as well."""
 
@@ -142,7 +130,7 @@ class Event:
     message: str
 
 
-Action = AddFinalizer | RemoveFinalizer | WriteStatus | Submit | Cancel | StopWithSavepoint | DeleteCluster | Event
+Action = AddFinalizer | RemoveFinalizer | WriteStatus | Submit | Cancel | DeleteCluster | Event
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,6 @@ from local.flink.model import (
     Release,
     RemoveFinalizer,
     Seen,
-    StopWithSavepoint,
     Submit,
     WriteStatus,
 )
@@ -44,7 +43,6 @@ from local.flink.rest import FlinkRest, RestError
 _log = logging.getLogger("local.flink.operator")
 
 _ROUND = 1.0  # seconds
-_SAVEPOINT_SECONDS = 120.0
 _HA_LABELS = "app={name},configmap-type=high-availability,type=flink-native-kubernetes"
 
 
@@ -237,7 +235,7 @@ class Operator:
             return
         seen = self._look(resource, cluster)
         try:
-            self._do(resource, cluster, self._decide(resource, cluster, seen))
+            self._do(resource, cluster, self._decide(resource, seen))
         except (RestError, ApiException, OSError, ValueError) as error:
             _log.warning("%s/%s: %s", namespace, name, error)
             fresh = self._kubernetes.deployment(namespace, name)
@@ -303,20 +301,9 @@ class Operator:
     def _rest(cluster: Cluster) -> FlinkRest:
         return FlinkRest(f"http://127.0.0.1:{cluster.rest_port}")
 
-    def _decide(self, resource: Json, cluster: Cluster, seen: Seen) -> Outcome:
-        def once(look: Seen) -> Outcome:
-            now = int(time.time() * 1000)
-            return reconcile(resource, look, now, secrets.token_hex(16), self._distribution.defaults, self._release)
-
-        outcome = once(seen)
-        stop = next((action for action in outcome.actions if isinstance(action, StopWithSavepoint)), None)
-        if stop is None:
-            return outcome
-        try:
-            path = self._rest(cluster).stop_with_savepoint(stop.job_id, stop.directory, _SAVEPOINT_SECONDS)
-        except RestError as error:
-            return once(replace(seen, savepoint_error=str(error)))
-        return once(replace(seen, savepoint=path))
+    def _decide(self, resource: Json, seen: Seen) -> Outcome:
+        now = int(time.time() * 1000)
+        return reconcile(resource, seen, now, secrets.token_hex(16), self._distribution.defaults, self._release)
 
     # --- act ---
 
@@ -347,8 +334,6 @@ class Operator:
                         self._kubernetes.delete_config_map(cluster.namespace, name)
             case Event():
                 self._event(resource, action)
-            case StopWithSavepoint():
-                raise AssertionError("done before acting, in _decide")
 
     def _finalizers(self, resource: Json, finalizers: list[str], spec: Json | None = None) -> None:
         """Set the list of finalizers, unless someone else has changed the resource meanwhile (409: next round)."""

@@ -21,10 +21,6 @@ class Unobservable(Exception):  # noqa: N818 - named for what it means to the pa
     """The last checkpoint of an ended job cannot be asked for: the operator throws away all that it has observed."""
 
 
-class WaitForSavepoint(Exception):  # noqa: N818 - not an error: the pass is run again with the outcome
-    """The pass needs the outcome of the StopWithSavepoint that it has just asked for."""
-
-
 class Pass:
     """What observer and reconciler read and change. It changes only its own copies."""
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from local.flink import config, status
 from local.flink.diff import Change, change
-from local.flink.model import Cancel, DeleteCluster, Json, StopWithSavepoint, Submit
-from local.flink.passes import OperatorError, Pass, WaitForSavepoint
+from local.flink.model import Cancel, DeleteCluster, Json, Submit
+from local.flink.passes import OperatorError, Pass
 
 _MANUAL_RESTORE_TERMINAL = (
     "Job is in terminal state but last checkpoint is unknown, possibly due to an unrecoverable restore error. "
@@ -52,7 +52,7 @@ def reconcile_spec(p: Pass) -> None:
         if kind is not Change.NONE:
             message = f"{kind.value} change(s) detected, starting reconciliation."
             p.event("Normal", "SpecChanged", message)
-        if _spec_changed(p, kind):
+        if _spec_changed(p):
             return
     _other_changes(p)
 
@@ -70,13 +70,10 @@ def _first_deployment(p: Pass) -> None:
     _record_deployed(p)
 
 
-def _spec_changed(p: Pass, kind: Change) -> bool:
+def _spec_changed(p: Pass) -> bool:
     """AbstractJobReconciler.reconcileSpecChange; whether the pass ends here."""
     last = p.last
     current_state, desired = last["job"]["state"], p.spec["job"]["state"]
-    if kind is Change.SAVEPOINT_REDEPLOY:
-        _redeploy_from_savepoint(p)
-        return True
     if current_state == "running":
         upgrade = _job_upgrade(p)
         if upgrade.suspend is None:
@@ -110,8 +107,7 @@ def _spec_changed(p: Pass, kind: Change) -> bool:
 
 def _job_upgrade(p: Pass) -> _Upgrade:
     """getJobUpgrade of AbstractJobReconciler, then of ApplicationReconciler."""
-    mode, running = p.spec["job"]["upgradeMode"], p.job_state == "RUNNING"
-    if mode == "stateless":
+    if p.spec["job"]["upgradeMode"] == "stateless":
         return _Upgrade("NOOP" if p.terminal else "STATELESS", "stateless")
     ha = p.seen.ha_metadata and config.is_ha(p.observed_configuration)
     if p.job_state == "CANCELED" or (p.terminal and not ha):
@@ -120,17 +116,9 @@ def _job_upgrade(p: Pass) -> _Upgrade:
         return _Upgrade("NOOP", "savepoint")
     if p.job_state == "CANCELLING":
         return _Upgrade(None)
-    if mode == "savepoint" and running:
-        return _Upgrade("SAVEPOINT", "savepoint")
-    # A job that cannot make a savepoint now falls back to its last state (last-state-fallback.enabled).
-    if p.last.get("flinkVersion") != p.spec.get("flinkVersion"):
-        if running and config.savepoint_directory(p.observed_configuration):
-            return _Upgrade("SAVEPOINT", "savepoint")
-        cancellable = p.job_state != "RECONCILING"
-        return _Upgrade("CANCEL", "savepoint") if cancellable else _Upgrade(None, other_actions=True)
     if p.job_state != "RECONCILING" and not ha:
         return _Upgrade("CANCEL", "savepoint")
-    if running or ha:
+    if p.job_state == "RUNNING" or ha:
         return _Upgrade("LAST_STATE", "last-state")
     if p.jm_status in ("MISSING", "ERROR"):
         raise OperatorError("UpgradeFailureException", "UpgradeFailed", _MANUAL_RESTORE_MISSING)
@@ -141,38 +129,10 @@ def _suspend(p: Pass, mode: str) -> None:
     """AbstractFlinkService.cancelJob. The trap: whatever the mode, the state afterwards is FINISHED."""
     if mode == "NOOP":
         return
-    if mode == "SAVEPOINT":
-        _await_savepoint(p)
-    elif mode == "STATELESS" and p.job_state != "RECONCILING":
+    if mode == "STATELESS" and p.job_state != "RECONCILING":
         p.actions.append(Cancel(p.job["jobId"], quietly=True))
-    if mode in ("STATELESS", "LAST_STATE"):
-        p.job["state"] = "FINISHED"
-        delete_cluster(p, ha_metadata=mode != "LAST_STATE")
     p.job["state"] = "FINISHED"
-
-
-def _await_savepoint(p: Pass) -> None:
-    """Stop the job with a savepoint. Its JobManager stays: the next deployment removes it."""
-    if p.seen.savepoint_error is not None:
-        message = f"Savepoint Error: {p.seen.savepoint_error}"
-        raise OperatorError("UpgradeFailureException", "SavepointError", message)
-    if p.seen.savepoint is None:
-        directory = config.savepoint_directory(p.observed_configuration)
-        p.actions = [StopWithSavepoint(p.job["jobId"], directory)]
-        raise WaitForSavepoint
-    p.job["upgradeSavepointPath"] = p.seen.savepoint
-
-
-def _redeploy_from_savepoint(p: Pass) -> None:
-    """redeployWithSavepoint: from `initialSavepointPath`, whatever state the job is in."""
-    _suspend(p, "STATELESS")
-    savepoint = p.spec["job"]["initialSavepointPath"]
-    p.spec["job"]["upgradeMode"] = "savepoint"
-    p.job["upgradeSavepointPath"] = savepoint
-    if p.spec["job"]["state"] == "running":
-        _deploy(p, p.spec, savepoint, require_ha=False)
-    _record_deployed(p)
-    p.reconciliation["lastStableSpec"] = p.reconciliation["lastReconciledSpec"]
+    delete_cluster(p, ha_metadata=mode != "LAST_STATE")
 
 
 def _restore(p: Pass, spec: Json, *, require_ha: bool) -> None:

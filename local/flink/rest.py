@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -79,18 +78,3 @@ class FlinkRest:
     def cancel(self, job_id: str) -> None:
         """Cancel a job. Errors: RestError."""
         self._call("PATCH", f"/jobs/{job_id}?mode=cancel")
-
-    def stop_with_savepoint(self, job_id: str, directory: str, seconds: float) -> str:
-        """Stop a job with a savepoint; the savepoint's path. Errors: RestError, also when it takes too long."""
-        body = {"targetDirectory": directory, "drain": False}
-        trigger = self._call("POST", f"/jobs/{job_id}/stop", body)["request-id"]
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            answer = self._call("GET", f"/jobs/{job_id}/savepoints/{trigger}")
-            if answer["status"]["id"] == "COMPLETED":
-                operation = answer["operation"]
-                if "location" in operation:
-                    return str(operation["location"])
-                raise RestError(str(operation.get("failure-cause", {}).get("stack-trace", ""))[:2000])
-            time.sleep(0.2)
-        raise RestError(f"Timed out stopping the job {job_id} with savepoint")

@@ -24,7 +24,7 @@ def problem(
     configuration = config.user_configuration(spec, defaults)
     return (
         _name(name)
-        or _flink_version(spec, last_reconciled)
+        or _flink_version(spec)
         or _configuration(configuration)
         or _log_configuration(spec)
         or _job(spec, configuration)
@@ -45,23 +45,12 @@ def _name(name: str) -> str | None:
     )
 
 
-def _flink_version(spec: Json, last: Json | None) -> str | None:
+def _flink_version(spec: Json) -> str | None:
     version = spec.get("flinkVersion")
     if version is None:
         return "Flink Version must be defined."
     if version not in _FLINK_VERSIONS:
         return f"Flink version {version} is not supported by this operator version"
-    if (
-        last is not None
-        and (spec.get("job") or {}).get("upgradeMode", "stateless") != "stateless"
-        and last["job"]["state"] == "suspended"
-        and last["job"]["upgradeMode"] == "last-state"
-        and last.get("flinkVersion") != version
-    ):
-        return (
-            "Changing flinkVersion after last-state suspend is not allowed. Restore your cluster with the current "
-            "flinkVersion and perform the version upgrade afterwards."
-        )
     return None
 
 
@@ -82,15 +71,12 @@ def _job(spec: Json, configuration: dict[str, str]) -> str | None:
     if job is None:
         return "Session clusters are not what this stand-in runs: spec.job must be defined."
     mode = job.get("upgradeMode") or "stateless"
+    if mode == "savepoint":
+        return "Savepoints are not what this stand-in makes: spec.job.upgradeMode must be stateless or last-state."
     if mode != "stateless" and not config.checkpoint_directory(configuration):
         return (
             "Checkpoint directory[execution.checkpointing.dir] must be defined for last-state and savepoint "
             "upgrade modes"
-        )
-    if mode == "savepoint" and not config.savepoint_directory(configuration):
-        return (
-            "Job could not be upgraded with savepoint while config key[execution.checkpointing.savepoint-dir] is "
-            "not set"
         )
     replicas = (spec.get("taskManager") or {}).get("replicas")
     if replicas is not None and replicas < 1:
@@ -154,11 +140,4 @@ def _change(spec: Json, last: Json | None) -> str | None:
         return None
     if (last.get("mode") or "native") != (spec.get("mode") or "native"):
         return "Cannot switch between native kubernetes and standalone kubernetes cluster"
-    nonce = spec["job"].get("savepointRedeployNonce")
-    if (
-        nonce is not None
-        and nonce != last["job"].get("savepointRedeployNonce")
-        and not spec["job"].get("initialSavepointPath")
-    ):
-        return "InitialSavepointPath must not be empty for savepoint redeployment"
     return None

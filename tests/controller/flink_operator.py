@@ -24,7 +24,6 @@ from local.flink.model import (
     Release,
     RemoveFinalizer,
     Seen,
-    StopWithSavepoint,
     Submit,
     WriteStatus,
 )
@@ -160,14 +159,8 @@ class FlinkOperator:
     def _pass(self, found: Document, now: datetime) -> None:
         name = found["metadata"]["name"]
 
-        def once(seen: Seen) -> Any:
-            job_id = f"{self.submissions + 1:032x}"
-            return reconcile(found, seen, int(now.timestamp() * 1000), job_id, {}, self.release)
-
-        seen = self._look(name)
-        outcome = once(seen)
-        if any(isinstance(action, StopWithSavepoint) for action in outcome.actions):
-            outcome = once(replace(seen, savepoint=self._savepoint(name)))
+        seen, job_id = self._look(name), f"{self.submissions + 1:032x}"
+        outcome = reconcile(found, seen, int(now.timestamp() * 1000), job_id, {}, self.release)
         for action in outcome.actions:
             match action:
                 case AddFinalizer(spec):
@@ -236,13 +229,6 @@ class FlinkOperator:
         if self.s3.keys(bucket, f"{prefix}checkpoints/"):
             self.violations.append(f"{name} was started from nothing although it has checkpoints")
         return 0
-
-    def _savepoint(self, name: str) -> str:
-        cluster = self.clusters[name]
-        bucket, prefix = _place(cluster.config)
-        self._put(bucket, f"{prefix}savepoints/{cluster.job_id}/_metadata", {"work": cluster.work})
-        cluster.state = "FINISHED"
-        return f"s3://{bucket}/{prefix}savepoints/{cluster.job_id}"
 
     def _delete(self, name: str, ha_metadata: bool) -> None:
         cluster = self.clusters.pop(name, None)

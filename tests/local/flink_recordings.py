@@ -25,7 +25,6 @@ from local.flink.model import (
     Outcome,
     RemoveFinalizer,
     Seen,
-    StopWithSavepoint,
     Submit,
     WriteStatus,
 )
@@ -140,8 +139,6 @@ class Cluster:
                     self.pod, self.job = "none", None
                     if action.ha_metadata:
                         self.ha_metadata = self.checkpoints = False
-                case StopWithSavepoint():
-                    raise AssertionError("no import is stopped so")
         self.resource["status"] = outcome.status
         self._note()
 

@@ -139,7 +139,7 @@ def test_a_right_spec_breaks_no_rule() -> None:
             {"jobManager": {"resource": {"memory": "2g"}, "highAvailabilityEnabled": False}},
             "High availability should be enabled when starting standby JobManagers",
         ),
-        ({"job": {"parallelism": 1, "upgradeMode": "savepoint"}}, "savepoint-dir"),
+        ({"job": {"parallelism": 1, "upgradeMode": "savepoint"}}, "upgradeMode must be stateless or last-state"),
         (
             {"job": {"parallelism": 1, "upgradeMode": "last-state"}, "flinkConfiguration": {}},
             "Checkpoint directory[execution.checkpointing.dir] must be defined",
@@ -153,11 +153,6 @@ def test_a_wrong_spec_is_told_which_rule_it_breaks(changes: Json, words: str) ->
 @pytest.mark.parametrize("name", ["x" * 46, "1one", "one-", "One", "one.two"])
 def test_a_name_that_flink_cannot_use_is_refused(name: str) -> None:
     assert "is invalid" in problem(spec(), name=name)
-
-
-def test_a_redeploy_nonce_needs_a_savepoint() -> None:
-    wanted = spec(job={"parallelism": 1, "savepointRedeployNonce": 2})
-    assert "InitialSavepointPath must not be empty" in problem(wanted, last=spec())
 
 
 # --- what counts as a change ---

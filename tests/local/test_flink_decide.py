@@ -25,7 +25,6 @@ from local.flink.model import (
     Release,
     RemoveFinalizer,
     Seen,
-    StopWithSavepoint,
     Submit,
     WriteStatus,
 )
@@ -282,36 +281,6 @@ def test_a_job_whose_ha_metadata_is_gone_does_not_resume_from_nothing() -> None:
     assert not any(isinstance(a, Submit) for a in look(resource, NO_SUCH_THING).actions)
 
 
-def test_a_savepoint_is_awaited_before_anything_else_is_decided() -> None:
-    resource = changed(in_state("RUNNING"), state="suspended", upgradeMode="savepoint")
-    running = cluster("RUNNING", ha_metadata=True)
-    outcome = look(resource, running)
-    assert outcome.actions == (StopWithSavepoint(JOB_ID, "s3://bucket/savepoints"),)
-    assert outcome.status["jobStatus"]["state"] == "RUNNING"
-    outcome = look(resource, replace(running, savepoint="s3://bucket/savepoints/one"))
-    assert actions(outcome) == []
-    assert outcome.status["jobStatus"]["upgradeSavepointPath"] == "s3://bucket/savepoints/one"
-    assert outcome.status["jobStatus"]["state"] == "FINISHED"
-    assert outcome.status["lifecycleState"] == "SUSPENDED"
-    assert outcome.status["jobManagerDeploymentStatus"] == "READY"
-
-
-def test_a_job_resumes_from_the_savepoint_that_it_was_suspended_with() -> None:
-    resource = changed(in_state("RUNNING"), state="suspended", upgradeMode="savepoint")
-    resource = after(resource, cluster("RUNNING", ha_metadata=True, savepoint="s3://bucket/savepoints/one"))
-    outcome = look(changed(resource, state="running"), cluster("FINISHED"), job_id=NEXT_JOB_ID)
-    assert actions(outcome)[0] == DeleteCluster(ha_metadata=True)
-    assert submitted(outcome).savepoint == "s3://bucket/savepoints/one"
-    assert submitted(outcome).job_id == NEXT_JOB_ID
-
-
-def test_a_savepoint_that_fails_leaves_the_job_running_and_says_so() -> None:
-    resource = changed(in_state("RUNNING"), state="suspended", upgradeMode="savepoint")
-    resource = after(resource, cluster("RUNNING", ha_metadata=True, savepoint_error="no space"))
-    assert summary(resource)[1:] == ("RUNNING", "STABLE", "DEPLOYED")
-    assert error(resource) == "Savepoint Error: no space"
-
-
 # --- change ---
 
 
@@ -350,13 +319,6 @@ def test_a_change_that_the_operator_ignores_moves_only_the_generation(field: Jso
     assert actions(outcome) == []
     assert outcome.status["observedGeneration"] == 2
     assert outcome.status["lifecycleState"] == "STABLE"
-
-
-def test_a_new_redeploy_nonce_starts_from_the_given_savepoint() -> None:
-    resource = changed(in_state("FAILED"), savepointRedeployNonce=1, initialSavepointPath="s3://bucket/chk-9")
-    outcome = look(resource, cluster("FAILED"), job_id=NEXT_JOB_ID)
-    assert submitted(outcome).savepoint == "s3://bucket/chk-9"
-    assert outcome.status["observedGeneration"] == 2
 
 
 def test_a_change_without_ha_cancels_first_and_waits() -> None:

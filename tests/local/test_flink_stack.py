@@ -254,16 +254,6 @@ def test_suspending_says_finished_and_resuming_goes_on_from_the_last_state(flink
     flink.wait(running, lambda: flink.restored_checkpoint(running) is not None)
 
 
-def test_suspending_with_a_savepoint_names_it_and_resuming_goes_on_from_it(flink: Flink, running: str) -> None:
-    flink.patch_job(running, state="suspended", upgradeMode="savepoint")
-    flink.wait_for(running, "READY", "FINISHED", "SUSPENDED")
-    path = (flink.get(running) or {})["status"]["jobStatus"]["upgradeSavepointPath"]
-    assert path.startswith(f"s3://{BUCKET}/forever/savepoints/savepoint-")
-    flink.patch_job(running, state="running", upgradeMode="last-state")
-    flink.wait_for(running, "READY", "RUNNING", "STABLE")
-    flink.wait(running, lambda: (flink.restored_checkpoint(running) or {})["external_path"] == path)
-
-
 def test_a_job_cancelled_by_rest_is_deployed_again(flink: Flink, running: str) -> None:
     job_id = flink.job_id(running)
     flink.rest(running, f"/jobs/{job_id}?mode=cancel", "PATCH")
