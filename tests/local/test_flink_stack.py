@@ -254,13 +254,6 @@ def test_suspending_says_finished_and_resuming_goes_on_from_the_last_state(flink
     flink.wait(running, lambda: flink.restored_checkpoint(running) is not None)
 
 
-def test_a_job_cancelled_by_rest_is_deployed_again(flink: Flink, running: str) -> None:
-    job_id = flink.job_id(running)
-    flink.rest(running, f"/jobs/{job_id}?mode=cancel", "PATCH")
-    flink.wait(running, lambda: flink.job_id(running) != job_id)
-    flink.wait_for(running, "READY", "RUNNING", "STABLE")
-
-
 def test_a_deployment_waits_for_its_config_map_and_a_main_that_fails_never_gets_to_failed(flink: Flink) -> None:
     """The second half is the trap FLINK-37370: only Flink's own REST API says FAILED."""
     flink.apply("waiting", None)
