@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.ServiceLoader;
+import java.util.regex.Pattern;
 
 /**
  * The JDBC driver that the image holds, and the address as that driver writes it.
@@ -23,13 +24,26 @@ record JdbcDriver(Driver driver, String url) {
     private static final String MYSQL = "jdbc:mysql:";
     private static final String MARIADB = "jdbc:mariadb:";
 
-    /** That driver's names. It has no mode that falls back: where TLS is only preferred, it goes without. */
+    /** That driver's names. It has no mode that falls back: {@link #connect} does so. */
     private static final Map<LindormOptions.TlsMode, String> MARIADB_MODES = Map.of(
             LindormOptions.TlsMode.DISABLED, "disable",
-            LindormOptions.TlsMode.PREFERRED, "disable",
+            LindormOptions.TlsMode.PREFERRED, "trust",
             LindormOptions.TlsMode.REQUIRED, "trust",
             LindormOptions.TlsMode.VERIFY_CA, "verify-ca",
             LindormOptions.TlsMode.VERIFY_IDENTITY, "verify-full");
+
+    /** What MariaDB's driver says where a server has no TLS; it has no number for it. */
+    static final String MARIADB_NO_TLS = "ssl not enabled in the server";
+
+    /** The plugin by which nothing of a password is sent that it could be read back from. */
+    private static final String SHOWS_NOTHING = "mysql_native_password";
+
+    /** The plugins of Connector/J's that send the password itself, if need be encrypted with a key that the server names. */
+    private static final String SHOW_PASSWORD = "mysql_clear_password,sha256_password,caching_sha2_password,mysql_old_password";
+
+    private static final Pattern URL_VERIFIES =
+            Pattern.compile("[?&]sslMode=(VERIFY_CA|VERIFY_IDENTITY|verify-ca|verify-full)(&|$)", Pattern.CASE_INSENSITIVE);
+    private static final Pattern URL_LETS_SHOW = Pattern.compile("[?&]allowPublicKeyRetrieval=true(&|$)", Pattern.CASE_INSENSITIVE);
 
     /**
      * Connector/J where it is there, else the first driver that takes the address, or the same with jdbc:mariadb.
@@ -64,8 +78,42 @@ record JdbcDriver(Driver driver, String url) {
                         + "the MySQL protocol, beside lindorm-flink.jar");
     }
 
-    /** A new connection. */
+    /**
+     * A new connection. Who answers gets no password that can be read back unless it is verified who that is, or the
+     * address says that it may.
+     */
     Connection connect(Properties properties, Scan.Tls tls) throws SQLException, IOException {
+        if (!isVerified(tls) && !URL_LETS_SHOW.matcher(url).find()) {
+            put(properties, "restrictedAuth", SHOWS_NOTHING); // MariaDB's
+            put(properties, "defaultAuthenticationPlugin", SHOWS_NOTHING); // Connector/J's, as the next
+            put(properties, "disabledAuthenticationPlugins", SHOW_PASSWORD);
+        }
+        if (!url.startsWith(MARIADB) || tls.mode() != LindormOptions.TlsMode.PREFERRED) {
+            return open(properties, tls);
+        }
+        try {
+            return open(properties, tls);
+        } catch (SQLException e) {
+            if (!String.valueOf(e.getMessage()).contains(MARIADB_NO_TLS)) {
+                throw e;
+            }
+            return open(properties, new Scan.Tls(LindormOptions.TlsMode.DISABLED, null));
+        }
+    }
+
+    private void put(Properties properties, String name, String value) {
+        if (!url.contains(name + "=")) {
+            properties.setProperty(name, value);
+        }
+    }
+
+    private boolean isVerified(Scan.Tls tls) {
+        return tls.mode() == null
+                ? URL_VERIFIES.matcher(url).find()
+                : tls.mode() == LindormOptions.TlsMode.VERIFY_CA || tls.mode() == LindormOptions.TlsMode.VERIFY_IDENTITY;
+    }
+
+    private Connection open(Properties properties, Scan.Tls tls) throws SQLException, IOException {
         if (url.startsWith(MARIADB)) {
             // Else that driver sets sql_mode by an expression, for writes that this job never does.
             properties.setProperty("jdbcCompliantTruncation", "false");

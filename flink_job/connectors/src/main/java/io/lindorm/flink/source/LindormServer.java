@@ -34,7 +34,6 @@ class LindormServer implements Server {
         put(properties, scan, "prepStmtCacheSize", "100");
         put(properties, scan, "prepStmtCacheSqlLimit", "65536");
         put(properties, scan, "useLocalSessionState", "true");
-        put(properties, scan, "allowPublicKeyRetrieval", "true");
         put(properties, scan, "characterEncoding", "UTF-8");
         // A key may hold an infinite number, and the rows after it are asked for. MySQL itself has none.
         put(properties, scan, "allowNanAndInf", "true");

@@ -174,7 +174,10 @@ record Scan(
             throw new UserError("'scan.timestamp.start' must not be after 'scan.timestamp.end'");
         }
         TimeBounds bounds = TimeBounds.of(start, end, unit);
-        String filter = options.getOptional(LindormOptions.FILTER).filter(f -> !f.isBlank()).orElse(null);
+        String filter = options.getOptional(LindormOptions.FILTER)
+                .filter(f -> !f.isBlank())
+                .map(f -> FilterExpression.check(f, LindormOptions.FILTER.key()))
+                .orElse(null);
         return new What(table, column, unit, bounds, filter);
     }
 

@@ -114,6 +114,9 @@ record ScanStatement(List<String> columns, String table, String timeColumn, Time
         }
         // Each on lines of its own, so that a comment at its end cannot swallow what follows.
         String joined = filter.isEmpty() ? null : String.join("\nAND ", filter);
+        if (joined != null) {
+            FilterExpression.check(joined, LindormOptions.QUERY.key());
+        }
         return new ScanStatement(columns, table, timeColumn, bounds, joined);
     }
 

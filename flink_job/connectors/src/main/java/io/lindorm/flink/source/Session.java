@@ -53,11 +53,21 @@ final class Session implements AutoCloseable {
 
     /** The words of Connector/J and of MariaDB's driver, which have no number for it. */
     private static final List<String> NO_TLS =
-            List.of("SSL Connection required, but not provided by server", "ssl not enabled in the server");
+            List.of("SSL Connection required, but not provided by server", JdbcDriver.MARIADB_NO_TLS);
 
     /** The words of MariaDB's driver, which has no class for it either. */
     private static final List<String> NOT_TRUSTED =
             List.of("SSL hostname verification failed", "Self signed certificates");
+
+    /**
+     * The words of both for a password that is not given in the way that the server asks for it (JdbcDriver); Connector/J
+     * 8.3 has lost its own and shows their name.
+     */
+    private static final List<String> PASSWORD_NOT_SHOWN = List.of(
+            "BadAuthenticationPlugin",
+            "Unable to load authentication plugin",
+            "Client restrict authentication plugin",
+            "Client does not support authentication protocol requested by server");
 
     /** A statement ran into its time limit: Lindorm's own, and MySQL's two for an interrupted query. */
     private static final Set<Integer> TIMED_OUT = Set.of(3024, 1317, 1205);
@@ -252,7 +262,7 @@ final class Session implements AutoCloseable {
                 || (e.getSQLState() != null && e.getSQLState().startsWith("22"));
     }
 
-    /** What stands against an encrypted connection however often it is tried, in a sentence; null for nothing. */
+    /** What stands against a trusted connection however often it is tried, in a sentence; null for nothing. */
     private static String tlsTrouble(SQLException e) {
         for (Throwable cause = e; cause != null; cause = cause.getCause()) {
             String said = String.valueOf(cause.getMessage());
@@ -264,6 +274,11 @@ final class Session implements AutoCloseable {
             }
             if (NO_TLS.stream().anyMatch(said::contains)) {
                 return "it offers no TLS: switch it on in Lindorm's console, or change 'tls.mode'";
+            }
+            if (PASSWORD_NOT_SHOWN.stream().anyMatch(said::contains)) {
+                return "it asks for the password in a way that shows it to whoever is at the other end, and nobody has"
+                        + " verified who that is; it was not sent (" + said.lines().findFirst().orElse("") + "). Set"
+                        + " 'tls.mode' to VERIFY_CA with 'tls.ca-file', or take a user of mysql_native_password";
             }
         }
         return null;

@@ -40,11 +40,11 @@ class ScanQueryTest {
                 "scan.timestamp.column", "ts",
                 "scan.timestamp.start", "2023-01-01T00:00:00Z",
                 "scan.timestamp.end", "2023-02-01T00:00:00Z",
-                "scan.filter", "x = 1 -- why");
+                "scan.filter", "x = 1");
         ScanQuery query = ScanQuery.page(scan, List.of("a"), split(List.of("k"), List.of("m"), List.of("l", 7L, 3L)), 10);
         assertEquals(
                 "SELECT `a` FROM `t` WHERE `a` >= ? AND (`a` > ? OR (`a` = ? AND (`b` < ? OR (`b` = ? AND `c` > ?))))"
-                        + " AND `a` < ? AND `ts` >= ? AND `ts` < ? AND (\nx = 1 -- why\n) ORDER BY `a`, `b` DESC, `c` LIMIT 10",
+                        + " AND `a` < ? AND `ts` >= ? AND `ts` < ? AND (\nx = 1\n) ORDER BY `a`, `b` DESC, `c` LIMIT 10",
                 query.sql());
         assertEquals(List.of("l", "l", "l", 7L, 7L, 3L, "m", scan.start(), scan.end()), query.parameters());
     }
