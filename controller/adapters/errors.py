@@ -1,7 +1,6 @@
 """Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
 
 import ssl
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -145,19 +144,16 @@ def lindorm_number(error: TroubleError) -> int | None:
 
 @contextmanager
 def lindorm_answers(where: str) -> Iterator[None]:
-    """Turns what PyMySQL and Python make of an answer that no server of MySQL's protocol gives into TroubleError."""
+    """Turns what PyMySQL makes of an answer that no server of MySQL's protocol gives into TroubleError.
+
+    That is whatever its code runs into on bytes that it does not expect (IndexError, UnboundLocalError, …): there is no
+    list of it. So this stands around its calls and the reading of values, and around nothing else.
+    """
     try:
         yield
-    except (
-        struct.error,
-        ArithmeticError,
-        AssertionError,
-        AttributeError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (TroubleError, pymysql.err.MySQLError, OSError, EOFError):
+        raise  # lindorm_errors'
+    except Exception as error:
         kind = f"{type(error).__name__}: {error}"[:_WORDS]
         raise TroubleError(
             Trouble("LindormUnreadable", f"{where} does not answer as Lindorm would ({kind}); {_MYSQL_ENDPOINT}")

@@ -1,10 +1,11 @@
 """How many rows the range has, and what they look like: a count where Lindorm can, else an estimate; and a sample.
 
-Lindorm counts some hundred thousand rows a second and server, and ends a statement after two minutes (facts: lindorm,
-section 4). So beyond some million rows this estimates: SHOW ESTIMATED ROWS (LindormTable 2.8.2, instant, from file
-metadata) says how large the table is, and counts under some values of the first key column, each a short scan of the
-key, say which share of it lies in the range. Where the first key column is the time column itself, short windows of
-the range are counted and no estimate of the whole table is needed.
+Lindorm counts some hundred thousand rows a second and server (https://help.aliyun.com/document_detail/405253.html), and
+ends a statement after two minutes (https://help.aliyun.com/document_detail/445131.html). So beyond some million rows
+this estimates: SHOW ESTIMATED ROWS (LindormTable 2.8.2, instant, from file metadata) says how large the table is, and
+counts under some values of the first key column, each a short scan of the key, say which share of it lies in the range.
+Where the first key column is the time column itself, short windows of the range are counted and no estimate of the
+whole table is needed.
 """
 
 import math
@@ -210,5 +211,5 @@ def range_condition(time: TimeRange) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """`name`, for Lindorm's SQL (backticks; facts: lindorm, section 4)."""
+    """`name`, for Lindorm's SQL (docs/lindorm.md)."""
     return "`" + identifier.replace("`", "``") + "`"

@@ -147,6 +147,9 @@ class Session:
 
     def literal(self, value: Any) -> str:
         """A value as it is written in SQL."""
+        if isinstance(value, str) and "\\" not in value:
+            # Whether Lindorm knows a quote with a backslash before it, its documents do not say; twice is right anyway.
+            return "'" + value.replace("'", "''") + "'"
         return str(self._connection.escape(value))
 
     @property

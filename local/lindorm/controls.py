@@ -29,6 +29,8 @@ class Settings:
     # What Lindorm's documents leave open (docs/lindorm.md): each value is one answer.
     over_limit: str = "refuse"  # a read of more than 2,000 rows or 16 MB: 8008, or cut short without a word
     show_type_arguments: bool = True  # DESCRIBE says DECIMAL(10,2) and CHAR(5), or DECIMAL and CHAR
+    show_create_table: bool = True  # or 9001, as of a version without the statement
+    show_estimated_rows: bool = True  # likewise
     describe_shape: str = "lindorm"  # "mysql": Field, Type, Null, Key, …, as where somebody names a MySQL server
     text_order: str = "bytes"  # of the text columns of tables that are created from now on; see types.TEXT_ORDERS
     auth_plugin: str = "mysql_native_password"  # what the user's password is checked by; see passwords.PLUGINS

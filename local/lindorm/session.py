@@ -374,6 +374,13 @@ class Session:
         return [_column("Database")], [[name.encode()] for name in store.list_databases(self._connection)]
 
     def _show(self, sql: str) -> Result:
+        settings = self.controls.settings
+        for words, known in (
+            (r"SHOW\s+CREATE\b", settings.show_create_table),
+            (r"SHOW\s+ESTIMATED\b", settings.show_estimated_rows),
+        ):
+            if not known and re.match(words, sql, re.IGNORECASE):
+                raise errors.unsupported(sql)
         for pattern, answer in (
             (r"SHOW\s+DATABASES\Z", self._show_databases),
             (r"SHOW\s+TABLES(?:\s+(?:FROM|IN)\s+([`\w]+))?\Z", self._show_tables),

@@ -130,6 +130,25 @@ def test_a_hashed_primary_key_is_seen_before_anything_is_read_by_it(server: Serv
     assert look_at(server, "plain").key_hash is None
 
 
+def test_a_lindorm_without_show_create_table_is_read_as_one_without_hashes(server: Server, hashed: SourceSeen) -> None:
+    server.controls.settings.show_create_table = False
+    try:
+        assert look_at(server, "plain") == SourceSeen(
+            look_at(server, "plain").columns, hashed.primary_key, rows=0, key_hash=None
+        )
+    finally:
+        server.controls.settings.show_create_table = True
+
+
+def test_a_table_of_another_database_is_looked_at(server: Server) -> None:
+    with Session(source(server, "Disabled"), Login("reader", "secret")) as session:
+        session.ask("CREATE DATABASE plant", rows=0)
+        session.ask("CREATE TABLE plant.other (a INTEGER, ts TIMESTAMP, PRIMARY KEY (a, ts))", rows=0)
+    url = f"jdbc:mysql://localhost:{server.server_address[1]}/plant"
+    wanted = spec(**{"source.url": url, "source.table": "other"})
+    assert [c.name for c in look_at_source(wanted, Login("reader", "secret"), count=True).columns] == ["a", "ts"]
+
+
 def test_the_condition_of_an_import_of_a_hashed_table_says_what_to_do(hashed: SourceSeen) -> None:
     world = World(source=lambda: hashed)
     world.apply()

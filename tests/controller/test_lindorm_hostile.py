@@ -270,6 +270,7 @@ def test_a_file_of_the_controllers_is_given_to_nobody() -> None:
         st.binary(max_size=40) | st.sampled_from([OK, EOF, b"\1", b"\xff", b"\xfb", b"\xfe", b"\1\4"]), max_size=6
     ),
 )
+@example("greeting", [b"\0" + b"\1" * 14])
 @example("answer", [b"\xfc"])
 @example("answer", [b"\1", b"\3def"])
 @example("login", [b"\1\2\3"])

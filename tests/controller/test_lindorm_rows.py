@@ -162,6 +162,66 @@ def test_the_count_keeps_to_bounds_finer_than_the_column(
     assert lindorm.look(wanted, columns, KeyColumn("ts", "ASC"), PLENTY).rows == rows
 
 
+@pytest.mark.stack
+def test_without_an_estimate_of_lindorms_the_rows_stay_unknown(lindorm: Lindorm) -> None:
+    settings = lindorm.controls.settings
+    settings.scan_rows_per_second, settings.show_estimated_rows = 100_000, False
+    try:
+        seen = lindorm.rows(NO_TIME)
+    finally:
+        settings.scan_rows_per_second, settings.show_estimated_rows = 0, True
+    assert (seen.rows, seen.error_percent) == (None, None)
+    assert seen.sample
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("shown", ["DECIMAL(5,2)", "DECIMAL"])
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_a_key_of_decimals_is_sampled_whether_describe_shows_their_digits_or_not(
+    lindorm: Lindorm, shown: str, order: Any
+) -> None:
+    table = f"decimals_{order}"
+    with lindorm.connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE IF NOT EXISTS {table} (k DECIMAL(5,2), ts TIMESTAMP, PRIMARY KEY (k {order}, ts))"
+        )
+        rows = ", ".join(f"({n / 100}, '2023-01-01')" for n in range(-50, 50))
+        cursor.execute(f"UPSERT INTO {table} VALUES {rows}")
+    columns = (Column("k", shown), Column("ts", "TIMESTAMP"))
+    seen = lindorm.look(spec(**{"source.table": table}), columns, KeyColumn("k", order), PLENTY)
+    assert seen.rows == 100
+    assert len({row["k"] for row in seen.sample}) >= 10
+
+
+@pytest.mark.stack
+def test_a_key_that_is_no_finite_number_is_left_out_of_the_positions(lindorm: Lindorm) -> None:
+    with lindorm.connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE floats (k DOUBLE, ts TIMESTAMP, PRIMARY KEY (k, ts))")
+        rows = ", ".join(f"({k}, '2023-01-01')" for k in ("'-Infinity'", "-1e0", "2.5e0", "'Infinity'", "'NaN'"))
+        cursor.execute(f"UPSERT INTO floats VALUES {rows}")
+    columns = (Column("k", "DOUBLE"), Column("ts", "TIMESTAMP"))
+    seen = lindorm.look(spec(**{"source.table": "floats"}), columns, KeyColumn("k", "ASC"), PLENTY)
+    assert seen.rows == 5
+    assert seen.sample
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("device", ["it's", "a''b", "back\\slash'", '"', "%s"])
+def test_a_quote_in_a_value_is_written_twice(lindorm: Lindorm, device: str) -> None:
+    lindorm.controls.served.clear()
+    with lindorm.connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS quotes")
+        cursor.execute("CREATE TABLE quotes (device VARCHAR, ts TIMESTAMP, PRIMARY KEY (device, ts))")
+        cursor.execute("UPSERT INTO quotes VALUES (%s, '2023-01-01')", (device,))
+    wanted, columns = spec(**{"source.table": "quotes"}), (Column("device", "VARCHAR"), Column("ts", "TIMESTAMP"))
+    seen = lindorm.look(wanted, columns, KeyColumn("device", "ASC"), PLENTY)
+    assert [row["device"] for row in seen.sample] == [device]
+    if "\\" not in device:
+        sent = [str(read["sql"]) for read in lindorm.controls.served if "FROM `quotes`" in read["sql"]]
+        assert len(sent) > 2
+        assert not any("\\" in sql for sql in sent)
+
+
 def test_the_ratio_of_equal_clusters_has_no_error() -> None:
     assert ratio([(50, 100), (5, 10), (1, 2)]) == (0.5, 0.0)
 

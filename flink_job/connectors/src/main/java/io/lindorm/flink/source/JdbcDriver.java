@@ -88,11 +88,12 @@ record JdbcDriver(Driver driver, String url) {
             put(properties, "defaultAuthenticationPlugin", SHOWS_NOTHING); // Connector/J's, as the next
             put(properties, "disabledAuthenticationPlugins", SHOW_PASSWORD);
         }
-        if (!url.startsWith(MARIADB) || tls.mode() != LindormOptions.TlsMode.PREFERRED) {
+        boolean preferred = tls.mode() == null ? !url.contains("sslMode=") : tls.mode() == LindormOptions.TlsMode.PREFERRED;
+        if (!url.startsWith(MARIADB) || !preferred) {
             return open(properties, tls);
         }
         try {
-            return open(properties, tls);
+            return open(properties, new Scan.Tls(LindormOptions.TlsMode.PREFERRED, null));
         } catch (SQLException e) {
             if (!String.valueOf(e.getMessage()).contains(MARIADB_NO_TLS)) {
                 throw e;

@@ -36,6 +36,8 @@ import java.util.TimeZone;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** The connector as a user of Flink SQL meets it, against a strict server. */
 @Timeout(120)
@@ -257,6 +259,23 @@ class LindormSqlTest {
         assertTrue(found > 0);
         String served = lindorm.get("/served").toString();
         assertTrue(served.contains("_l_operation_timeout_(30000)"), "the server keeps the time limit");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cut", "refuse"})
+    void readsOverLindormsLimitLoseNoRowWhetherCutShortOrRefused(String overLimit) throws Exception {
+        int rows = 2_400;
+        lindorm.execute("DROP TABLE IF EXISTS wide", "CREATE TABLE wide (k INTEGER, v VARCHAR, PRIMARY KEY (k))");
+        for (int first = 0; first < rows; first += 100) {
+            lindorm.execute("UPSERT INTO wide VALUES " + IntStream.range(first, first + 100)
+                    .mapToObj(k -> "(" + k + ", '" + "x".repeat(10_000) + "')")
+                    .collect(Collectors.joining(", ")));
+        }
+        lindorm.post("/settings", "{\"over_limit\": \"" + overLimit + "\"}"); // 2,000 of these rows have more than 16 MB
+        TableEnvironment env = tables(true, "k INT, v STRING", "table-name", "wide", "scan.split.number", "1");
+        List<Row> read = rows(env, "SELECT k FROM t WHERE CHAR_LENGTH(v) = 10000");
+        assertEquals(rows, read.size());
+        assertEquals(rows, read.stream().distinct().count());
     }
 
     @Test
