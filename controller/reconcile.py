@@ -24,6 +24,7 @@ from controller.clients import Clients
 from controller.clock import ImportTimes, Ticks, Wall, steps_forward, utc_now
 from controller.decide import Decision, Settings, decide, decide_deletion
 from controller.decide.deletion import ABANDON
+from controller.decide.passes import RELEASING
 from controller.fence import Fence, check
 from controller.metrics import Metrics
 from controller.observe import observe, observe_deletion
@@ -280,6 +281,7 @@ def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble
             continue  # all is well and was
         bad = condition.type in _BAD_WHEN_TRUE and condition.status == "True"
         bad = bad or (trouble is not None and condition.reason == trouble.reason)
+        bad = bad or (condition.type == "Released" and condition.status == "False" and condition.reason != RELEASING)
         event = Event("Warning" if bad else "Normal", condition.reason, condition.message)
         out.setdefault((event.reason, event.message), event)
     return tuple(out.values())

@@ -1,6 +1,8 @@
 """Conditions after Kubernetes' API conventions, kstatus and batch/v1 Job.
 
-Ready is True only when the import is complete. Complete and Failed are terminal. Reconciling and Stalled are
+Ready is True only when the import is complete and nothing of it costs money any more. Complete and Failed are terminal:
+every row is where it belongs, or the import does not go on. Released says the rest of it: the job's pods are gone, and
+the table has what it is left with; until then Complete is not Ready (kstatus: InProgress). Reconciling and Stalled are
 abnormal-true: absent when all is well (kstatus). Stalled: the spec must change; Reconciling: work goes on, or
 the world must change and the controller tries again.
 """
@@ -12,7 +14,7 @@ from typing import Literal
 from controller.api.base import StatusModel
 
 ConditionType = Literal[
-    "Ready", "Complete", "Failed", "Reconciling", "Stalled",
+    "Ready", "Complete", "Failed", "Released", "Reconciling", "Stalled",
     "SourceReady", "PermissionsReady", "StagingReady", "TableReady", "JobRunning", "Throttled", "Suspended",
 ]  # fmt: skip
 # Messages carry words from outside; the status must stay small enough to be written.

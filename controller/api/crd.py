@@ -141,6 +141,7 @@ _PRINTER_COLUMNS = [
     ("Throttled", "integer", ".status.throttling.events", 0),
     # A string: kubectl prints a date as an age, and of a time to come it prints <invalid>.
     ("ETA", "string", ".status.progress.eta", 0),
+    ("Released", "string", ".status.conditions[?(@.type=='Released')].status", 0),
     ("Age", "date", ".metadata.creationTimestamp", 0),
     ("Written", "integer", ".status.progress.itemsWritten", 1),
     ("Rejected", "integer", ".status.progress.itemsRejected", 1),

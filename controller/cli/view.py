@@ -8,6 +8,7 @@ from typing import Any
 from controller.api.conditions import Condition
 from controller.api.spec import ImportSpec
 from controller.api.status import ImportStatus, Moment
+from controller.decide.passes import RELEASING
 from controller.plan.words import span
 
 Document = dict[str, Any]
@@ -57,6 +58,18 @@ class View:
     @property
     def ended(self) -> bool:
         return self.is_true("Complete") or self.is_true("Failed")
+
+    @property
+    def unreleased(self) -> str | None:
+        """Of an import that has ended: what of it still costs money; None when nothing does."""
+        found = self.condition("Released")
+        return found.message if self.ended and found and found.status == "False" else None
+
+    @property
+    def at_rest(self) -> bool:
+        """It has ended, and all is given back; or that is hindered, which may last."""
+        found = self.condition("Released")
+        return self.ended and (self.unreleased is None or (found is not None and found.reason != RELEASING))
 
     @property
     def summary(self) -> str:

@@ -33,7 +33,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "watch",
         help="an import while it runs",
-        description="Follows an import until it ends. Exit code 0: complete; 1: failed or deleted; 2: no such import.",
+        description="Follows an import until it ends and its pods and its table's capacity are given back; says so "
+        "where that is hindered and money still runs. Exit code 0: complete; 1: failed or deleted; 2: no such import.",
     )
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("-n", "--namespace")
@@ -55,12 +56,14 @@ def run(arguments: argparse.Namespace) -> int:
     if last is None or not last.ended:
         print(f"{arguments.name} is gone: it was deleted", file=sys.stderr)
         return FAILED
+    if last.unreleased:
+        print(f"{arguments.name} still costs money: {last.unreleased}", file=sys.stderr)
     return OK if last.is_true("Complete") else FAILED
 
 
 def looks(cluster: Cluster, name: str) -> Iterator[View]:
-    """A look a second, until the import has ended or is gone. An API server that is away is waited for, and that is
-    said once."""
+    """A look a second, until the import has ended and given back what it had, or is gone. An API server that is away
+    is waited for, and that is said once."""
     away = False
     while True:
         try:
@@ -77,7 +80,7 @@ def looks(cluster: Cluster, name: str) -> Iterator[View]:
             away = False
             view = View.of(resource, flink, datetime.now(UTC))
             yield view
-            if view.ended and not view.deleting:
+            if view.at_rest and not view.deleting:
                 return
         time.sleep(_LOOK_EVERY)
 
@@ -110,7 +113,7 @@ def _lines(views: Iterator[View], interval: float) -> View | None:
     for view in views:
         last = view
         now, new = time.monotonic(), f"{view.summary} {view.message if view.status.progress is None else ''}"
-        if new != state or now - shown_at >= interval or view.ended:
+        if new != state or now - shown_at >= interval or view.at_rest:
             print(line(view), flush=True)
             shown_at, state = now, new
     if last is not None and last.ended:
@@ -159,6 +162,8 @@ def picture(view: View) -> RenderableType:
         facts.add_row("cluster", view.cluster)
     if view.status.spending:
         facts.add_row("cost", view.cost)
+    if view.unreleased:
+        facts.add_row("still costs", Text(view.unreleased, "bold yellow"))
     facts.add_row("", Text(view.message, style if not view.is_true("Running") else ""))
     head = Table.grid(expand=True)
     head.add_column()

@@ -19,7 +19,7 @@ from controller.decide import capacity, history
 from controller.decide.crash_loop import forget
 from controller.decide.follow import follow, too_many
 from controller.decide.monitoring import monitor
-from controller.decide.passes import Decision, Held, Pass, Settings
+from controller.decide.passes import RELEASING, Decision, Held, Pass, Settings
 from controller.decide.prepare import prepare
 from controller.decide.spending import spend
 from controller.decide.throttling import count_throttling
@@ -47,7 +47,7 @@ def _advance(p: Pass) -> float | None:
     if p.status.run is None or (not ended and _edited_before_anything_was_made(p)):
         return _allocate(p)
     if ended:
-        return _after_the_end(p)
+        return _give_back(p)
     deployment = p.seen_or_hold(p.seen.deployment, "JobRunning")
     if deployment.exists and deployment.owner_uid != p.identity.uid:
         p.hold("JobRunning", _name_taken(p))
@@ -85,6 +85,44 @@ def _allocate(p: Pass) -> float:
     return 0.0
 
 
+def _give_back(p: Pass) -> float | None:
+    """After the end: what still costs money is given back, and told until it is."""
+    trouble = p.seen.last_action
+    try:
+        return _after_the_end(p)
+    except Held as held:
+        trouble = held.trouble or trouble
+        raise
+    finally:
+        _tell_what_is_left(p, trouble)
+
+
+def _tell_what_is_left(p: Pass, trouble: Trouble | None) -> None:
+    """Complete says that every row is there; Released, and with it Ready, that nothing of the import costs money."""
+    entry, deployment, complete = p.status.resource("Table"), p.seen.deployment, p.conditions.get("Complete")
+    left = []
+    if not isinstance(deployment, DeploymentSeen):
+        left.append("it cannot be seen whether its job's pods are gone")
+    elif deployment.exists and deployment.owner_uid == p.identity.uid:
+        left.append("its job's pods are still there")
+    going = isinstance(p.seen.table, TableSeen) and p.seen.table.status == "DELETING"
+    if entry and not entry.released and not going:
+        left.append(f"table {entry.name} does not have what it is to be left with")
+    if not left:
+        message = "the job's pods are gone, and the table has what it is left with"
+        p.conditions.set("Released", "True", "Released", message)
+        if complete:
+            p.conditions.set("Ready", "True", "Complete", complete.message)
+            p.conditions.drop("Reconciling")
+        return
+    reason = trouble.reason if trouble else RELEASING
+    message = f"the import has ended, but {' and '.join(left)}" + (f": {trouble.message}" if trouble else "")
+    p.conditions.set("Released", "False", reason, message)
+    if complete:
+        p.conditions.set("Ready", "False", reason, message)
+        p.conditions.set("Reconciling", "True", reason, message)
+
+
 def _after_the_end(p: Pass) -> float | None:
     """The job's pods cost money as long as they stand; the evidence is in S3 and in the status."""
     deployment = p.seen.deployment
@@ -94,6 +132,9 @@ def _after_the_end(p: Pass) -> float | None:
     assert isinstance(deployment, DeploymentSeen)
     ours = deployment.exists and deployment.owner_uid == p.identity.uid
     failed = p.seen.last_action
+    entry = p.status.resource("Table")
+    if entry and not entry.released and isinstance(p.seen.table, TableSeen):
+        spend(p, at_rest=True)
     if ours:
         if not deployment.deleting:
             p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
@@ -102,9 +143,6 @@ def _after_the_end(p: Pass) -> float | None:
             p.conditions.set("JobRunning", "Unknown", failed.reason, message)
         return 2.0
     p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
-    entry = p.status.resource("Table")
-    if entry and not entry.released and isinstance(p.seen.table, TableSeen):
-        spend(p, at_rest=True)
     if capacity.release(p):
         capacity.released(p)
         return p.others_for() or _expire(p)
@@ -163,7 +201,9 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         return p.fail("TooManyRejects", too_many(p, result.rows_rejected))
     message = f"{result.items_written} items written, {result.rows_rejected} rows rejected"
     p.end("Complete", "Complete", message)
-    p.conditions.set("Ready", "True", "Complete", message)
+    left = f"{message}; the job's pods go, and the table gets what it is left with"
+    p.conditions.set("Ready", "False", RELEASING, left)
+    p.conditions.set("Reconciling", "True", RELEASING, left)
     p.conditions.drop("Stalled")
     return 0.0
 

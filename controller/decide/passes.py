@@ -14,6 +14,9 @@ from controller.plan import Prices
 
 T = TypeVar("T")
 
+# The reason of Released=False as long as nothing hinders it.
+RELEASING = "Releasing"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -142,6 +145,8 @@ class Pass:
     def end(self, type_: ConditionType, reason: str, message: str) -> None:
         self.conditions.set(type_, "True", reason, message)
         self.conditions.set("JobRunning", "False", type_, "the job has ended")
+        left = "the job's pods go, and the table gets what it is left with"
+        self.conditions.set("Released", "False", RELEASING, left)
         self.conditions.drop("Reconciling")
         self.conditions.drop("Throttled")
         self.conditions.drop("Suspended")

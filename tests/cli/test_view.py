@@ -106,6 +106,28 @@ def test_an_ended_import_has_ended(type_: str) -> None:
     assert view(conditions=ended(type_)).eta == ""
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "at_rest", "costs"),
+    [
+        ("False", "Releasing", False, True),
+        ("False", "AwsAccessDenied", True, True),
+        ("True", "Released", True, False),
+    ],
+)
+def test_an_ended_import_is_followed_until_all_is_given_back_or_that_is_hindered(
+    status: str, reason: str, at_rest: bool, costs: bool
+) -> None:
+    released = {
+        "type": "Released",
+        "status": status,
+        "reason": reason,
+        "message": "the table",
+        "lastTransitionTime": after(60).isoformat(),
+    }
+    shown = view(conditions=[*ended("Complete"), released])
+    assert (shown.at_rest, shown.unreleased) == (at_rest, "the table" if costs else None)
+
+
 def test_the_cluster_is_told_from_the_flink_deployment() -> None:
     status = {"lifecycleState": "STABLE", "jobManagerDeploymentStatus": "READY", "taskManager": {"replicas": 2}}
     assert cluster_state({"status": status}) == "STABLE, JobManager READY, 2 TaskManagers"

@@ -209,8 +209,8 @@ def test_counts_never_go_back_when_the_job_reads_again_after_a_failure(running: 
 def test_finished_with_a_result_that_adds_up_is_complete(running: ImportStatus) -> None:
     decision = step(running, Observed(deployment=replace(RUNNING, job_state="FINISHED"), result=RESULT))
     assert truth(decision)["Complete"] == "True"
-    assert truth(decision)["Ready"] == "True"
-    assert "Reconciling" not in truth(decision)
+    assert truth(decision)["Ready"] == "False", "the job's pods still stand"
+    assert (truth(decision)["Released"], truth(decision)["Reconciling"]) == ("False", "True")
     assert decision.status.results is not None
     assert decision.status.results.items_written == 998
 
@@ -334,7 +334,11 @@ def test_the_pods_are_removed_after_the_end_and_the_result_stays(running: Import
     assert decision.actions == (DeleteDeployment("limport-readings-r1a2b3c4d", "d-1"),)
     gone = step(decision.status, Observed(deployment=NO_DEPLOYMENT, table=TABLE))
     assert (gone.actions, gone.requeue) == ((), None)
-    assert truth(gone) == truth(decision)
+    assert truth(gone) == {
+        **{type_: status for type_, status in truth(decision).items() if type_ != "Reconciling"},
+        "Released": "True",
+        "Ready": "True",
+    }
 
 
 def test_suspend_stops_the_job_through_the_flink_operator(running: ImportStatus) -> None:

@@ -1,9 +1,10 @@
 -- The health of a LindormImport for Argo CD, which would otherwise show any custom resource as healthy.
 --
---   Healthy      it is complete: every row is in the table, or rejected and counted
+--   Healthy      it is complete: every row is in the table, or rejected and counted; and nothing of it costs money
 --   Degraded     it has failed, or its spec cannot work
 --   Suspended    spec.suspend holds it
---   Progressing  everything else: also while something outside does not work, since it goes on by itself
+--   Progressing  everything else: also while something outside does not work, since it goes on by itself; and when it
+--                is complete, until its job's pods are gone and its table has what it is left with
 --
 -- A status that an older spec left behind says nothing of the present one.
 
@@ -30,15 +31,19 @@ if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation
   return hs
 end
 
-local failed, stalled = condition("Failed"), condition("Stalled")
+local failed, stalled, released = condition("Failed"), condition("Stalled"), condition("Released")
+local costs = released ~= nil and released.status == "False"
 if is_true(failed) then
-  return {status = "Degraded", message = failed.message}
+  return {status = "Degraded", message = failed.message .. (costs and "; " .. released.message or "")}
 end
 if is_true(stalled) then
   return {status = "Degraded", message = stalled.message}
 end
 
 local complete, suspended = condition("Complete"), condition("Suspended")
+if is_true(complete) and costs then
+  return {status = "Progressing", message = released.message}
+end
 if is_true(complete) then
   return {status = "Healthy", message = complete.message}
 end
