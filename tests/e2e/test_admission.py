@@ -183,7 +183,7 @@ def table(world: World) -> dict[str, Any]:
 
 def test_kubectl_get_shows_state_rows_percent_throttled_eta_and_age(world: World, created: dict[str, Any]) -> None:
     columns = [c["name"] for c in table(world)["columnDefinitions"] if c["priority"] == 0]
-    assert columns == ["Name", "State", "Rows", "Percent", "Throttled", "ETA", "Age"]
+    assert columns == ["Name", "State", "Rows", "Percent", "Throttled", "ETA", "Released", "Age"]
 
 
 def test_kubectl_get_shows_the_time_to_go_and_not_an_age_of_what_is_to_come(

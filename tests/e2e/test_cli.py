@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from local.bootstrap import REPOSITORY
-from local.demo import World, condition
+from local.demo import GROUP, PLURAL, VERSION, World, condition
 from tests.e2e.test_import import named
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -143,6 +143,10 @@ def test_what_admission_refuses_is_said_in_its_words(world: World, tmp_path: Pat
     manifest = tmp_path / "import.yaml"
     manifest.write_text(yaml.safe_dump(document))
     assert run(world, "submit", "-f", str(manifest))[0] == 0
+    bucket = {"kind": "Bucket", "name": "b", "origin": "Adopted", "deletionPolicy": "Retain"}
+    world.objects.patch_namespaced_custom_object_status(
+        GROUP, VERSION, world.namespace, PLURAL, "changed", {"status": {"resources": [bucket]}}
+    )
     document["spec"]["source"]["table"] = "other"
     manifest.write_text(yaml.safe_dump(document))
     code, _, err = run(world, "submit", "-f", str(manifest))
