@@ -119,16 +119,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer({"kind": "Status", "reason": "NotFound", "code": 404}, 404)
 
-    def do_PUT(self) -> None:
-        with self.server.written:
-            status = self._body()["status"]
-            self.server.object = {**self.server.object, "status": status}
-            self.server.statuses.append(status)
-            self.server.written.notify_all()
-        self._answer(self.server.object)
-
     def do_PATCH(self) -> None:
-        self._body()  # kopf's notes to itself
+        body = self._body()
+        if self.path.partition("?")[0].endswith("/status"):  # the controller's; others are kopf's notes to itself
+            status = next(operation["value"] for operation in body if operation["path"] == "/status")
+            with self.server.written:
+                self.server.object = {**self.server.object, "status": status}
+                self.server.statuses.append(status)
+                self.server.written.notify_all()
         self._answer(self.server.object)
 
     def do_POST(self) -> None:
