@@ -152,7 +152,7 @@ def _look_at_run(
         source = _or_trouble(lambda: _source(identity, spec, clients, count=False))
     throttling = _throttling(spec, status, clients, now, over)
     dashboard = others = None
-    if spec.target.capacity.mode or spec.target.capacity.write_units:
+    if _may_set_capacity(spec, status):
         others = _or_trouble(lambda: kube.look_at_others(identity.uid, spec))
     if throttling is not None:
         dashboard = _or_trouble(lambda: _dashboard(identity, spec, clients))
@@ -182,6 +182,13 @@ def _may_have_ended(status: ImportStatus, deployment: DeploymentSeen, job: JobSe
     if deployment.stopped and any(c.type == "Suspended" and c.status == "True" for c in status.conditions):
         return False
     return job is None or not job.goes_on
+
+
+def _may_set_capacity(spec: ImportSpec, status: ImportStatus) -> bool:
+    """Whether it wants to set the capacity of a table that it did not make, and is not yet the one that does."""
+    capacity, entry = spec.target.capacity, status.resource("Table")
+    wants = capacity.mode or capacity.write_units or capacity.after
+    return bool(wants) and entry is not None and not entry.holds
 
 
 def _source(identity: Identity, spec: ImportSpec, clients: Clients, count: bool) -> SourceSeen:

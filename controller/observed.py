@@ -106,7 +106,8 @@ class TableSeen:
     repeat.
 
     warm_writes: write units a second that the table takes at once; warming: it is being raised. scaling_target: the
-    percentage that this import's own scaling policy aims at, None where there is no such policy.
+    percentage that this import's own scaling policy aims at, None where there is no such policy. decreases: how often
+    its provisioned capacity was lowered on this UTC day, decreased_at: when last.
     """
 
     exists: bool
@@ -124,6 +125,8 @@ class TableSeen:
     warm_writes: int | None = None
     warming: bool = False
     scaling_target: int | None = None
+    decreases: int = 0
+    decreased_at: datetime | None = None
     protected: bool = False
     indexes: tuple[TableIndex, ...] = ()
     point_in_time_recovery: bool = False
@@ -237,7 +240,8 @@ class OtherImport:
 
     started: it has got its run, so it may have looked at, made or written to what it names; one without has not, and
     looks before it does. deleting: it has its deletion timestamp; gone: it has been let go and does nothing any more.
-    resources: what its status says it uses, and whether it made it.
+    sets_capacity: its spec says something of the table's capacity; capacity_mode: which mode. resources: what its
+    status says it uses, and whether it made it.
     """
 
     namespace: str
@@ -250,6 +254,8 @@ class OtherImport:
     ended: bool = False
     deleting: bool = False
     gone: bool = False
+    sets_capacity: bool = False
+    capacity_mode: str | None = None
     resources: tuple[Resource, ...] = ()
 
     def resource(self, kind: Kind) -> Resource | None:

@@ -78,6 +78,8 @@ def look_at_capacity(
         warm_writes=warm.get("WriteUnitsPerSecond"),
         warming=warm.get("Status") == "UPDATING",
         scaling_target=bounds.target if bounds else None,
+        decreases=provisioned.get("NumberOfDecreasesToday", 0),
+        decreased_at=provisioned.get("LastDecreaseDateTime"),
         protected=table.get("DeletionProtectionEnabled", False),
         indexes=(
             *(_index(index, local=True) for index in table.get("LocalSecondaryIndexes", [])),

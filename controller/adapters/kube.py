@@ -375,6 +375,7 @@ def _other(found: Document, region: str, table: str, bucket: str) -> OtherImport
     """Reads no more than it must, and nothing that a spec or status of another version may have otherwise."""
     meta, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
     target = spec.get("target") or {}
+    capacity = target.get("capacity") or {}
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or []}
     return OtherImport(
         namespace=meta["namespace"],
@@ -387,6 +388,8 @@ def _other(found: Document, region: str, table: str, bucket: str) -> OtherImport
         ended="True" in (conditions.get("Complete"), conditions.get("Failed")),
         deleting="deletionTimestamp" in meta,
         gone=status.get("summary") == DELETED,
+        sets_capacity=any(capacity.get(key) for key in ("mode", "writeUnits", "after")),
+        capacity_mode=capacity.get("mode"),
         resources=tuple(_resources(status)),
     )
 

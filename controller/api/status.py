@@ -178,11 +178,22 @@ class TableSettings(StatusModel):
     scaling_max: int | None = None
 
 
+class Holder(StatusModel):
+    """Another import, which sets the capacity of the table that both use: its namespace/name, and copies of what it
+    has noted."""
+
+    name: str
+    before: TableSettings | None = None
+    during: tuple[TableSettings, ...] = ()
+
+
 class Resource(StatusModel):
     """Something outside Kubernetes that the import uses, and whether it made it.
 
-    before: an existing table's settings, which come back when the import ends; released: they are back (or the
-    created table has what capacity.after says), and the import does not touch it any more.
+    before: an existing table's settings, which come back when the import ends; during: what the import has set since,
+    or was about to, the latest last; released: the settings are back (or the created table has what capacity.after
+    says), and the import does not touch it any more. waits_for: the import that sets the table's capacity now; this
+    one takes it as it is. inherits: what an import that is gone without having given it back would have given back.
     """
 
     kind: Kind
@@ -203,7 +214,15 @@ class Resource(StatusModel):
     )
     deletion_policy: DeletionPolicy
     before: TableSettings | None = None
+    during: tuple[TableSettings, ...] = ()
+    waits_for: Holder | None = None
+    inherits: TableSettings | None = None
     released: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the import is the one that sets the table's capacity."""
+        return (self.origin == "Created" or self.before is not None) and not self.released
 
 
 class Results(StatusModel):

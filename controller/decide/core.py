@@ -143,13 +143,13 @@ def _after_the_end(p: Pass) -> float | None:
             p.conditions.set("JobRunning", "Unknown", failed.reason, message)
         return 2.0
     p.conditions.set("JobRunning", "False", p.status.summary or "Ended", "the job has ended")
-    if capacity.release(p):
-        capacity.released(p)
+    wait = capacity.release(p)
+    if wait is None:
         return p.others_for() or _expire(p)
     if failed:
         message = f"the import has ended, but its table does not have its settings back: {failed.message}"
         p.conditions.set("TableReady", "False", failed.reason, message)
-    return 2.0
+    return wait
 
 
 def _expire(p: Pass) -> float | None:

@@ -102,10 +102,10 @@ def _remove_table(p: Pass) -> float | None:
         return None
     table = p.seen_or_hold(p.seen.table, "TableReady")
     if ownership.kept(p, "Table", table, p.spec.target.deletion_policy):
-        if capacity.release(p):
-            return None
-        p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
-        return 1.0
+        wait = capacity.release(p)
+        if wait is not None:
+            p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
+        return wait
     if table.status == "ACTIVE" and capacity.unscale(p, table):
         p.actions.append(_unprotect(p, entry.name) if table.protected else DeleteTable(entry.name))
     p.working("Deleting", "DeletingTable", f"deleting table {entry.name}, which was created for imports")

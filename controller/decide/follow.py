@@ -127,7 +127,7 @@ def _standing(p: Pass) -> str:
     entry = p.status.resource("Table")
     if isinstance(table, Trouble) or table is None or table.settings.mode != "Provisioned" or entry is None:
         return ""
-    if entry.origin == "Adopted" and entry.before in (None, table.settings):
+    if entry.origin == "Adopted" and (not entry.holds or entry.before == table.settings):
         return ""
     return f". Table {entry.name} keeps {table.settings.write_units} provisioned write units, which cost money"
 

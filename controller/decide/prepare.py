@@ -132,7 +132,6 @@ def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
     if table.status != "ACTIVE":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is {table.status}", 1.0)
     capacity.set_up(p, table)
-    capacity.ready(p)
 
 
 def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> None:

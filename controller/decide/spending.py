@@ -88,8 +88,9 @@ def _standing(p: Pass, table: TableSeen) -> int:
     units = table.settings.write_units or 0
     if entry is None or entry.origin == "Created":
         return units + sum(index.write_units or 0 for index in table.indexes)
-    if entry.before is None:  # nothing of it has been changed
+    if not entry.holds:  # nothing of it has been changed, or by another import
         return 0
+    assert entry.before is not None
     own = entry.before.write_units if entry.before.mode == "Provisioned" else 0
     return max(0, units - (own or 0))
 

@@ -32,7 +32,7 @@ class Refused(Exception):  # noqa: N818  (an answer of AWS)
 @dataclass
 class Table:
     """description: as DescribeTable tells it, without status; until: when its present state ends; tags_from: its tags
-    are not listed before."""
+    are not listed before; decreases: when its provisioned capacity was lowered on this day."""
 
     description: Document
     tags: dict[str, str]
@@ -40,6 +40,7 @@ class Table:
     until: float = 0.0
     tags_from: float = 0.0
     recovery: bool = False
+    decreases: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -75,7 +76,12 @@ class DynamoDB:
 
     def describe_table(self, TableName: str) -> Document:  # noqa: N803  (AWS's names)
         table = self._table(TableName)
-        return {"Table": {**table.description, "TableStatus": table.state}}
+        shown = {**table.description, "TableStatus": table.state}
+        if table.decreases:
+            last = NOW + timedelta(seconds=table.decreases[-1])
+            counted = {"NumberOfDecreasesToday": len(self._today(table)), "LastDecreaseDateTime": last}
+            shown["ProvisionedThroughput"] = {**shown["ProvisionedThroughput"], **counted}
+        return {"Table": shown}
 
     def update_table(self, **request: Any) -> Document:
         table = self._table(request.pop("TableName"), idle=True)
@@ -83,9 +89,26 @@ class DynamoDB:
         self._set_throughput(new, request)
         if new == table.description:
             raise Refused("ValidationException", f"the update changes nothing: {request}")
+        self._count_decrease(table, new)
         table.description = new
         self._begin(table, "UPDATING")
         return {"TableDescription": new}
+
+    def _today(self, table: Table) -> list[float]:
+        """UTC days begin at midnight; the world begins at NOW."""
+        day = (NOW + timedelta(seconds=self.seconds)).date()
+        return [at for at in table.decreases if (NOW + timedelta(seconds=at)).date() == day]
+
+    def _count_decrease(self, table: Table, new: Document) -> None:
+        """Four decreases at any time of a UTC day, then one where there was none in the last hour ("Quotas")."""
+        was, wanted = table.description.get("ProvisionedThroughput", {}), new["ProvisionedThroughput"]
+        modes = {d.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED") for d in (table.description, new)}
+        if modes != {"PROVISIONED"} or all(wanted[key] >= was[key] for key in wanted):
+            return
+        today = self._today(table)
+        if len(today) >= 4 and self.seconds - today[-1] < 3600:
+            raise Refused("LimitExceededException", "Subscriber limit exceeded: Provisioned throughput decreases")
+        table.decreases.append(self.seconds)
 
     def delete_table(self, TableName: str) -> Document:  # noqa: N803
         table = self._table(TableName, idle=True)

@@ -36,7 +36,7 @@ _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "brokenSince", "finishedSince", "waitingSince", "jobManager", "crashes",
-    "acting", "intendedAt", "tableId", "TableId", "tags_from",
+    "acting", "intendedAt", "tableId", "TableId", "tags_from", "decreases",
     "restarts", "jobId", "lastCheckpoint", "retired",
 }  # fmt: skip
 

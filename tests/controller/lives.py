@@ -8,6 +8,7 @@ under any fault.
 from collections.abc import Callable
 from typing import Any
 
+from tests.controller.factories import OTHER_UID
 from tests.controller.fakes import World
 from tests.controller.flink_operator import WORK
 
@@ -75,6 +76,30 @@ def adopted(world: World) -> Stages:
     return _end(world)
 
 
+def shared(world: World) -> Stages:
+    """Two imports of one table that was there before want other capacities: the second waits for the first."""
+    make_bucket(world, "precious")
+    make_table(world, units=7)
+    world.flink.endless = True
+    world.apply(**DELETE, **{"target.capacity.writeUnits": 400})
+    world.drive(lambda _: _at_work(world, "readings"))
+    world.apply(uid=OTHER_UID, name="copy", **DELETE, **{"target.capacity.writeUnits": 900})
+    world.drive(lambda _: _at_work(world, "copy"), "copy")
+    table = world.aws.dynamodb.tables["readings"]
+    for name, units in (("readings", 400), ("copy", 900)):
+        world.drive(
+            lambda _, units=units: table.description["ProvisionedThroughput"]["WriteCapacityUnits"] == units,  # type: ignore[misc]
+            name,
+        )
+        world.flink.clusters[world.status(name)["run"]["deployment"]].work = WORK
+        world.run_to_end(name)
+    ended = world.snapshot()
+    assert world.idle() == world.idle(name="copy") == 0
+    for name in ("readings", "copy"):
+        world.remove(name)
+    return {"ended": ended, "removed": world.snapshot()}
+
+
 def suspended(world: World) -> Stages:
     world.flink.endless = True
     world.apply(**DELETE)
@@ -109,8 +134,15 @@ def stopped(world: World) -> Stages:
     return {"removed": world.snapshot()}
 
 
+def _at_work(world: World, name: str) -> bool:
+    cluster = world.flink.clusters.get(world.status(name).get("run", {}).get("deployment"))
+    return cluster is not None and cluster.work == WORK - 1
+
+
 def works(world: World) -> bool:
     return any(cluster.work == WORK - 1 for cluster in world.flink.clusters.values())
 
 
-LIVES: dict[str, Life] = {life.__name__: life for life in (plain, scaled, adopted, suspended, retried, failed, stopped)}
+LIVES: dict[str, Life] = {
+    life.__name__: life for life in (plain, scaled, adopted, shared, suspended, retried, failed, stopped)
+}

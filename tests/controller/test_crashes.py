@@ -58,8 +58,8 @@ def test_an_undisturbed_life_leaves_nothing_temporary(life: str) -> None:
     reference = undisturbed(life)
     removed = reference.stages["removed"]
     assert (removed["flinkDeployments"], removed["clusters"], removed["configMaps"]) == ([], [], [])
-    assert removed["buckets"] == ({"my-import-bucket": ["precious"]} if life == "adopted" else {})
-    assert list(removed["tables"]) == (["readings"] if life in ("adopted", "stopped") else [])
+    assert removed["buckets"] == ({"my-import-bucket": ["precious"]} if life in ("adopted", "shared") else {})
+    assert list(removed["tables"]) == (["readings"] if life in ("adopted", "shared", "stopped") else [])
     assert removed["scaling"] == ({}, {})
     assert reference.mutations > 15, "the wire counts"
 
