@@ -7,7 +7,6 @@ import com.mysql.cj.jdbc.JdbcConnection;
 import com.mysql.cj.log.Log;
 import com.mysql.cj.protocol.Resultset;
 import com.mysql.cj.protocol.ServerSession;
-
 import java.sql.SQLException;
 import java.util.Properties;
 import java.util.function.Supplier;
@@ -38,8 +37,9 @@ public final class DescribeInterceptor implements QueryInterceptor {
         String table = text.substring(DESCRIBE.length()).replace("`", "");
         try {
             // Never closed: the result is the caller's, and goes with the connection.
-            return (T) connection.createStatement().executeQuery(
-                    "SELECT c.column_name AS COLUMN_NAME, UPPER(data_type) AS TYPE,"
+            return (T) connection
+                    .createStatement()
+                    .executeQuery("SELECT c.column_name AS COLUMN_NAME, UPPER(data_type) AS TYPE,"
                             + " IF(seq_in_index IS NULL, 'false', 'true') AS IS_PRIMARY_KEY,"
                             + " IF(seq_in_index IS NULL, '', 'ASC') AS SORT_ORDER FROM information_schema.columns c"
                             + " LEFT JOIN information_schema.statistics s ON s.table_schema = c.table_schema"

@@ -1,5 +1,6 @@
 package io.lindorm.bench;
 
+import java.util.Set;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.streaming.api.functions.source.SourceFunction;
@@ -14,15 +15,14 @@ import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 
-import java.util.Set;
-
 /**
  * {@code 'connector' = 'ready-rows'}: rows of the reference shape that were made before the first is handed
  * on, the same ones over and over, so that what a pipeline costs is what its sink costs.
  */
 public final class ReadyRowsFactory implements DynamicTableSourceFactory {
 
-    private static final ConfigOption<Long> ROWS = ConfigOptions.key("rows").longType().noDefaultValue();
+    private static final ConfigOption<Long> ROWS =
+            ConfigOptions.key("rows").longType().noDefaultValue();
 
     @Override
     public String factoryIdentifier() {

@@ -1,5 +1,22 @@
 package io.lindorm.bench;
 
+import java.io.BufferedReader;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.net.URI;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.reactivestreams.Publisher;
+import org.reactivestreams.Subscriber;
+import org.reactivestreams.Subscription;
 import software.amazon.awssdk.http.ContentStreamProvider;
 import software.amazon.awssdk.http.HttpExecuteRequest;
 import software.amazon.awssdk.http.HttpExecuteResponse;
@@ -19,25 +36,6 @@ import software.amazon.awssdk.http.crt.AwsCrtHttpClient;
 import software.amazon.awssdk.http.nio.netty.NettyNioAsyncHttpClient;
 import software.amazon.awssdk.http.urlconnection.UrlConnectionHttpClient;
 import software.amazon.awssdk.identity.spi.AwsCredentialsIdentity;
-
-import org.reactivestreams.Publisher;
-import org.reactivestreams.Subscriber;
-import org.reactivestreams.Subscription;
-
-import java.io.BufferedReader;
-import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.net.URI;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /**
  * One ready-made BatchWriteItem of 25 items, posted again and again by one of the HTTP clients of AWS's SDK, each time
@@ -108,11 +106,19 @@ public final class ClientPoster {
 
     private static Client client(String name, int connections) {
         return switch (name) {
-            case "apache5" -> blocking(Apache5HttpClient.builder().maxConnections(connections).build());
+            case "apache5" ->
+                blocking(Apache5HttpClient.builder().maxConnections(connections).build());
             case "urlconnection" -> blocking(UrlConnectionHttpClient.create());
-            case "crt" -> blocking(AwsCrtHttpClient.builder().maxConcurrency(connections).build());
-            case "crt.async" -> async(AwsCrtAsyncHttpClient.builder().maxConcurrency(connections).build());
-            case "netty" -> async(NettyNioAsyncHttpClient.builder().maxConcurrency(connections).build());
+            case "crt" ->
+                blocking(AwsCrtHttpClient.builder().maxConcurrency(connections).build());
+            case "crt.async" ->
+                async(AwsCrtAsyncHttpClient.builder()
+                        .maxConcurrency(connections)
+                        .build());
+            case "netty" ->
+                async(NettyNioAsyncHttpClient.builder()
+                        .maxConcurrency(connections)
+                        .build());
             default -> throw new IllegalArgumentException("no client " + name);
         };
     }

@@ -1,13 +1,5 @@
 package io.lindorm.flink.dynamodb;
 
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
-
-import software.amazon.awssdk.http.SdkHttpResponse;
-
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
@@ -18,6 +10,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
+import software.amazon.awssdk.http.SdkHttpResponse;
 
 /**
  * Tells what BatchWriteItem answered from what only looks like it. Between the job and DynamoDB stand proxies, load
@@ -160,7 +158,8 @@ final class BatchAnswers {
         if (!type.matches()) {
             throw notDynamoDb(head, body, "it is no error of DynamoDB's");
         }
-        String message = document.path("message").asText(document.path("Message").asText());
+        String message =
+                document.path("message").asText(document.path("Message").asText());
         return new ErrorDocument(type.group(1), message, document);
     }
 
@@ -191,9 +190,12 @@ final class BatchAnswers {
      */
     static IOException notDynamoDb(SdkHttpResponse head, byte[] body, String why) {
         StringBuilder text = new StringBuilder("this is not DynamoDB's answer: HTTP status ").append(head.statusCode());
-        head.firstMatchingHeader("Server").ifPresent(server -> text.append(", server '").append(server).append('\''));
-        head.firstMatchingHeader("Content-Type").ifPresent(type -> text.append(", ").append(type));
-        head.firstMatchingHeader("Location").ifPresent(place -> text.append(", to ").append(place));
+        head.firstMatchingHeader("Server")
+                .ifPresent(server -> text.append(", server '").append(server).append('\''));
+        head.firstMatchingHeader("Content-Type")
+                .ifPresent(type -> text.append(", ").append(type));
+        head.firstMatchingHeader("Location")
+                .ifPresent(place -> text.append(", to ").append(place));
         text.append("; ").append(why);
         String shown = new String(body, 0, Math.min(body.length, SHOWN_CHARACTERS), StandardCharsets.UTF_8).strip();
         if (!shown.isEmpty()) {

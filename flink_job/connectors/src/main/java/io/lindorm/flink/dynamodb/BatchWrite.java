@@ -1,12 +1,22 @@
 package io.lindorm.flink.dynamodb;
 
 import io.lindorm.flink.dynamodb.BatchAnswers.ErrorDocument;
-
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
 import software.amazon.awssdk.auth.credentials.AwsCredentials;
 import software.amazon.awssdk.auth.credentials.AwsCredentialsProvider;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
@@ -27,20 +37,6 @@ import software.amazon.awssdk.http.auth.spi.signer.HttpSigner;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.regions.ServiceMetadata;
 import software.amazon.awssdk.utils.SdkAutoCloseable;
-
-import java.io.IOException;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
-import java.time.Clock;
-import java.time.Duration;
-import java.time.Instant;
-import java.time.ZoneOffset;
-import java.util.List;
-import java.util.Optional;
-import java.util.concurrent.Future;
-import java.util.concurrent.ScheduledThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 
 /**
  * DynamoDB's BatchWriteItem, as one signed HTTP request with a ready-made body.
@@ -66,6 +62,7 @@ final class BatchWrite implements AutoCloseable {
 
     /** An answer may give back all of the request, with each character escaped, and says little besides. */
     private static final int ANSWER_PER_REQUEST = 6;
+
     private static final int ANSWER_BESIDES = 64 * 1024;
 
     private final Supplier<SdkHttpClient> connect;
@@ -293,8 +290,10 @@ final class BatchWrite implements AutoCloseable {
     private void correctClock(SdkHttpResponse head) {
         ClockSkew.getServerTime(head).ifPresent(time -> {
             skew = Duration.between(Instant.now(), time);
-            LOG.warn("This machine's clock is {} s {} DynamoDB's; requests are signed with DynamoDB's time",
-                    skew.abs().toSeconds(), skew.isNegative() ? "ahead of" : "behind");
+            LOG.warn(
+                    "This machine's clock is {} s {} DynamoDB's; requests are signed with DynamoDB's time",
+                    skew.abs().toSeconds(),
+                    skew.isNegative() ? "ahead of" : "behind");
         });
     }
 
@@ -305,8 +304,9 @@ final class BatchWrite implements AutoCloseable {
      */
     private static boolean isTableFull(ErrorDocument error) {
         JsonNode document = error.document();
-        JsonNode reasons =
-                document.has("ThrottlingReasons") ? document.get("ThrottlingReasons") : document.path("throttlingReasons");
+        JsonNode reasons = document.has("ThrottlingReasons")
+                ? document.get("ThrottlingReasons")
+                : document.path("throttlingReasons");
         boolean tableIsFull = error.code().equals("RequestLimitExceeded");
         for (JsonNode reason : reasons) {
             tableIsFull |= !reason.path("reason").asText().contains("KeyRange");

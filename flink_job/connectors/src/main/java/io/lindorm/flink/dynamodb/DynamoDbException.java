@@ -1,7 +1,6 @@
 package io.lindorm.flink.dynamodb;
 
 import io.lindorm.flink.UserError;
-
 import java.util.regex.Pattern;
 
 /** DynamoDB's own word that a request is wrong, which no retry mends. */
@@ -29,7 +28,8 @@ final class DynamoDbException extends Exception {
 
     /** Whether the request may be right without one of its items. */
     boolean isOfAnItem() {
-        return isAboutContent && !ABOUT_THE_TABLE.matcher(String.valueOf(getMessage())).find();
+        return isAboutContent
+                && !ABOUT_THE_TABLE.matcher(String.valueOf(getMessage())).find();
     }
 
     /** DynamoDB's words, with the exception's name. */

@@ -70,7 +70,8 @@ public final class Item {
 
     /** Both, as they are shown. */
     String keyText() {
-        return (new String(partitionKey(), StandardCharsets.UTF_8) + " " + new String(sortKey(), StandardCharsets.UTF_8))
+        return (new String(partitionKey(), StandardCharsets.UTF_8) + " "
+                        + new String(sortKey(), StandardCharsets.UTF_8))
                 .strip();
     }
 

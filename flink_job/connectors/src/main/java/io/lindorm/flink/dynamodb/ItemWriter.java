@@ -1,10 +1,6 @@
 package io.lindorm.flink.dynamodb;
 
 import io.lindorm.flink.UserError;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,6 +16,8 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Puts items into DynamoDB: one thread hands them in, several have a batch on its way each.
@@ -49,6 +47,7 @@ public final class ItemWriter implements AutoCloseable {
     private static final Duration GIVE_UP = Duration.ofMinutes(2);
     /** An item with which no request passes, while others do, is given up after so many times that, and so many tries. */
     private static final int PATIENCE_WITH_ITEM = 5;
+
     private static final int TRIES_WITH_ITEM = 10;
     private static final double BURST_SECONDS = 1;
 
@@ -66,6 +65,7 @@ public final class ItemWriter implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock();
     /** For the sender whose turn it is to wait for a batch; the others wait for their turn. */
     private final Condition change = lock.newCondition();
+
     private final Condition turn = lock.newCondition();
     /** For the thread that hands in. */
     private final Condition hasRoom = lock.newCondition();
@@ -81,6 +81,7 @@ public final class ItemWriter implements AutoCloseable {
     private final List<Invalid> suspects = new ArrayList<>();
     /** Called invalid by a table that takes others. */
     private final List<Invalid> invalid = new ArrayList<>();
+
     private volatile boolean hasInvalid;
     private boolean isTurnTaken;
     private int requests;
@@ -91,6 +92,7 @@ public final class ItemWriter implements AutoCloseable {
     private Throwable failure;
     /** When the errors began that no answer has come between; 0 where the last request was answered. */
     private long failingSince;
+
     private long pause;
     private long pausedUntil;
     private boolean waitsForRate;
@@ -109,7 +111,11 @@ public final class ItemWriter implements AutoCloseable {
      * @param giveUp how long there may be no answer
      */
     ItemWriter(
-            BatchWrite dynamoDb, Consumer<Throwable> onFailure, long written, Collection<Item> waiting, Duration giveUp) {
+            BatchWrite dynamoDb,
+            Consumer<Throwable> onFailure,
+            long written,
+            Collection<Item> waiting,
+            Duration giveUp) {
         this.dynamoDb = dynamoDb;
         this.onFailure = onFailure;
         this.giveUp = giveUp;
@@ -124,8 +130,7 @@ public final class ItemWriter implements AutoCloseable {
     }
 
     /** A writer to a table, which gives up after two minutes without an answer; {@link #start} begins. */
-    public static ItemWriter to(
-            Target target, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
+    public static ItemWriter to(Target target, Consumer<Throwable> onFailure, long written, Collection<Item> waiting) {
         return new ItemWriter(BatchWrite.to(target, MAX_IN_FLIGHT), onFailure, written, waiting, GIVE_UP);
     }
 
@@ -439,8 +444,9 @@ public final class ItemWriter implements AutoCloseable {
 
     private RuntimeException everyItemIsInvalid(String words) {
         return new UserError("DynamoDB does not take any item: each of the last " + suspects.size()
-                + " was refused, and none between them was taken; the last words: " + words
-                + ". Have the table's indexes changed?").endingTheJob();
+                        + " was refused, and none between them was taken; the last words: " + words
+                        + ". Have the table's indexes changed?")
+                .endingTheJob();
     }
 
     private void settle(List<Item> batch, Answer answer) {
@@ -494,21 +500,28 @@ public final class ItemWriter implements AutoCloseable {
             if (failingSince == 0) {
                 failingSince = now;
             } else if (now - failingSince > giveUp.toNanos()) {
-                throw new UserError("DynamoDB has not answered for " + giveUp.toSeconds() + " s; the last error: "
-                        + e.getMessage(), e);
+                throw new UserError(
+                        "DynamoDB has not answered for " + giveUp.toSeconds() + " s; the last error: " + e.getMessage(),
+                        e);
             }
             Duration patience = giveUp.multipliedBy(PATIENCE_WITH_ITEM);
             for (Item item : batch) {
-                Failing tries = failing.merge(item, new Failing(now, 1), (old, one) -> new Failing(old.since, old.tries + 1));
+                Failing tries =
+                        failing.merge(item, new Failing(now, 1), (old, one) -> new Failing(old.since, old.tries + 1));
                 if (tries.tries > TRIES_WITH_ITEM && now - tries.since > patience.toNanos()) {
-                    throw new UserError("DynamoDB answers, but for " + patience.toSeconds()
-                            + " s not once when the item with the key " + item.keyText() + " was sent; the last error: "
-                            + e.getMessage(), e).endingTheJob();
+                    throw new UserError(
+                                    "DynamoDB answers, but for " + patience.toSeconds()
+                                            + " s not once when the item with the key " + item.keyText()
+                                            + " was sent; the last error: "
+                                            + e.getMessage(),
+                                    e)
+                            .endingTheJob();
                 }
             }
             if (pausedUntil - now <= 0) {
                 pause = Math.min(LONGEST_PAUSE_NANOS, Math.max(FIRST_PAUSE_NANOS, 2 * pause));
-                pausedUntil = now + (long) (pause * (0.5 + ThreadLocalRandom.current().nextDouble() / 2));
+                pausedUntil =
+                        now + (long) (pause * (0.5 + ThreadLocalRandom.current().nextDouble() / 2));
                 LOG.warn("DynamoDB: {}; trying again in {} ms", e.toString(), (pausedUntil - now) / 1_000_000);
             }
             maxRequests = FIRST_IN_FLIGHT;

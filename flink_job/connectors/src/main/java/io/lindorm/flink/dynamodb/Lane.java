@@ -29,6 +29,7 @@ final class Lane {
     boolean wasRefused;
     /** Whether something of this lane was ever refused where something else of its batch was not. */
     boolean wasRefusedInPart;
+
     State state = State.EMPTY;
     long opensAt;
 

@@ -29,6 +29,7 @@ final class Lanes {
 
     /** BatchWriteItem takes 25 puts, and 16 MB (its page in the API reference). */
     static final int MAX_BATCH_ITEMS = 25;
+
     private static final int MAX_BATCH_BYTES = 8 * 1024 * 1024;
 
     /** More than keys that can be hot at once by far: so two of these seldom share a lane. */
@@ -53,6 +54,7 @@ final class Lanes {
      * seconds ago.
      */
     private static final double FULL_SHARE = 0.01;
+
     private static final double FULL_SHARE_AGAIN = 0.0025;
 
     private static final long TYPICAL_NANOS = 10_000_000_000L;
@@ -75,10 +77,12 @@ final class Lanes {
 
     /** The fastest that a slow lane was measured lately, and when; 0: never. */
     private double typical;
+
     private long typicalAt;
 
     /** Items sent, and those that speak for a full table, both fading within about a second. */
     private double sent;
+
     private double fullTable;
     private long fadedAt;
 
@@ -185,10 +189,7 @@ final class Lanes {
         List<Item> batch = new ArrayList<>(MAX_BATCH_ITEMS);
         int batchBytes = 0;
         int passedBy = 0;
-        while (batch.size() < MAX_BATCH_ITEMS
-                && passedBy < open.size()
-                && given.isOpen(now)
-                && tablePace.isOpen(now)) {
+        while (batch.size() < MAX_BATCH_ITEMS && passedBy < open.size() && given.isOpen(now) && tablePace.isOpen(now)) {
             Lane lane = open.pollFirst();
             Item item = lane.items.peekFirst();
             if (!lane.isOpen(rate(lane, now), now)) {
@@ -237,9 +238,7 @@ final class Lanes {
     }
 
     private boolean isTypicalKnown(long now) {
-        return typicalAt != 0
-                && now - typicalAt <= TYPICAL_NANOS
-                && typical >= TYPICAL_SHARE * table.recentRate(now);
+        return typicalAt != 0 && now - typicalAt <= TYPICAL_NANOS && typical >= TYPICAL_SHARE * table.recentRate(now);
     }
 
     /**

@@ -34,6 +34,7 @@ final class Limit {
 
     /** What was accepted lately, fading within about a second. */
     private double recent;
+
     private long recentAt;
 
     /**

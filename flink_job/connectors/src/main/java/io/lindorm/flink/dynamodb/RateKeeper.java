@@ -1,9 +1,8 @@
 package io.lindorm.flink.dynamodb;
 
+import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
-import java.io.IOException;
 
 /** Tells a writer, once a second, its share of the rate that all writers keep together. */
 final class RateKeeper implements Runnable {

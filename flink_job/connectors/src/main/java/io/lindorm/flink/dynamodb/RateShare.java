@@ -1,8 +1,7 @@
 package io.lindorm.flink.dynamodb;
 
-import org.apache.flink.api.common.functions.AggregateFunction;
-
 import java.util.Arrays;
+import org.apache.flink.api.common.functions.AggregateFunction;
 
 /**
  * Divides a rate among the writers of a job by what they need. Each asks about once a second and says how much it

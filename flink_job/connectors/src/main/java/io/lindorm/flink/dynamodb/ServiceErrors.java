@@ -1,17 +1,15 @@
 package io.lindorm.flink.dynamodb;
 
 import io.lindorm.flink.dynamodb.BatchAnswers.ErrorDocument;
-
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Set;
 import software.amazon.awssdk.awscore.exception.AwsErrorDetails;
 import software.amazon.awssdk.awscore.exception.AwsServiceException;
 import software.amazon.awssdk.awscore.retry.AwsRetryPolicy;
 import software.amazon.awssdk.core.retry.RetryPolicyContext;
 import software.amazon.awssdk.core.retry.conditions.RetryCondition;
 import software.amazon.awssdk.http.SdkHttpResponse;
-
-import java.time.Duration;
-import java.time.Instant;
-import java.util.Set;
 
 /**
  * What an error of DynamoDB's means. Which errors pass, and which tell of a wrong clock, AWS's SDK knows; what it takes
@@ -85,7 +83,8 @@ final class ServiceErrors {
         boolean isPassing = ALSO_PASSING.contains(error.code())
                 || head.statusCode() >= FIRST_SERVER_STATUS
                 || head.statusCode() == REQUEST_TIMEOUT_STATUS
-                || SDK.shouldRetry(RetryPolicyContext.builder().exception(exception).build());
+                || SDK.shouldRetry(
+                        RetryPolicyContext.builder().exception(exception).build());
         return isPassing ? Kind.PASSING : Kind.LASTING;
     }
 }

@@ -1,12 +1,11 @@
 package io.lindorm.flink.items;
 
+import java.nio.charset.StandardCharsets;
+import java.time.LocalDate;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.LogicalType;
-
-import java.nio.charset.StandardCharsets;
-import java.time.LocalDate;
 
 /** How the values of one column, which are not NULL, become attributes. docs/types.md has the table. */
 abstract class Conversion {
@@ -92,8 +91,7 @@ abstract class Conversion {
             case DECIMAL:
                 RowData.FieldGetter decimal = RowData.createFieldGetter(type, at);
                 return numeric(
-                        as,
-                        row -> Values.number(((DecimalData) decimal.getFieldOrNull(row)).toBigDecimal(), name));
+                        as, row -> Values.number(((DecimalData) decimal.getFieldOrNull(row)).toBigDecimal(), name));
             case CHAR:
             case VARCHAR:
                 return text(name, at, as);

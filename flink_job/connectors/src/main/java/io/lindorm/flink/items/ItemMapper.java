@@ -2,18 +2,6 @@ package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.Item;
-
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.LogicalTypeRoot;
-import org.apache.flink.table.types.logical.RowType;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
@@ -26,6 +14,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * Makes an item of a row, after the rules of docs/contracts.md, sections 4 and 5. One instance serves one
@@ -73,6 +71,7 @@ final class ItemMapper {
     private final RowData.FieldGetter[] getters;
     /** All but those of the key. */
     private final List<Attribute> attributes = new ArrayList<>();
+
     private final Key partition;
     private final Key sort;
     private final boolean writeNulls;
@@ -80,6 +79,7 @@ final class ItemMapper {
     private final int[] sourceKey;
     /** The columns that are attributes, by name, and the attributes' names. */
     private final Map<String, String> attributeOf = new LinkedHashMap<>();
+
     private final ShardHash hash = new ShardHash();
     private final ItemJson json = new ItemJson();
 
@@ -94,7 +94,8 @@ final class ItemMapper {
             getters[i] = RowData.createFieldGetter(rowType.getTypeAt(i), i);
         }
         Map<String, Column> named = named(config);
-        this.shards = config.target().partitionShards() == null ? 0 : config.target().partitionShards();
+        this.shards =
+                config.target().partitionShards() == null ? 0 : config.target().partitionShards();
         this.writeNulls = config.target().nulls() == JobConfig.Nulls.Write;
         this.partition = key(config, config.target().key().partition(), shards > 0, MAX_PARTITION_KEY_BYTES, named);
         this.sort = config.target().key().sort() == null
@@ -182,15 +183,17 @@ final class ItemMapper {
             columns.add(column);
         }
         boolean isColumn = template.isColumnAlone();
-        if (named.containsKey(key.name()) && !(isColumn && named.get(key.name()).name.equals(columns.get(0).name))) {
-            throw new UserError("the key '" + key.name()
-                    + "' has the name of an attribute that is another column; rename one");
+        if (named.containsKey(key.name())
+                && !(isColumn && named.get(key.name()).name.equals(columns.get(0).name))) {
+            throw new UserError(
+                    "the key '" + key.name() + "' has the name of an attribute that is another column; rename one");
         }
         // Two attributes may be of one column: the key is as its own attribute is.
         Column own = isColumn ? named.getOrDefault(key.name(), columns.get(0)) : null;
         boolean isText = own == null || sharded;
         if (isText && key.type() != JobConfig.KeyType.S) {
-            throw new UserError("the key '" + key.name() + "' is made of text, so its type must be S, not " + key.type());
+            throw new UserError(
+                    "the key '" + key.name() + "' is made of text, so its type must be S, not " + key.type());
         }
         if (!isText && !own.conversion.kind().name().equals(key.type().name())) {
             throw new UserError("the key '" + key.name() + "' has the type " + key.type() + ", but its values are "
@@ -319,7 +322,8 @@ final class ItemMapper {
     /** An attribute's value as JSON: bytes are hexadecimal, documents stay as DynamoDB has them. */
     private static JsonNode plain(JsonNode attribute) {
         if (attribute.has("N")) {
-            return JSON.getNodeFactory().numberNode(new BigDecimal(attribute.get("N").textValue()));
+            return JSON.getNodeFactory()
+                    .numberNode(new BigDecimal(attribute.get("N").textValue()));
         }
         if (attribute.has("B")) {
             byte[] bytes = Base64.getDecoder().decode(attribute.get("B").textValue());
@@ -365,7 +369,10 @@ final class ItemMapper {
             object.put(name, LocalDate.ofEpochDay((Integer) value).toString());
         } else if (root == LogicalTypeRoot.TIME_WITHOUT_TIME_ZONE) {
             object.put(name, Values.iso8601Time((Integer) value));
-        } else if (value instanceof Long || value instanceof Integer || value instanceof Short || value instanceof Byte) {
+        } else if (value instanceof Long
+                || value instanceof Integer
+                || value instanceof Short
+                || value instanceof Byte) {
             object.put(name, ((Number) value).longValue());
         } else if (value instanceof Double && Double.isFinite((Double) value)) {
             object.put(name, (Double) value);

@@ -6,7 +6,10 @@ import io.lindorm.flink.dynamodb.ItemWriter;
 import io.lindorm.flink.dynamodb.RateShare;
 import io.lindorm.flink.dynamodb.RateShares;
 import io.lindorm.flink.dynamodb.Target;
-
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
@@ -22,11 +25,6 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
-
-import java.io.IOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * The operator {@code items}: makes of each row an item, which it writes, or a reject, and counts.
@@ -97,8 +95,9 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
     public void open() throws Exception {
         super.open();
         if (!getContainingTask().getConfiguration().isCheckpointingEnabled()) {
-            throw new UserError("'lindorm-items' needs checkpoints: the result is written when the last one is complete."
-                            + " Set execution.checkpointing.interval, and execution.runtime-mode to STREAMING")
+            throw new UserError(
+                            "'lindorm-items' needs checkpoints: the result is written when the last one is complete."
+                                    + " Set execution.checkpointing.interval, and execution.runtime-mode to STREAMING")
                     .endingTheJob();
         }
         mapper = new ItemMapper(config, rowType);
@@ -151,7 +150,8 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
         for (ItemWriter.Invalid invalid : writer.takeInvalid()) {
             Reject reject = new Reject(RejectReason.RefusedByDynamoDB, invalid.words());
             counts.itemIsReject(reject.reason());
-            output.collect(new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(invalid.item(), reject))));
+            output.collect(
+                    new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(invalid.item(), reject))));
         }
     }
 

@@ -1,7 +1,7 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
-
+import java.util.Set;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.configuration.ConfigOptions;
 import org.apache.flink.table.connector.sink.DynamicTableSink;
@@ -9,15 +9,16 @@ import org.apache.flink.table.factories.DynamicTableSinkFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.types.logical.RowType;
 
-import java.util.Set;
-
 /** Makes the table sink of {@code 'connector' = 'lindorm-items'}. */
 public final class ItemsTableFactory implements DynamicTableSinkFactory {
 
-    static final ConfigOption<String> JOB_CONFIG = ConfigOptions.key("job-config").stringType().noDefaultValue();
-    static final ConfigOption<String> AWS_ENDPOINT = ConfigOptions.key("aws.endpoint").stringType().noDefaultValue();
+    static final ConfigOption<String> JOB_CONFIG =
+            ConfigOptions.key("job-config").stringType().noDefaultValue();
+    static final ConfigOption<String> AWS_ENDPOINT =
+            ConfigOptions.key("aws.endpoint").stringType().noDefaultValue();
 
-    static final ConfigOption<String> RATES_PATH = ConfigOptions.key("rates.path").stringType().noDefaultValue();
+    static final ConfigOption<String> RATES_PATH =
+            ConfigOptions.key("rates.path").stringType().noDefaultValue();
 
     @Override
     public String factoryIdentifier() {

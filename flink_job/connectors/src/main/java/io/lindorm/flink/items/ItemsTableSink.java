@@ -1,5 +1,7 @@
 package io.lindorm.flink.items;
 
+import java.util.List;
+import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
@@ -13,9 +15,6 @@ import org.apache.flink.table.connector.sink.abilities.SupportsWritingMetadata;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
-
-import java.util.List;
-import java.util.Map;
 
 /**
  * The table sink behind {@code 'connector' = 'lindorm-items'}: rows become items in DynamoDB, or rejects in

@@ -1,14 +1,12 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
-
+import java.io.Serializable;
+import java.util.List;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.annotation.JsonProperty;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-
-import java.io.Serializable;
-import java.util.List;
 
 /**
  * The parts of the job config (docs/contracts.md, section 4) that concern items. Fields that it does not

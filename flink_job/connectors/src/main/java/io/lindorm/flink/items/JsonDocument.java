@@ -1,14 +1,13 @@
 package io.lindorm.flink.items;
 
+import java.nio.charset.StandardCharsets;
+import java.util.Iterator;
+import java.util.Map;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.DeserializationFeature;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
-
-import java.nio.charset.StandardCharsets;
-import java.util.Iterator;
-import java.util.Map;
 
 /** JSON text as DynamoDB's maps, lists and values: true to the text, numbers included. */
 final class JsonDocument {
@@ -28,6 +27,7 @@ final class JsonDocument {
 
     /** What a map or list costs, and each of its elements ("DynamoDB Item sizes and formats"). */
     private static final int DOCUMENT_OVERHEAD = 3;
+
     private static final int ELEMENT_OVERHEAD = 1;
 
     /**
@@ -54,7 +54,8 @@ final class JsonDocument {
         if (depth > MAX_DEPTH) {
             throw new Reject(
                     RejectReason.InvalidJson,
-                    "column " + column + " nests more than " + MAX_DEPTH + " levels deep, which DynamoDB does not take");
+                    "column " + column + " nests more than " + MAX_DEPTH
+                            + " levels deep, which DynamoDB does not take");
         }
         switch (node.getNodeType()) {
             case OBJECT:
@@ -92,7 +93,8 @@ final class JsonDocument {
             case NUMBER:
                 if (node.isDouble()) {
                     // Jackson's way to say that a number is beyond a double; all others are exact decimals here.
-                    throw new Reject(RejectReason.NumberOutOfRange, "column " + column + " holds a number beyond any range");
+                    throw new Reject(
+                            RejectReason.NumberOutOfRange, "column " + column + " holds a number beyond any range");
                 }
                 out.number(Values.number(node.decimalValue(), column));
                 return;

@@ -1,7 +1,6 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -49,7 +48,9 @@ record KeyTemplate(List<String> literals, List<String> columns) {
 
     /** Whether this is one column and nothing else. */
     boolean isColumnAlone() {
-        return columns.size() == 1 && literals.get(0).isEmpty() && literals.get(1).isEmpty();
+        return columns.size() == 1
+                && literals.get(0).isEmpty()
+                && literals.get(1).isEmpty();
     }
 
     /**
@@ -67,8 +68,8 @@ record KeyTemplate(List<String> literals, List<String> columns) {
             if (i < columns.size() - 1 && (value + literal).indexOf(literal) != value.length()) {
                 throw new Reject(
                         RejectReason.AmbiguousKey,
-                        "column " + columns.get(i) + " is '" + Values.abbreviated(value) + "', which holds the '" + literal
-                                + "' that follows it in the key");
+                        "column " + columns.get(i) + " is '" + Values.abbreviated(value) + "', which holds the '"
+                                + literal + "' that follows it in the key");
             }
             text.append(value).append(literal);
         }

@@ -1,7 +1,13 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
-
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
@@ -20,14 +26,6 @@ import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.UUID;
 
 /**
  * The operator {@code outcome}, one for the whole job: writes rejected rows to files, and in the end the
@@ -60,6 +58,7 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
     private transient long endedAt;
     /** The end of input is in this checkpoint and those after it, or {@link #NONE}. */
     private transient long endedInCheckpoint;
+
     private transient RecoverableFsDataOutputStream open;
     private transient List<Unpublished> unpublished;
     private transient ListState<byte[]> state;
@@ -107,8 +106,8 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
             open.closeForCommit().commit();
             open = null;
             throw new UserError("more than " + config.rejects().max() + " rows were rejected, the most that rejects.max"
-                    + " allows; they are in " + config.rejects().path() + ", the last of them: "
-                    + Values.abbreviatedTo(outcome.line, 1000))
+                            + " allows; they are in " + config.rejects().path() + ", the last of them: "
+                            + Values.abbreviatedTo(outcome.line, 1000))
                     .endingTheJob();
         }
     }
@@ -124,8 +123,8 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
     public void snapshotState(StateSnapshotContext context) throws Exception {
         super.snapshotState(context);
         if (open != null) {
-            unpublished.add(
-                    new Unpublished(context.getCheckpointId(), open.closeForCommit().getRecoverable()));
+            unpublished.add(new Unpublished(
+                    context.getCheckpointId(), open.closeForCommit().getRecoverable()));
             open = null;
         }
         if (endedAt > 0 && endedInCheckpoint == NONE) {
@@ -172,13 +171,12 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
         for (Map.Entry<RejectReason, Long> reason : counts.rejectedByReason().entrySet()) {
             reasons.put(reason.getKey().name(), reason.getValue());
         }
-        result.put(
-                "finishedAt",
-                Instant.ofEpochMilli(endedAt).toString());
+        result.put("finishedAt", Instant.ofEpochMilli(endedAt).toString());
         Path path = new Path(config.result().path());
         FileSystem fileSystem = path.getFileSystem();
         // Published whole or not at all, on a local disk as in S3.
-        RecoverableFsDataOutputStream stream = fileSystem.createRecoverableWriter().open(path);
+        RecoverableFsDataOutputStream stream =
+                fileSystem.createRecoverableWriter().open(path);
         try {
             stream.write((result + "\n").getBytes(StandardCharsets.UTF_8));
             stream.closeForCommit().commit();

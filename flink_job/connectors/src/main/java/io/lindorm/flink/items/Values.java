@@ -1,11 +1,5 @@
 package io.lindorm.flink.items;
 
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.logical.LogicalType;
-
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -15,6 +9,11 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.ZoneOffset;
 import java.util.HexFormat;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.logical.LogicalType;
 
 /** Values of rows as texts and numbers, in the forms that DynamoDB takes. */
 final class Values {
@@ -24,12 +23,15 @@ final class Values {
 
     /** The greatest and the smallest magnitude of a DynamoDB number: below 1E126, and 1E-130. */
     private static final int MAX_EXPONENT = 125;
+
     private static final int MIN_EXPONENT = -130;
     /** The first second of the year 1, and that of the year 10000, since 1970. */
     private static final long YEAR_1 = -62_135_596_800L;
+
     private static final long YEAR_10000 = 253_402_300_800L;
 
-    private static final long[] POWERS_OF_TEN = {1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000};
+    private static final long[] POWERS_OF_TEN = {1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000
+    };
 
     private static final double DOUBLE_LIMIT = 1e125;
     private static final double DOUBLE_SMALLEST = 1e-129;
@@ -114,7 +116,8 @@ final class Values {
             number = new BigDecimal(text.trim());
         } catch (NumberFormatException e) {
             throw new Reject(
-                    RejectReason.NotANumber, "column " + column + " is '" + abbreviated(text) + "', which is no number");
+                    RejectReason.NotANumber,
+                    "column " + column + " is '" + abbreviated(text) + "', which is no number");
         }
         return number(number, column);
     }
@@ -205,7 +208,9 @@ final class Values {
                 return row.getBinary(at);
             case DECIMAL:
                 BigDecimal decimal = ((DecimalData) value).toBigDecimal();
-                text = decimal.signum() == 0 ? "0" : decimal.stripTrailingZeros().toPlainString();
+                text = decimal.signum() == 0
+                        ? "0"
+                        : decimal.stripTrailingZeros().toPlainString();
                 break;
             case TIMESTAMP_WITHOUT_TIME_ZONE:
             case TIMESTAMP_WITH_LOCAL_TIME_ZONE:

@@ -1,7 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -63,6 +62,7 @@ final class FilterExpression {
     }
 
     private static UserError wrong(String option, String why) {
-        return new UserError("'" + option + "' must be one condition of SQL, such as metric = 'temp' AND val > 0: " + why);
+        return new UserError(
+                "'" + option + "' must be one condition of SQL, such as metric = 'temp' AND val > 0: " + why);
     }
 }

@@ -39,11 +39,13 @@ record JdbcDriver(Driver driver, String url) {
     private static final String SHOWS_NOTHING = "mysql_native_password";
 
     /** The plugins of Connector/J's that send the password itself, if need be encrypted with a key that the server names. */
-    private static final String SHOW_PASSWORD = "mysql_clear_password,sha256_password,caching_sha2_password,mysql_old_password";
+    private static final String SHOW_PASSWORD =
+            "mysql_clear_password,sha256_password,caching_sha2_password,mysql_old_password";
 
-    private static final Pattern URL_VERIFIES =
-            Pattern.compile("[?&]sslMode=(VERIFY_CA|VERIFY_IDENTITY|verify-ca|verify-full)(&|$)", Pattern.CASE_INSENSITIVE);
-    private static final Pattern URL_LETS_SHOW = Pattern.compile("[?&]allowPublicKeyRetrieval=true(&|$)", Pattern.CASE_INSENSITIVE);
+    private static final Pattern URL_VERIFIES = Pattern.compile(
+            "[?&]sslMode=(VERIFY_CA|VERIFY_IDENTITY|verify-ca|verify-full)(&|$)", Pattern.CASE_INSENSITIVE);
+    private static final Pattern URL_LETS_SHOW =
+            Pattern.compile("[?&]allowPublicKeyRetrieval=true(&|$)", Pattern.CASE_INSENSITIVE);
 
     /**
      * Connector/J where it is there, else the first driver that takes the address, or the same with jdbc:mariadb.
@@ -73,9 +75,9 @@ record JdbcDriver(Driver driver, String url) {
                 }
             }
         }
-        throw new UserError(
-                "the job's image holds no JDBC driver for " + MYSQL + " addresses: put Connector/J, or another driver of "
-                        + "the MySQL protocol, beside lindorm-flink.jar");
+        throw new UserError("the job's image holds no JDBC driver for " + MYSQL
+                + " addresses: put Connector/J, or another driver of "
+                + "the MySQL protocol, beside lindorm-flink.jar");
     }
 
     /**
@@ -88,7 +90,8 @@ record JdbcDriver(Driver driver, String url) {
             put(properties, "defaultAuthenticationPlugin", SHOWS_NOTHING); // Connector/J's, as the next
             put(properties, "disabledAuthenticationPlugins", SHOW_PASSWORD);
         }
-        boolean preferred = tls.mode() == null ? !url.contains("sslMode=") : tls.mode() == LindormOptions.TlsMode.PREFERRED;
+        boolean preferred =
+                tls.mode() == null ? !url.contains("sslMode=") : tls.mode() == LindormOptions.TlsMode.PREFERRED;
         if (!url.startsWith(MARIADB) || !preferred) {
             return open(properties, tls);
         }
@@ -111,7 +114,8 @@ record JdbcDriver(Driver driver, String url) {
     private boolean isVerified(Scan.Tls tls) {
         return tls.mode() == null
                 ? URL_VERIFIES.matcher(url).find()
-                : tls.mode() == LindormOptions.TlsMode.VERIFY_CA || tls.mode() == LindormOptions.TlsMode.VERIFY_IDENTITY;
+                : tls.mode() == LindormOptions.TlsMode.VERIFY_CA
+                        || tls.mode() == LindormOptions.TlsMode.VERIFY_IDENTITY;
     }
 
     private Connection open(Properties properties, Scan.Tls tls) throws SQLException, IOException {
@@ -133,7 +137,8 @@ record JdbcDriver(Driver driver, String url) {
             return driver.connect(url, properties);
         }
         try (TrustStore trusted = TrustStore.of(Path.of(tls.caFile()))) {
-            properties.setProperty("trustCertificateKeyStoreUrl", trusted.file().toUri().toString());
+            properties.setProperty(
+                    "trustCertificateKeyStoreUrl", trusted.file().toUri().toString());
             properties.setProperty("trustCertificateKeyStoreType", TrustStore.TYPE);
             properties.setProperty("trustCertificateKeyStorePassword", TrustStore.PASSWORD);
             return driver.connect(url, properties);

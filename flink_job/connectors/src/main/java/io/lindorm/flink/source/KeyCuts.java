@@ -194,7 +194,8 @@ final class KeyCuts {
         for (int i = 0; miss == null && i < Long.SIZE; i++) {
             budget--;
             List<Object> probe = between(range.key(), origin, known, column, 2, 1);
-            List<Object> key = KeyRangeSplit.compare(range.key(), probe, known) > 0 ? lookups.first(range.from(probe)) : null;
+            List<Object> key =
+                    KeyRangeSplit.compare(range.key(), probe, known) > 0 ? lookups.first(range.from(probe)) : null;
             if (key == null) {
                 miss = probe;
             } else {

@@ -59,7 +59,9 @@ final class KeyDigits {
 
     /** The characters of a text, numbered without the gap that surrogates leave. */
     private static int[] ranks(String text) {
-        return text.codePoints().map(c -> c < Character.MIN_SURROGATE ? c : c - SURROGATES).toArray();
+        return text.codePoints()
+                .map(c -> c < Character.MIN_SURROGATE ? c : c - SURROGATES)
+                .toArray();
     }
 
     private static int[] unsigned(byte[] bytes) {

@@ -1,11 +1,9 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.table.data.GenericRowData;
-
 import java.util.HexFormat;
 import java.util.List;
+import org.apache.flink.table.data.GenericRowData;
 
 /**
  * Checks that what a server returns comes in the order that this job cuts the table by. Each row that is in order, and
@@ -82,13 +80,16 @@ final class KeyOrder {
 
     private UserError disorder(List<Object> first, List<Object> second) {
         int at = 0;
-        while (at < Math.min(first.size(), second.size()) - 1 && key.get(at).compare(first.get(at), second.get(at)) == 0) {
+        while (at < Math.min(first.size(), second.size()) - 1
+                && key.get(at).compare(first.get(at), second.get(at)) == 0) {
             at++;
         }
         KeyColumn column = key.get(at);
         return new UserError("the rows of table `" + table + "` do not come in the order of their key: the server puts "
-                + shown(first) + " before " + shown(second) + ", but by column `" + column.name() + "` (" + column.type()
-                + (column.descending() ? ", descending" : "") + ") it does not come first. Rows would be read twice, so the"
+                + shown(first) + " before " + shown(second) + ", but by column `" + column.name() + "` ("
+                + column.type()
+                + (column.descending() ? ", descending" : "")
+                + ") it does not come first. Rows would be read twice, so the"
                 + " import stops. This job expects numbers and times in the order of their values, and text in that of its"
                 + " bytes: copy the table into one whose key has such a column, without a collation that ignores case,"
                 + " accents or spaces at the end, and import that");
@@ -100,7 +101,9 @@ final class KeyOrder {
             Object value = tuple.get(i);
             String text = value instanceof byte[] bytes ? "0x" + HexFormat.of().formatHex(bytes) : value.toString();
             String cut = text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "…";
-            shown.append(i == 0 ? "" : ", ").append(key.get(i).name()).append(" = ")
+            shown.append(i == 0 ? "" : ", ")
+                    .append(key.get(i).name())
+                    .append(" = ")
                     .append(value instanceof String ? "'" + cut + "'" : cut);
         }
         return shown.append(")").toString();

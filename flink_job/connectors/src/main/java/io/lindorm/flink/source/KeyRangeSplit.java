@@ -1,9 +1,8 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.api.connector.source.SourceSplit;
-
 import java.io.Serializable;
 import java.util.List;
+import org.apache.flink.api.connector.source.SourceSplit;
 
 /**
  * A range of the primary key and how far it has been read.

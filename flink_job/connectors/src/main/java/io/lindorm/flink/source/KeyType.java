@@ -1,10 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.data.binary.BinaryStringData;
-
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;
@@ -18,6 +13,10 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.data.binary.BinaryStringData;
 
 /**
  * What a scan must know of a type to have it in a key: how a value is taken from a row and from a user's text, what
@@ -115,7 +114,8 @@ abstract class KeyType {
     abstract Object at(Object from, Object to, long numerator, long denominator);
 
     private static BigInteger between(BigInteger from, BigInteger to, long numerator, long denominator) {
-        return from.add(to.subtract(from).multiply(BigInteger.valueOf(numerator)).divide(BigInteger.valueOf(denominator)));
+        return from.add(
+                to.subtract(from).multiply(BigInteger.valueOf(numerator)).divide(BigInteger.valueOf(denominator)));
     }
 
     private static long between(long from, long to, long least, long greatest, long numerator, long denominator) {
@@ -206,7 +206,12 @@ abstract class KeyType {
         Object at(Object from, Object to, long numerator, long denominator) {
             int scale = greatest.scale();
             return within(new BigDecimal(
-                    between(unscaled((BigDecimal) from, scale), unscaled((BigDecimal) to, scale), numerator, denominator), scale));
+                    between(
+                            unscaled((BigDecimal) from, scale),
+                            unscaled((BigDecimal) to, scale),
+                            numerator,
+                            denominator),
+                    scale));
         }
 
         static BigInteger unscaled(BigDecimal value, int scale) {
@@ -225,7 +230,9 @@ abstract class KeyType {
         }
 
         private static BigDecimal decimal(Object internal) {
-            return internal instanceof DecimalData fixed ? fixed.toBigDecimal() : new BigDecimal(internal.toString().trim());
+            return internal instanceof DecimalData fixed
+                    ? fixed.toBigDecimal()
+                    : new BigDecimal(internal.toString().trim());
         }
 
         @Override
@@ -245,7 +252,8 @@ abstract class KeyType {
             int scale = Math.max(0, Math.max(a.scale(), b.scale()));
             int whole = Math.max(0, Math.max(a.precision() - a.scale(), b.precision() - b.scale()));
             BigInteger greatest = BigInteger.TEN.pow(whole + scale).subtract(BigInteger.ONE);
-            BigInteger value = between(Decimals.unscaled(a, scale), Decimals.unscaled(b, scale), numerator, denominator);
+            BigInteger value =
+                    between(Decimals.unscaled(a, scale), Decimals.unscaled(b, scale), numerator, denominator);
             return new BigDecimal(value.max(greatest.negate()).min(greatest), scale);
         }
     }
@@ -278,7 +286,9 @@ abstract class KeyType {
         }
 
         private static double finite(double value) {
-            return Double.isNaN(value) ? Double.MAX_VALUE : Math.max(-Double.MAX_VALUE, Math.min(Double.MAX_VALUE, value));
+            return Double.isNaN(value)
+                    ? Double.MAX_VALUE
+                    : Math.max(-Double.MAX_VALUE, Math.min(Double.MAX_VALUE, value));
         }
 
         protected static double finite(double value, String text) {
@@ -311,7 +321,8 @@ abstract class KeyType {
         Object at(Object from, Object to, long numerator, long denominator) {
             double value = at((double) (Float) from, (double) (Float) to, numerator, denominator);
             // Infinite only where both ends are.
-            return (float) (Double.isInfinite(value) ? value : Math.max(-Float.MAX_VALUE, Math.min(Float.MAX_VALUE, value)));
+            return (float)
+                    (Double.isInfinite(value) ? value : Math.max(-Float.MAX_VALUE, Math.min(Float.MAX_VALUE, value)));
         }
     }
 
@@ -358,14 +369,16 @@ abstract class KeyType {
             BinaryStringData x = (BinaryStringData) a;
             BinaryStringData y = (BinaryStringData) b;
             return Arrays.compareUnsigned(
-                    x.getSegments()[0].getArray(), x.getOffset(), x.getOffset() + x.getSizeInBytes(),
-                    y.getSegments()[0].getArray(), y.getOffset(), y.getOffset() + y.getSizeInBytes());
+                    x.getSegments()[0].getArray(),
+                    x.getOffset(),
+                    x.getOffset() + x.getSizeInBytes(),
+                    y.getSegments()[0].getArray(),
+                    y.getOffset(),
+                    y.getOffset() + y.getSizeInBytes());
         }
 
         private int compare(byte[] a, byte[] b) {
-            return padded
-                    ? Arrays.compareUnsigned(pad(a, b.length), pad(b, a.length))
-                    : Arrays.compareUnsigned(a, b);
+            return padded ? Arrays.compareUnsigned(pad(a, b.length), pad(b, a.length)) : Arrays.compareUnsigned(a, b);
         }
 
         private static byte[] pad(byte[] bytes, int length) {

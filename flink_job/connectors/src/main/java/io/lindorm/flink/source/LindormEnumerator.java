@@ -1,15 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.api.connector.source.SourceEvent;
-import org.apache.flink.api.connector.source.SplitEnumerator;
-import org.apache.flink.api.connector.source.SplitEnumeratorContext;
-import org.apache.flink.util.FlinkRuntimeException;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -21,6 +12,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.LongSupplier;
+import org.apache.flink.api.connector.source.SourceEvent;
+import org.apache.flink.api.connector.source.SplitEnumerator;
+import org.apache.flink.api.connector.source.SplitEnumeratorContext;
+import org.apache.flink.util.FlinkRuntimeException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Hands out splits, some to each reader and another for each that is done, until all have been read. When none is left
@@ -157,7 +154,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             resume(subtask, started);
         } else if (event instanceof ScanEvents.Finished finished) {
             held.get(subtask).keySet().removeAll(finished.splitIds());
-            asked.computeIfPresent(subtask, (reader, splitId) -> finished.splitIds().contains(splitId) ? null : splitId);
+            asked.computeIfPresent(
+                    subtask, (reader, splitId) -> finished.splitIds().contains(splitId) ? null : splitId);
         } else if (event instanceof ScanEvents.Offered offered) {
             asked.remove(subtask);
             held.get(subtask).get(offered.cutId()).since = clock.getAsLong();
@@ -211,8 +209,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     /** A split as a checkpoint remembers it, with the end that it has by now. */
     private KeyRangeSplit cutAsKnown(KeyRangeSplit split) {
         List<Object> end = ends.get(split.splitId());
-        return end != null
-                        && (split.upper() == null || KeyRangeSplit.compare(split.key(), end, split.upper()) < 0)
+        return end != null && (split.upper() == null || KeyRangeSplit.compare(split.key(), end, split.upper()) < 0)
                 ? split.until(end)
                 : split;
     }
@@ -238,7 +235,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         if (!pending.isEmpty()) {
             return;
         }
-        if (held.size() == context.currentParallelism() && held.values().stream().allMatch(Map::isEmpty)) {
+        if (held.size() == context.currentParallelism()
+                && held.values().stream().allMatch(Map::isEmpty)) {
             for (int subtask : held.keySet()) {
                 if (told.add(subtask)) {
                     context.signalNoMoreSplits(subtask);
@@ -268,8 +266,9 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
                 }
                 for (Map.Entry<String, Held> split : reader.getValue().entrySet()) {
                     long age = now - split.getValue().since;
-                    // As much is left as has been read, for all that is known. A reader takes its splits in turn, so each
-                    // is read for a share of the time only; and it gives away one of several, or half of the only one.
+                    // As much is left as has been read, for all that is known. A reader takes its splits in turn, so
+                    // each is read for a share of the time only; and it gives away one of several, or half of the only
+                    // one.
                     double score = (double) age / Math.max(2, reader.getValue().size());
                     if (!split.getValue().tooSmallToCut && (idle || age >= WORTH_CUTTING_NANOS) && score > longest) {
                         owner = reader.getKey();

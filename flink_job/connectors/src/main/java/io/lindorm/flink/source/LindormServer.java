@@ -94,7 +94,8 @@ class LindormServer implements Server {
             return hash.find() ? hash.group(1) : null;
         } catch (SQLException e) {
             if (UNSUPPORTED.contains(e.getErrorCode())) {
-                // A version without the statement: if the key is hashed, Lindorm refuses the first read in its own words.
+                // A version without the statement: if the key is hashed, Lindorm refuses the first read in its own
+                // words.
                 return null;
             }
             throw e;

@@ -1,5 +1,11 @@
 package io.lindorm.flink.source;
 
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Function;
 import org.apache.flink.api.connector.source.SourceEvent;
 import org.apache.flink.api.connector.source.SourceOutput;
 import org.apache.flink.api.connector.source.SourceReaderContext;
@@ -8,20 +14,12 @@ import org.apache.flink.connector.base.source.reader.SingleThreadMultiplexSource
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.UUID;
-import java.util.function.Function;
-
 /**
  * Hands on the rows that a {@link PageReader} reads, and keeps for each split the last row handed on:
  * that, and not what was read ahead, is what a checkpoint holds.
  */
 final class LindormSourceReader
-        extends SingleThreadMultiplexSourceReaderBase<
-                Object, RowData, KeyRangeSplit, LindormSourceReader.Position> {
+        extends SingleThreadMultiplexSourceReaderBase<Object, RowData, KeyRangeSplit, LindormSourceReader.Position> {
 
     /** How far a split has been handed on. */
     static final class Position {
@@ -96,7 +94,13 @@ final class LindormSourceReader
     static LindormSourceReader of(
             SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, Wanted wanted) {
         return new LindormSourceReader(
-                context, tables, scan, wanted, new ReaderDesk(System::nanoTime), new Emitter(context), ScanMetrics.in(context.metricGroup()));
+                context,
+                tables,
+                scan,
+                wanted,
+                new ReaderDesk(System::nanoTime),
+                new Emitter(context),
+                ScanMetrics.in(context.metricGroup()));
     }
 
     private LindormSourceReader(
@@ -107,20 +111,19 @@ final class LindormSourceReader
             ReaderDesk desk,
             Emitter emitter,
             ScanMetrics metrics) {
-        super(
-                () -> new PageReader(tables, scan, wanted, desk, metrics),
-                emitter,
-                context.getConfiguration(),
-                context);
+        super(() -> new PageReader(tables, scan, wanted, desk, metrics), emitter, context.getConfiguration(), context);
         this.wanted = wanted;
         this.desk = desk;
         this.emitter = emitter;
         this.metrics = metrics;
         metrics.group().gauge("rowsRead", () -> emitter.rowsRead);
         metrics.group().gauge("splitsOpen", this::getNumberOfCurrentlyAssignedSplits);
-        metrics.group().gauge(
-                "pacingLagMillis",
-                () -> getNumberOfCurrentlyAssignedSplits() == 0 ? 0L : desk.pacer().lagMillis());
+        metrics.group()
+                .gauge(
+                        "pacingLagMillis",
+                        () -> getNumberOfCurrentlyAssignedSplits() == 0
+                                ? 0L
+                                : desk.pacer().lagMillis());
     }
 
     @Override

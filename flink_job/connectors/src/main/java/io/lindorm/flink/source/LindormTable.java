@@ -1,9 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.table.data.GenericRowData;
-
 import java.io.IOException;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -11,6 +8,7 @@ import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntSupplier;
+import org.apache.flink.table.data.GenericRowData;
 
 /** A table read over a {@link Session}. */
 final class LindormTable implements TableReader {
@@ -71,7 +69,8 @@ final class LindormTable implements TableReader {
                 return key(ScanQuery.key(scan, range, 0, true), range);
             } catch (UserError e) {
                 // No document says whether Lindorm reads the primary key backwards.
-                if (!(e.getCause() instanceof SQLException) || !LindormServer.UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
+                if (!(e.getCause() instanceof SQLException)
+                        || !LindormServer.UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
                     throw e;
                 }
                 backwardsRefused = true;

@@ -1,7 +1,8 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
+import java.time.ZoneId;
+import java.util.Set;
 import org.apache.flink.configuration.ConfigOption;
 import org.apache.flink.table.api.config.TableConfigOptions;
 import org.apache.flink.table.connector.source.DynamicTableSource;
@@ -9,9 +10,6 @@ import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
-
-import java.time.ZoneId;
-import java.util.Set;
 
 /** Makes the table source of {@code 'connector' = 'lindorm'}. */
 public final class LindormTableFactory implements DynamicTableSourceFactory {
@@ -68,6 +66,8 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
         return new LindormTableSource(
                 Scan.of(helper.getOptions(), (RowType) columns.getLogicalType()),
                 columns,
-                zone.equals(TableConfigOptions.LOCAL_TIME_ZONE.defaultValue()) ? ZoneId.systemDefault() : ZoneId.of(zone));
+                zone.equals(TableConfigOptions.LOCAL_TIME_ZONE.defaultValue())
+                        ? ZoneId.systemDefault()
+                        : ZoneId.of(zone));
     }
 }

@@ -1,5 +1,10 @@
 package io.lindorm.flink.source;
 
+import java.time.ZoneId;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.connector.ChangelogMode;
 import org.apache.flink.table.connector.source.DynamicTableSource;
@@ -12,14 +17,8 @@ import org.apache.flink.table.expressions.ResolvedExpression;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.RowType;
 
-import java.time.ZoneId;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
-
 /** The table source behind {@code 'connector' = 'lindorm'}: reads only the columns and the times that a query wants. */
-final class LindormTableSource 
+final class LindormTableSource
         implements ScanTableSource, SupportsProjectionPushDown, SupportsFilterPushDown, SupportsReadingMetadata {
 
     /** The metadata column that tells of values that cannot be read ({@link Wanted#unreadable}). */
@@ -90,7 +89,12 @@ final class LindormTableSource
     public String asSummaryString() {
         StringBuilder range = new StringBuilder("Lindorm");
         if (scan.timeColumn() != null) {
-            range.append(" ").append(scan.start()).append(" <= ").append(scan.timeColumn()).append(" < ").append(scan.end());
+            range.append(" ")
+                    .append(scan.start())
+                    .append(" <= ")
+                    .append(scan.timeColumn())
+                    .append(" < ")
+                    .append(scan.end());
         }
         return range.toString();
     }

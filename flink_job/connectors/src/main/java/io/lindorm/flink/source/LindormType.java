@@ -1,15 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.DataType;
-import org.apache.flink.table.types.logical.DecimalType;
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.LogicalTypeRoot;
-import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
-
 import java.math.BigDecimal;
 import java.sql.ResultSet;
 import java.sql.SQLDataException;
@@ -21,6 +11,15 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.DecimalType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 /**
  * Lindorm's column types: what each is in Flink, and how a value is read from the MySQL protocol.
@@ -42,8 +41,19 @@ record LindormType(String base, int length, int scale) {
             Pattern.CASE_INSENSITIVE);
 
     private static final Set<String> WITHOUT_LENGTH = Set.of(
-            "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "BIGINT UNSIGNED", "FLOAT", "DOUBLE", "STRING", "JSON",
-            "TIMESTAMP", "DATE", "TIME");
+            "BOOLEAN",
+            "TINYINT",
+            "SMALLINT",
+            "INTEGER",
+            "BIGINT",
+            "BIGINT UNSIGNED",
+            "FLOAT",
+            "DOUBLE",
+            "STRING",
+            "JSON",
+            "TIMESTAMP",
+            "DATE",
+            "TIME");
 
     private static final Set<String> WITH_LENGTH = Set.of("CHAR", "VARCHAR", "BINARY", "VARBINARY");
 
@@ -62,7 +72,9 @@ record LindormType(String base, int length, int scale) {
             if (base.equals("DECIMAL")
                     ? length == NONE || (length >= 1 && length <= MAX_PRECISION && scale <= length)
                     : scale == NONE
-                            && (length == NONE ? WITHOUT_LENGTH.contains(base) || WITH_LENGTH.contains(base) : length > 0 && WITH_LENGTH.contains(base))) {
+                            && (length == NONE
+                                    ? WITHOUT_LENGTH.contains(base) || WITH_LENGTH.contains(base)
+                                    : length > 0 && WITH_LENGTH.contains(base))) {
                 return new LindormType(base, length, Math.max(0, scale));
             }
         }
@@ -258,7 +270,8 @@ record LindormType(String base, int length, int scale) {
     /** What a value of a Flink type is that cannot be read: the reason for which the sink rejects its row. */
     static String unreadable(LogicalType type) {
         return switch (type.getTypeRoot()) {
-            case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE, DATE, TIME_WITHOUT_TIME_ZONE -> "TimeOutOfRange";
+            case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE, DATE, TIME_WITHOUT_TIME_ZONE ->
+                "TimeOutOfRange";
             case CHAR, VARCHAR, BINARY, VARBINARY -> "InvalidText";
             default -> "NumberOutOfRange";
         };

@@ -1,16 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
-import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
-import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
-import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
-import org.apache.flink.table.data.GenericRowData;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -19,6 +9,13 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
+import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitReader;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitsChange;
+import org.apache.flink.table.data.GenericRowData;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads its splits in rounds, one page of each, ahead of the rows being handed on.
@@ -124,7 +121,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         long start = System.nanoTime();
         List<GenericRowData> rows;
         try {
-            rows = table.page(reading.step(), () -> desk.pacer().pageLimit(pageSize), scan.passesOverRows(reading.split.key()));
+            rows = table.page(
+                    reading.step(), () -> desk.pacer().pageLimit(pageSize), scan.passesOverRows(reading.split.key()));
         } catch (TableReader.TimedOut e) {
             if (narrow(reading)) {
                 return 0;
@@ -180,7 +178,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         List<Object> from = reading.split.lastKey() != null ? reading.split.lastKey() : reading.split.lower();
         List<Object> to = reading.stepEnd;
         reading.split = reading.split.from(to);
-        reading.stepEnd = cuts.onward(reading.split, from, to, nanos < scan.timeout().toNanos() / 4 ? 3 : 2);
+        reading.stepEnd =
+                cuts.onward(reading.split, from, to, nanos < scan.timeout().toNanos() / 4 ? 3 : 2);
     }
 
     /** The split of a name, where this reader has it: it may be done, or not have come yet. */

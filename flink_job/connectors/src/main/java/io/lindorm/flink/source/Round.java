@@ -1,8 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
-import org.apache.flink.table.data.GenericRowData;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -10,6 +7,8 @@ import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
+import org.apache.flink.connector.base.source.reader.RecordsWithSplitIds;
+import org.apache.flink.table.data.GenericRowData;
 
 /**
  * Pages of several splits, handed on row by row in turn: one row of each, then the next of each. Neighbours in Lindorm
@@ -78,7 +77,8 @@ final class Round implements RecordsWithSplitIds<Object> {
 
     @Override
     public Object nextRecordFromSplit() {
-        if ((handedOn && !(current.isPage() && pages.size() == 1)) || !current.elements().hasNext()) {
+        if ((handedOn && !(current.isPage() && pages.size() == 1))
+                || !current.elements().hasNext()) {
             return null;
         }
         handedOn = true;

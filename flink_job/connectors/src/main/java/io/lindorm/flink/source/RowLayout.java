@@ -1,18 +1,16 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.data.binary.BinaryStringData;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
-
-import java.sql.ResultSet;
-import java.sql.SQLException;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Which columns are read, and where the key is among them: first the columns that the query wants, then what of a row
@@ -109,17 +107,24 @@ final class RowLayout {
     private void tellUnreadable(GenericRowData row, int i, ResultSet rows, SQLException refusal) {
         String shown = shown(rows, i);
         if (inKey[i]) {
-            throw new UserError("a row has " + shown + " in the key column `" + columns.get(i) + "`, which cannot be read as "
-                    + types.get(i) + NOT_ASKED_FOR, refusal);
+            throw new UserError(
+                    "a row has " + shown + " in the key column `" + columns.get(i) + "`, which cannot be read as "
+                            + types.get(i) + NOT_ASKED_FOR,
+                    refusal);
         }
         if (!tells) {
-            throw new UserError("a row has " + shown + " in the column `" + columns.get(i) + "`, which cannot be read as "
-                    + types.get(i) + ": " + refusal.getMessage() + ". To be told of such rows instead, declare a column of"
-                    + " type STRING METADATA FROM '" + LindormTableSource.UNREADABLE + "'", refusal);
+            throw new UserError(
+                    "a row has " + shown + " in the column `" + columns.get(i) + "`, which cannot be read as "
+                            + types.get(i) + ": " + refusal.getMessage()
+                            + ". To be told of such rows instead, declare a column of"
+                            + " type STRING METADATA FROM '" + LindormTableSource.UNREADABLE + "'",
+                    refusal);
         }
         if (row.isNullAt(wanted)) {
-            row.setField(wanted, StringData.fromString(LindormType.unreadable(types.get(i)) + ": column " + columns.get(i)
-                    + " is " + shown + ", which cannot be read as " + types.get(i)));
+            row.setField(
+                    wanted,
+                    StringData.fromString(LindormType.unreadable(types.get(i)) + ": column " + columns.get(i) + " is "
+                            + shown + ", which cannot be read as " + types.get(i)));
         }
     }
 

@@ -1,12 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.configuration.ConfigOption;
-import org.apache.flink.configuration.ReadableConfig;
-import org.apache.flink.table.types.logical.LogicalTypeFamily;
-import org.apache.flink.table.types.logical.RowType;
-
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
@@ -22,6 +16,10 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.flink.configuration.ConfigOption;
+import org.apache.flink.configuration.ReadableConfig;
+import org.apache.flink.table.types.logical.LogicalTypeFamily;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * What to read and how: the table's options ({@link LindormOptions}), checked.
@@ -118,7 +116,8 @@ record Scan(
         if (parameters.toLowerCase(Locale.ROOT).contains("password")) {
             throw new UserError("the option 'url' must not hold a password; use 'password-file'");
         }
-        if (parameters.contains("sslMode") && options.getOptional(LindormOptions.TLS_MODE).isPresent()) {
+        if (parameters.contains("sslMode")
+                && options.getOptional(LindormOptions.TLS_MODE).isPresent()) {
             throw new UserError("give either the option 'tls.mode' or sslMode in 'url'");
         }
         Optional<String> password = options.getOptional(LindormOptions.PASSWORD);
@@ -131,7 +130,8 @@ record Scan(
             throw new UserError("'scan.page-size' must be between 1 and " + MAX_PAGE_SIZE
                     + ", the most that Lindorm serves in one read; it is " + pageSize);
         }
-        What what = options.getOptional(LindormOptions.QUERY).isPresent() ? ofQuery(options, columns) : ofOptions(options);
+        What what =
+                options.getOptional(LindormOptions.QUERY).isPresent() ? ofQuery(options, columns) : ofOptions(options);
         long rate = options.getOptional(LindormOptions.ROWS_PER_SECOND).orElse(0L);
         if (rate < 0) {
             throw new UserError("'scan.rows-per-second' must be positive");
@@ -164,7 +164,8 @@ record Scan(
         String table = options.getOptional(LindormOptions.TABLE_NAME)
                 .orElseThrow(() -> new UserError("give the option 'table-name', or 'scan.query'"));
         String column = options.getOptional(LindormOptions.TIMESTAMP_COLUMN).orElse(null);
-        LindormOptions.TimeUnit unit = options.getOptional(LindormOptions.TIMESTAMP_UNIT).orElse(null);
+        LindormOptions.TimeUnit unit =
+                options.getOptional(LindormOptions.TIMESTAMP_UNIT).orElse(null);
         Instant start = instant(options, LindormOptions.TIMESTAMP_START);
         Instant end = instant(options, LindormOptions.TIMESTAMP_END);
         if (column == null && (start != null || end != null)) {
@@ -197,9 +198,11 @@ record Scan(
                 .map(RowType.RowField::getName)
                 .collect(Collectors.toSet());
         ScanStatement query = ScanStatement.parse(options.get(LindormOptions.QUERY), timestamps);
-        options.getOptional(LindormOptions.TABLE_NAME).filter(table -> !table.equals(query.table())).ifPresent(table -> {
-            throw new UserError("'table-name' is " + table + ", but 'scan.query' reads " + query.table());
-        });
+        options.getOptional(LindormOptions.TABLE_NAME)
+                .filter(table -> !table.equals(query.table()))
+                .ifPresent(table -> {
+                    throw new UserError("'table-name' is " + table + ", but 'scan.query' reads " + query.table());
+                });
         for (String column : columns.getFieldNames()) {
             if (query.columns() != null && !query.columns().contains(column)) {
                 throw new UserError("the column `" + column + "` is declared, but 'scan.query' does not select it");
@@ -209,7 +212,8 @@ record Scan(
     }
 
     private static Tls tls(ReadableConfig options) {
-        LindormOptions.TlsMode mode = options.getOptional(LindormOptions.TLS_MODE).orElse(null);
+        LindormOptions.TlsMode mode =
+                options.getOptional(LindormOptions.TLS_MODE).orElse(null);
         boolean verifies = mode == LindormOptions.TlsMode.VERIFY_CA || mode == LindormOptions.TlsMode.VERIFY_IDENTITY;
         Optional<String> caFile = options.getOptional(LindormOptions.TLS_CA_FILE);
         if (verifies != caFile.isPresent()) {
@@ -221,8 +225,23 @@ record Scan(
     /** The same scan with another time range. */
     Scan withRange(String column, TimeBounds bounds) {
         return new Scan(
-                url, table, username, password, column, timeUnit, bounds.start(), bounds.end(), filter, pageSize, splitPoints,
-                splits, rowsPerSecond, ratesPath, timeout, retries, tls);
+                url,
+                table,
+                username,
+                password,
+                column,
+                timeUnit,
+                bounds.start(),
+                bounds.end(),
+                filter,
+                pageSize,
+                splitPoints,
+                splits,
+                rowsPerSecond,
+                ratesPath,
+                timeout,
+                retries,
+                tls);
     }
 
     /**
@@ -230,7 +249,8 @@ record Scan(
      * condition is not one on the first key column.
      */
     boolean passesOverRows(List<KeyColumn> key) {
-        return filter != null || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
+        return filter != null
+                || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
     }
 
     /** Whether no row can be in the time range. */

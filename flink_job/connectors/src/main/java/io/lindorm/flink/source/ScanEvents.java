@@ -1,8 +1,7 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.api.connector.source.SourceEvent;
-
 import java.util.List;
+import org.apache.flink.api.connector.source.SourceEvent;
 
 /**
  * What readers and the enumerator tell each other.

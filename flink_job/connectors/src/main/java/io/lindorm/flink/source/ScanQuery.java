@@ -74,8 +74,8 @@ record ScanQuery(String sql, List<Object> parameters) {
         String where = conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
         String hint = hints.isEmpty() ? "" : "/*+ " + String.join(", ", hints) + " */ ";
         return new ScanQuery(
-                "SELECT " + hint + selected + " FROM " + quote(scan.table()) + where
-                        + " ORDER BY " + order + " LIMIT " + limit,
+                "SELECT " + hint + selected + " FROM " + quote(scan.table()) + where + " ORDER BY " + order + " LIMIT "
+                        + limit,
                 parameters);
     }
 
@@ -89,7 +89,8 @@ record ScanQuery(String sql, List<Object> parameters) {
     /** What is asked of NaN is not the start or the end of a scan to a server, though rows come in the key's order. */
     private static List<String> fullScan(KeyRangeSplit range) {
         List<Object> start = range.lastKey() != null ? range.lastKey() : range.lower();
-        return (start != null && isNaN(start.get(0))) || (range.upper() != null && isNaN(range.upper().get(0)))
+        return (start != null && isNaN(start.get(0)))
+                        || (range.upper() != null && isNaN(range.upper().get(0)))
                 ? List.of(ALLOW_FULL_SCAN)
                 : List.of();
     }

@@ -1,7 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -55,8 +54,8 @@ record ScanStatement(List<String> columns, String table, String timeColumn, Time
 
     private static final Map<String, String> MIRRORED = Map.of(">", "<", ">=", "<=", "<", ">", "<=", ">=", "=", "=");
 
-    private static final DateTimeFormatter TIME =
-            DateTimeFormatter.ofPattern("uuuu-MM-dd[[ ]['T']HH:mm:ss[.SSSSSSSSS][.SSSSSS][.SSS][.SS][.S]]", Locale.ROOT);
+    private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern(
+            "uuuu-MM-dd[[ ]['T']HH:mm:ss[.SSSSSSSSS][.SSSSSS][.SSS][.SS][.S]]", Locale.ROOT);
 
     /**
      * Reads a query.
@@ -81,7 +80,8 @@ record ScanStatement(List<String> columns, String table, String timeColumn, Time
         }
         for (Token token : rest) {
             if (NOT_TAKEN_OVER.contains(token.text().toUpperCase(Locale.ROOT))) {
-                throw wrong(token.text().toUpperCase(Locale.ROOT) + " cannot be taken over; put it into the query on the Flink table");
+                throw wrong(token.text().toUpperCase(Locale.ROOT)
+                        + " cannot be taken over; put it into the query on the Flink table");
             }
         }
         if (rest.isEmpty()) {
@@ -109,7 +109,8 @@ record ScanStatement(List<String> columns, String table, String timeColumn, Time
                 timeColumn = column;
                 bounds = narrowed;
             } else {
-                filter.add(sql.substring(part.get(0).start(), part.get(part.size() - 1).end()));
+                filter.add(sql.substring(
+                        part.get(0).start(), part.get(part.size() - 1).end()));
             }
         }
         // Each on lines of its own, so that a comment at its end cannot swallow what follows.

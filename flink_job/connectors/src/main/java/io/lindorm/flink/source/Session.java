@@ -1,10 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.security.cert.CertPathValidatorException;
 import java.security.cert.CertificateException;
@@ -17,6 +13,8 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One session with the server that outlives its connections: what may pass is tried again, with a pause
@@ -155,13 +153,18 @@ final class Session implements AutoCloseable {
                     throw new UserError(
                             "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '"
                                     + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")"
-                                    + (refusedSince == null ? "" : ", and has for " + loginPatience.toMinutes()
-                                            + " minutes, in which the password was read anew again and again"),
+                                    + (refusedSince == null
+                                            ? ""
+                                            : ", and has for " + loginPatience.toMinutes()
+                                                    + " minutes, in which the password was read anew again and again"),
                             e);
                 }
                 if (refused) {
-                    LOG.warn("The login of user {} at {} is refused, and is tried again with the password as it is then: {}",
-                            scan.username(), scan.url(), e.toString());
+                    LOG.warn(
+                            "The login of user {} at {} is refused, and is tried again with the password as it is then: {}",
+                            scan.username(),
+                            scan.url(),
+                            e.toString());
                     onRetry.run();
                     attempt--;
                     if (!sleep(pause(loginAttempts++))) {
@@ -269,7 +272,8 @@ final class Session implements AutoCloseable {
             if (cause instanceof CertificateException
                     || cause instanceof CertPathValidatorException
                     || NOT_TRUSTED.stream().anyMatch(said::contains)) {
-                return "its certificate is not trusted (" + said.lines().findFirst().orElse("") + "): 'tls.ca-file' must hold the certificate"
+                return "its certificate is not trusted ("
+                        + said.lines().findFirst().orElse("") + "): 'tls.ca-file' must hold the certificate"
                         + " of its CA, and with VERIFY_IDENTITY it must name the host of 'url'";
             }
             if (NO_TLS.stream().anyMatch(said::contains)) {
@@ -277,7 +281,8 @@ final class Session implements AutoCloseable {
             }
             if (PASSWORD_NOT_SHOWN.stream().anyMatch(said::contains)) {
                 return "it asks for the password in a way that shows it to whoever is at the other end, and nobody has"
-                        + " verified who that is; it was not sent (" + said.lines().findFirst().orElse("") + "). Set"
+                        + " verified who that is; it was not sent ("
+                        + said.lines().findFirst().orElse("") + "). Set"
                         + " 'tls.mode' to VERIFY_CA with 'tls.ca-file', or take a user of mysql_native_password";
             }
         }

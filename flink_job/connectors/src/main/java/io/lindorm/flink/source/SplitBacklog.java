@@ -1,9 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.core.io.SimpleVersionedSerializer;
-import org.apache.flink.core.memory.DataInputDeserializer;
-import org.apache.flink.core.memory.DataOutputSerializer;
-
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -11,6 +7,9 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.core.io.SimpleVersionedSerializer;
+import org.apache.flink.core.memory.DataInputDeserializer;
+import org.apache.flink.core.memory.DataOutputSerializer;
 
 /**
  * What the enumerator knows that no reader does.
@@ -21,8 +20,7 @@ import java.util.Set;
  * @param taken names of the splits that were cut off others and are now the enumerator's to hand out, or
  *     were
  */
-record SplitBacklog(
-        boolean planned, List<KeyRangeSplit> pending, Map<String, List<Object>> ends, Set<String> taken) {
+record SplitBacklog(boolean planned, List<KeyRangeSplit> pending, Map<String, List<Object>> ends, Set<String> taken) {
 
     static final SplitBacklog NOT_PLANNED = new SplitBacklog(false, List.of(), Map.of(), Set.of());
 

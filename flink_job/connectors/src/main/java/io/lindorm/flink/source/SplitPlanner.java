@@ -1,13 +1,11 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.table.types.logical.RowType;
-
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import org.apache.flink.table.types.logical.RowType;
 
 /** Looks at the table once, checks that it can be read as declared, and cuts it into splits. */
 final class SplitPlanner {
@@ -88,8 +86,10 @@ final class SplitPlanner {
                 }
                 column.keyType();
             } catch (IllegalArgumentException e) {
-                throw new UserError("the key column `" + column.name() + "` of table `" + scan.table()
-                        + "` cannot be read: " + e.getMessage(), e);
+                throw new UserError(
+                        "the key column `" + column.name() + "` of table `" + scan.table() + "` cannot be read: "
+                                + e.getMessage(),
+                        e);
             }
         }
     }
@@ -101,8 +101,10 @@ final class SplitPlanner {
             try {
                 points.add(column.keyType().parse(text, column.type()));
             } catch (IllegalArgumentException e) {
-                throw new UserError("the split point " + e.getMessage() + ", the type of the first key column `"
-                        + column.name() + "`", e);
+                throw new UserError(
+                        "the split point " + e.getMessage() + ", the type of the first key column `" + column.name()
+                                + "`",
+                        e);
             }
         }
         return points.tailSet(first, false).stream().map(List::of).toList();

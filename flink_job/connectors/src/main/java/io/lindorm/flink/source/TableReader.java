@@ -1,10 +1,9 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.table.data.GenericRowData;
-
 import java.io.IOException;
 import java.util.List;
 import java.util.function.IntSupplier;
+import org.apache.flink.table.data.GenericRowData;
 
 /** What a {@link PageReader} reads: a table, in pages of a key range. Used by one thread, but for {@link #interrupt}. */
 interface TableReader extends KeyLookups, AutoCloseable {

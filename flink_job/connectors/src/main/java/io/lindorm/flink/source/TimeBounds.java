@@ -17,6 +17,7 @@ record TimeBounds(Object start, Object end) {
 
     /** The first and the last TIMESTAMP that Lindorm has (its page on basic data types). */
     static final LocalDateTime FIRST_TIMESTAMP = LocalDateTime.of(1, 1, 1, 0, 0);
+
     static final LocalDateTime LAST_TIMESTAMP = LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_000_000);
 
     private static final BigInteger FIRST_NUMBER = BigInteger.valueOf(Long.MIN_VALUE);

@@ -1,5 +1,12 @@
 package io.lindorm.flink.source;
 
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.apache.flink.table.expressions.CallExpression;
 import org.apache.flink.table.expressions.FieldReferenceExpression;
 import org.apache.flink.table.expressions.ResolvedExpression;
@@ -9,14 +16,6 @@ import org.apache.flink.table.functions.FunctionDefinition;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
-
-import java.time.Instant;
-import java.time.LocalDateTime;
-import java.time.ZoneId;
-import java.time.ZoneOffset;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 
 /** Takes from a SQL WHERE what the scan's time range can do for it. */
 final class TimePredicates {
@@ -40,7 +39,8 @@ final class TimePredicates {
      *     time column is the one that its options name, else the first TIMESTAMP column that is compared
      */
     static Optional<Scan> apply(Scan scan, ResolvedExpression predicate, ZoneId sessionZone) {
-        if (predicate instanceof CallExpression both && both.getFunctionDefinition() == BuiltInFunctionDefinitions.AND) {
+        if (predicate instanceof CallExpression both
+                && both.getFunctionDefinition() == BuiltInFunctionDefinitions.AND) {
             // How the planner writes a range that it has put together.
             Optional<Scan> narrowed = Optional.of(scan);
             for (ResolvedExpression each : both.getResolvedChildren()) {
@@ -62,7 +62,8 @@ final class TimePredicates {
         return constant(scan.timeUnit(), column.getOutputDataType().getLogicalType(), literal, sessionZone)
                 .map(value -> scan.withRange(
                         column.getName(),
-                        new TimeBounds(scan.start(), scan.end()).and(columnFirst ? operator : MIRRORED.get(operator), value)));
+                        new TimeBounds(scan.start(), scan.end())
+                                .and(columnFirst ? operator : MIRRORED.get(operator), value)));
     }
 
     private static Optional<Object> constant(
@@ -78,7 +79,8 @@ final class TimePredicates {
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {
             // The planner leaves a TIMESTAMP without a zone beside such a column; it means the session's, as in a CAST.
             return literal.getValueAs(Instant.class)
-                    .or(() -> literal.getValueAs(LocalDateTime.class).map(time -> time.atZone(sessionZone).toInstant()))
+                    .or(() -> literal.getValueAs(LocalDateTime.class)
+                            .map(time -> time.atZone(sessionZone).toInstant()))
                     .map(instant -> LocalDateTime.ofInstant(instant, ZoneOffset.UTC));
         }
         if (column.is(LogicalTypeRoot.TIMESTAMP_WITHOUT_TIME_ZONE) && LogicalTypeChecks.getPrecision(column) >= 3) {

@@ -1,7 +1,6 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;

@@ -1,8 +1,7 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.table.types.logical.RowType;
-
 import java.io.Serializable;
+import org.apache.flink.table.types.logical.RowType;
 
 /**
  * What a query wants of each row.

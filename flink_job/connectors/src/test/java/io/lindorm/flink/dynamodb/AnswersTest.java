@@ -7,9 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.io.IOException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.apache.flink.util.ExceptionUtils;
-
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -18,16 +20,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-import java.io.IOException;
-import java.time.Duration;
-import java.util.List;
-import java.util.concurrent.CompletableFuture;
-
 /** An item is written when DynamoDB says so, and nobody else. */
 @Timeout(60)
 class AnswersTest {
 
-    private static final String OK = "{\"UnprocessedItems\":{},\"ConsumedCapacity\":[{\"TableName\":\"t\",\"CapacityUnits\":25.0}]}";
+    private static final String OK =
+            "{\"UnprocessedItems\":{},\"ConsumedCapacity\":[{\"TableName\":\"t\",\"CapacityUnits\":25.0}]}";
     private static final String CAPACITY = ",\"ConsumedCapacity\":[{\"TableName\":\"t\",\"CapacityUnits\":1.0}]}";
     private static final String PUT = "{\"PutRequest\":{\"Item\":{\"p\":{\"S\":\"never sent\"},\"s\":{\"N\":\"1\"}}}}";
     private static final String HTML = "<html><body>Please sign in</body></html>";
@@ -60,7 +58,8 @@ class AnswersTest {
         TEXT(says(200, "OK")),
         A_PORTAL(says(200, HTML)),
         OTHER_JSON(says(200, "{\"status\":\"up\"}")),
-        AN_ERROR_DOCUMENT(says(200, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#InternalServerError\",\"message\":\"no\"}")),
+        AN_ERROR_DOCUMENT(
+                says(200, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#InternalServerError\",\"message\":\"no\"}")),
         NULL_UNPROCESSED(says(200, "{\"UnprocessedItems\":null" + CAPACITY)),
         A_LIST_UNPROCESSED(says(200, "{\"UnprocessedItems\":[]" + CAPACITY)),
         NO_CAPACITY(says(200, "{\"UnprocessedItems\":{}}")),
@@ -77,7 +76,8 @@ class AnswersTest {
         ITEMS_OF_ANOTHER_TABLE(says(200, "{\"UnprocessedItems\":{\"u\":[]}" + CAPACITY)),
         AN_ITEM_THAT_WAS_NOT_SENT(says(200, "{\"UnprocessedItems\":{\"t\":[" + PUT + "]}" + CAPACITY)),
         A_DELETE(says(200, "{\"UnprocessedItems\":{\"t\":[{\"DeleteRequest\":{\"Key\":{}}}]}" + CAPACITY)),
-        NO_NUMBER_FOR_A_KEY(says(200, "{\"UnprocessedItems\":{\"t\":[" + PUT.replace("\"1\"", "\"one\"") + "]}" + CAPACITY)),
+        NO_NUMBER_FOR_A_KEY(
+                says(200, "{\"UnprocessedItems\":{\"t\":[" + PUT.replace("\"1\"", "\"one\"") + "]}" + CAPACITY)),
         AN_ITEM_TWICE(exchange -> {
             String put = firstPut(exchange.body());
             exchange.reply(http(200, "", "{\"UnprocessedItems\":{\"t\":[" + put + "," + put + "]}" + CAPACITY));
@@ -95,10 +95,13 @@ class AnswersTest {
         NOT_FOUND(says(404, HTML)),
         PROXY_AUTHENTICATION(exchange -> exchange.reply(http(407, "Proxy-Authenticate: Basic realm=\"x\"\r\n", HTML))),
         TOO_MANY(says(429, "slow down")),
-        ANOTHER_SERVICES_ERROR(says(400, "{\"__type\":\"com.amazonaws.kinesis.v20131202#ResourceNotFoundException\",\"message\":\"no\"}")),
+        ANOTHER_SERVICES_ERROR(says(
+                400, "{\"__type\":\"com.amazonaws.kinesis.v20131202#ResourceNotFoundException\",\"message\":\"no\"}")),
         AN_ERROR_WITHOUT_A_SERVICE(says(400, "{\"__type\":\"ResourceNotFoundException\",\"message\":\"no\"}")),
         A_CUT_ERROR(says(400, "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\",\"mess")),
-        AN_ERROR_WITH_ANOTHER_CHECKSUM(exchange -> exchange.reply(http(400, crc32("x"),
+        AN_ERROR_WITH_ANOTHER_CHECKSUM(exchange -> exchange.reply(http(
+                400,
+                crc32("x"),
                 "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\",\"message\":\"no\"}"))),
         BAD_GATEWAY(says(502, HTML)),
         GATEWAY_TIMEOUT(says(504, "")),
@@ -178,20 +181,27 @@ class AnswersTest {
     void whatAnswersForLongInDynamoDbsPlaceIsTold(String impostor) throws Exception {
         over(request -> Impostor.valueOf(impostor).fault, Duration.ofSeconds(1));
         writer.write(ItemWriterTest.item("p", 1, "", 1));
-        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow().getMessage();
+        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class)
+                .orElseThrow()
+                .getMessage();
         assertTrue(told.contains("this is not DynamoDB's answer: HTTP status "), told);
-        assertTrue(told.contains(switch (impostor) {
-            case "A_PORTAL", "BAD_GATEWAY" -> "Please sign in";
-            case "MOVED" -> "to http://127.0.0.1:1/login";
-            default -> "{\"message\":\"Forbidden\"}";
-        }), told);
+        assertTrue(
+                told.contains(
+                        switch (impostor) {
+                            case "A_PORTAL", "BAD_GATEWAY" -> "Please sign in";
+                            case "MOVED" -> "to http://127.0.0.1:1/login";
+                            default -> "{\"message\":\"Forbidden\"}";
+                        }),
+                told);
         assertEquals(0, writer.written());
     }
 
     @Test
     void anAnswerThatComesTwiceIsNotTakenForTheNextRequests() throws Exception {
-        Wire.Fault refused = exchange -> exchange.reply(http(500, "x-amzn-RequestId: R" + System.nanoTime() + "\r\n", "no"));
-        over(request -> request % 3 == 0
+        Wire.Fault refused =
+                exchange -> exchange.reply(http(500, "x-amzn-RequestId: R" + System.nanoTime() + "\r\n", "no"));
+        over(
+                request -> request % 3 == 0
                         ? exchange -> {
                             byte[] answer = exchange.forward();
                             exchange.reply(answer, answer);
@@ -205,7 +215,8 @@ class AnswersTest {
     @Test
     void anAnswerThatComesAfterAnotherOneIsNotTakenForTheNextRequests() throws Exception {
         // As a load balancer whose time was up, and which then passes on what came.
-        over(request -> request % 4 == 0
+        over(
+                request -> request % 4 == 0
                         ? exchange -> exchange.reply(http(504, "", HTML), http(200, crc32(OK), OK))
                         : Wire.Fault.PASS,
                 Duration.ofSeconds(30));
@@ -215,7 +226,8 @@ class AnswersTest {
 
     @Test
     void anAnswerThatNeverEndsIsGivenUp() throws Exception {
-        over(request -> request > 2
+        over(
+                request -> request > 2
                         ? Wire.Fault.PASS
                         : exchange -> {
                             exchange.reply(bytes("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"));
@@ -228,20 +240,24 @@ class AnswersTest {
                                 Thread.currentThread().interrupt();
                             }
                         },
-                Duration.ofSeconds(30), Duration.ofSeconds(5), Duration.ofSeconds(1));
+                Duration.ofSeconds(30),
+                Duration.ofSeconds(5),
+                Duration.ofSeconds(1));
         write(200);
         assertWritten(200);
     }
 
     @Test
     void anItemWithWhichNoRequestPassesIsNamedInTheEnd() throws Exception {
-        over(request -> exchange -> {
-            if (exchange.body().contains("DROP TABLE")) {
-                exchange.reply(http(403, "Server: a firewall\r\n", "blocked"));
-            } else {
-                Wire.Fault.PASS.happen(exchange);
-            }
-        }, Duration.ofMillis(200));
+        over(
+                request -> exchange -> {
+                    if (exchange.body().contains("DROP TABLE")) {
+                        exchange.reply(http(403, "Server: a firewall\r\n", "blocked"));
+                    } else {
+                        Wire.Fault.PASS.happen(exchange);
+                    }
+                },
+                Duration.ofMillis(200));
         writer.write(ItemWriterTest.item("bad", 1, ",\"v\":{\"S\":\"DROP TABLE\"}", 1));
         for (int i = 0; !failure.isDone(); i++) {
             try {
@@ -250,7 +266,9 @@ class AnswersTest {
                 break;
             }
         }
-        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow().getMessage();
+        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class)
+                .orElseThrow()
+                .getMessage();
         assertTrue(told.contains("{\"S\":\"bad\"} {\"N\":\"1\"}") && told.contains("a firewall"), told);
     }
 

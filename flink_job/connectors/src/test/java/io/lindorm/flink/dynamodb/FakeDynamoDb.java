@@ -2,12 +2,6 @@ package io.lindorm.flink.dynamodb;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
-
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.net.InetAddress;
@@ -34,9 +28,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Predicate;
 import java.util.zip.CRC32;
-
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ArrayNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
 
 /**
  * DynamoDB's BatchWriteItem over HTTP, in this process and strict: it computes the signature anew, and refuses what
@@ -233,8 +230,10 @@ public final class FakeDynamoDb implements AutoCloseable {
             throw new Refusal(fault.status, fault.code, "done, but the answer is lost");
         }
         if (unprocessed.size() == requests.size()) {
-            answer.putArray("ThrottlingReasons").addObject()
-                    .put("reason", "TableWriteKeyRangeThroughputExceeded").put("resource", "arn");
+            answer.putArray("ThrottlingReasons")
+                    .addObject()
+                    .put("reason", "TableWriteKeyRangeThroughputExceeded")
+                    .put("resource", "arn");
             answer.put("__type", "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException");
             answer.put("message", "The level of configured provisioned throughput for the table was exceeded.");
             return 400;
@@ -256,7 +255,9 @@ public final class FakeDynamoDb implements AutoCloseable {
     }
 
     public static List<Object> key(JsonNode item) {
-        return List.of(item.path("p").path("S").asText(), new BigDecimal(item.path("s").path("N").asText()).stripTrailingZeros());
+        return List.of(
+                item.path("p").path("S").asText(),
+                new BigDecimal(item.path("s").path("N").asText()).stripTrailingZeros());
     }
 
     /** "Create a signed AWS API request" in the IAM user guide, done over. */
@@ -266,7 +267,8 @@ public final class FakeDynamoDb implements AutoCloseable {
         if (authorization == null || date == null) {
             throw new Refusal(400, "MissingAuthenticationTokenException", "not signed");
         }
-        Instant signedAt = LocalDateTime.parse(date, DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'")).toInstant(ZoneOffset.UTC);
+        Instant signedAt = LocalDateTime.parse(date, DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'"))
+                .toInstant(ZoneOffset.UTC);
         if (Duration.between(signedAt, Instant.now().plus(ahead)).abs().toMinutes() >= 5) {
             throw new Refusal(400, skewError, "Signature expired: " + date);
         }
@@ -274,10 +276,15 @@ public final class FakeDynamoDb implements AutoCloseable {
         String names = authorization.replaceAll(".*SignedHeaders=([^,]*),.*", "$1");
         StringBuilder canonical = new StringBuilder("POST\n/\n\n");
         for (String name : names.split(";")) {
-            canonical.append(name).append(':').append(exchange.getRequestHeaders().getFirst(name).trim()).append('\n');
+            canonical
+                    .append(name)
+                    .append(':')
+                    .append(exchange.getRequestHeaders().getFirst(name).trim())
+                    .append('\n');
         }
         canonical.append('\n').append(names).append('\n').append(sha256(body));
-        String toSign = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" + sha256(canonical.toString().getBytes(StandardCharsets.UTF_8));
+        String toSign = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n"
+                + sha256(canonical.toString().getBytes(StandardCharsets.UTF_8));
         byte[] key = ("AWS4" + SECRET).getBytes(StandardCharsets.UTF_8);
         for (String part : scope.split("/")) {
             key = hmac(key, part);
@@ -287,7 +294,10 @@ public final class FakeDynamoDb implements AutoCloseable {
         if (!authorization.equals(expected) || !names.contains("x-amz-target") || !names.contains("host")) {
             throw new Refusal(403, "InvalidSignatureException", "the signature does not match");
         }
-        check("DynamoDB_20120810.BatchWriteItem".equals(exchange.getRequestHeaders().getFirst("X-Amz-Target")), "target");
+        check(
+                "DynamoDB_20120810.BatchWriteItem"
+                        .equals(exchange.getRequestHeaders().getFirst("X-Amz-Target")),
+                "target");
     }
 
     private static String sha256(byte[] bytes) throws GeneralSecurityException {

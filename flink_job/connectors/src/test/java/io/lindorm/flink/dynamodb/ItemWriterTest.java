@@ -5,9 +5,18 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.BooleanSupplier;
 import org.apache.flink.util.ExceptionUtils;
-
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -16,19 +25,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
-import java.util.function.BooleanSupplier;
 
 @Timeout(60)
 class ItemWriterTest {
@@ -112,7 +108,9 @@ class ItemWriterTest {
         assertEquals(5000, dynamoDb.puts());
         assertEquals(5000, writer.consumedUnits());
         assertEquals(0, writer.throttled());
-        assertTrue(dynamoDb.batchSizes().size() < 5000 / 20, "batches: " + dynamoDb.batchSizes().size());
+        assertTrue(
+                dynamoDb.batchSizes().size() < 5000 / 20,
+                "batches: " + dynamoDb.batchSizes().size());
     }
 
     @Test
@@ -137,7 +135,8 @@ class ItemWriterTest {
     @Test
     void whatComesBackUnprocessedIsWrittenLaterAndCountedOnce() throws Exception {
         Map<List<Object>, Integer> tries = new HashMap<>();
-        dynamoDb.refuse(item -> tries.merge(FakeDynamoDb.key(item), 1, Integer::sum) <= 2 && FakeDynamoDb.key(item).hashCode() % 3 == 0);
+        dynamoDb.refuse(item -> tries.merge(FakeDynamoDb.key(item), 1, Integer::sum) <= 2
+                && FakeDynamoDb.key(item).hashCode() % 3 == 0);
         writer(null);
         for (int i = 0; i < 1000; i++) {
             writer.write(item("p" + i, i));
@@ -209,7 +208,8 @@ class ItemWriterTest {
 
     @ParameterizedTest
     @CsvSource({
-        "AccessDeniedException, dynamodb:BatchWriteItem", "ResourceNotFoundException, does not know the table",
+        "AccessDeniedException, dynamodb:BatchWriteItem",
+        "ResourceNotFoundException, does not know the table",
         "UnrecognizedClientException, UnrecognizedClientException"
     })
     void whatNoRetryMendsEndsTheJobWithAReason(String code, String said) throws Exception {
@@ -224,7 +224,8 @@ class ItemWriterTest {
     }
 
     private void assertTold(String said) throws InterruptedException, ExecutionException {
-        UserError error = ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow();
+        UserError error =
+                ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow();
         assertTrue(error.getMessage().contains(said), error.getMessage());
     }
 
@@ -235,8 +236,11 @@ class ItemWriterTest {
     private List<Long> takenSorts() {
         return writer.takeInvalid().stream()
                 .map(invalid -> {
-                    assertTrue(invalid.words().startsWith("ValidationException: One or more parameter values"), invalid.words());
-                    return Long.valueOf(new String(invalid.item().sortKey(), StandardCharsets.UTF_8).replaceAll("\\D", ""));
+                    assertTrue(
+                            invalid.words().startsWith("ValidationException: One or more parameter values"),
+                            invalid.words());
+                    return Long.valueOf(
+                            new String(invalid.item().sortKey(), StandardCharsets.UTF_8).replaceAll("\\D", ""));
                 })
                 .sorted()
                 .toList();
@@ -303,8 +307,12 @@ class ItemWriterTest {
             writer.write(item("p" + i, i));
         }
         Exception error = assertThrows(Exception.class, () -> writer.drain());
-        assertTrue(ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage()
-                .contains("does not take any item: each of the last 60"), error.toString());
+        assertTrue(
+                ExceptionUtils.findThrowable(error, UserError.class)
+                        .orElseThrow()
+                        .getMessage()
+                        .contains("does not take any item: each of the last 60"),
+                error.toString());
         assertEquals(List.of(), writer.takeInvalid());
     }
 
@@ -327,10 +335,12 @@ class ItemWriterTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "The provided key element does not match the schema", "One or more parameter values were invalid: Missing the key q in the item",
-        "One or more parameter values were invalid: Type mismatch for key s expected: S actual: N"
-    })
+    @ValueSource(
+            strings = {
+                "The provided key element does not match the schema",
+                "One or more parameter values were invalid: Missing the key q in the item",
+                "One or more parameter values were invalid: Type mismatch for key s expected: S actual: N"
+            })
     void aTableWithAnotherKeyEndsTheJobAtOnce(String words) throws Exception {
         dynamoDb.invalid(item -> true, words);
         writer(null);
@@ -428,7 +438,10 @@ class ItemWriterTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"{", "{\"version\": 2, \"writeUnitsPerSecond\": 1}", "{\"version\": 1, \"writeUnitsPerSecond\": 0}"})
+    @CsvSource(
+            delimiter = '|',
+            value = {"{", "{\"version\": 2, \"writeUnitsPerSecond\": 1}", "{\"version\": 1, \"writeUnitsPerSecond\": 0}"
+            })
     void aRatesFileThatCannotBeUnderstoodIsRefusedBeforeTheStart(String text, @TempDir Path folder) throws Exception {
         Path rates = Files.writeString(folder.resolve("rates.json"), text);
         assertThrows(UserError.class, () -> writer(rates));

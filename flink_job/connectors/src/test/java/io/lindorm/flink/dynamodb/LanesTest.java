@@ -3,11 +3,6 @@ package io.lindorm.flink.dynamodb;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -19,6 +14,10 @@ import java.util.PriorityQueue;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.IntFunction;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Lanes against a model of DynamoDB's capacity in time that is only counted: a bucket for the table and one for each
@@ -159,7 +158,8 @@ class LanesTest {
             }
             refused += back.size();
             writer.mostFlying += back.isEmpty() && writer.mostFlying < ItemWriter.MAX_IN_FLIGHT ? 1 : 0;
-            boolean isTable = isNoise ? noiseHasReasons : givesReasons && back.size() == batch.size() && tableTokens < 1;
+            boolean isTable =
+                    isNoise ? noiseHasReasons : givesReasons && back.size() == batch.size() && tableTokens < 1;
             writer.lanes.answered(batch, back, isTable, now);
         }
 
@@ -292,10 +292,19 @@ class LanesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "10000, 0.1, true", "10000, 0.1, false", "300, 0.1, true", "300, 0.1, false", "30, 0.1, false", "3, 0.1, false",
-        "1, 0.1, true", "1, 0.1, false", "10000, 0.2, true", "300, 0.2, false"
+        "10000, 0.1, true",
+        "10000, 0.1, false",
+        "300, 0.1, true",
+        "300, 0.1, false",
+        "30, 0.1, false",
+        "3, 0.1, false",
+        "1, 0.1, true",
+        "1, 0.1, false",
+        "10000, 0.2, true",
+        "300, 0.2, false"
     })
-    void refusalsThatHaveNothingToDoWithTheRateCostLittleMoreThanThemselves(int devices, double share, boolean hasReasons) {
+    void refusalsThatHaveNothingToDoWithTheRateCostLittleMoreThanThemselves(
+            int devices, double share, boolean hasReasons) {
         Run undisturbed = new Run(1e9, 1e9);
         undisturbed.run(5, devices(devices));
         Run run = new Run(1e9, 1e9).noise(share, hasReasons);
@@ -340,7 +349,14 @@ class LanesTest {
         List<Item> batch = lanes.take(1);
         assertEquals(25, batch.size());
         for (int i = 0; i < 5; i++) {
-            assertEquals(5, batch.stream().skip(i * 5L).limit(5).map(Item::partitionHash).distinct().count());
+            assertEquals(
+                    5,
+                    batch.stream()
+                            .skip(i * 5L)
+                            .limit(5)
+                            .map(Item::partitionHash)
+                            .distinct()
+                            .count());
         }
         assertEquals(25, lanes.size());
         assertEquals(25, lanes.items().size());

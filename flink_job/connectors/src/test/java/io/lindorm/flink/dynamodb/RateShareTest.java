@@ -3,13 +3,12 @@ package io.lindorm.flink.dynamodb;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Writers that keep a rate together, as {@link RateKeeper} has each of them ask, in time that is only counted. */
 class RateShareTest {
@@ -171,7 +170,9 @@ class RateShareTest {
             Writer writer = job.writers.get(random.nextInt(writers));
             writer.supply = random.nextInt(3) == 0 ? 0 : 3 * rate * random.nextDouble();
             job.run(1 + random.nextInt(10_000));
-            assertTrue(job.granted.stream().mapToDouble(Double::doubleValue).sum() <= rate * 1.0001, job.granted::toString);
+            assertTrue(
+                    job.granted.stream().mapToDouble(Double::doubleValue).sum() <= rate * 1.0001,
+                    job.granted::toString);
         }
         for (double units : job.minutes(0)) {
             assertTrue(units <= 1.02 * rate, units + " of " + rate);

@@ -7,22 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.BatchAnswers.ErrorDocument;
 import io.lindorm.flink.dynamodb.ServiceErrors.Kind;
-
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.apache.flink.util.ExceptionUtils;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
-
-import software.amazon.awssdk.http.SdkHttpFullResponse;
-
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -34,6 +18,18 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.util.ExceptionUtils;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import software.amazon.awssdk.http.SdkHttpFullResponse;
 
 /** DynamoDB's errors: those that pass are tried again, those of an item are the item's, the others end the job. */
 @Timeout(60)
@@ -67,12 +63,14 @@ class ServiceErrorsTest {
 
     /** Tests of Python compare this file with the API's model. */
     static Stream<JsonNode> model() throws IOException {
-        JsonNode errors = new ObjectMapper().readTree(ServiceErrorsTest.class.getResource("/batch-write-item-errors.json"));
+        JsonNode errors =
+                new ObjectMapper().readTree(ServiceErrorsTest.class.getResource("/batch-write-item-errors.json"));
         return StreamSupport.stream(errors.spliterator(), false);
     }
 
     private static String date(Duration ahead) {
-        return DateTimeFormatter.RFC_1123_DATE_TIME.format(Instant.now().plus(ahead).atOffset(ZoneOffset.UTC));
+        return DateTimeFormatter.RFC_1123_DATE_TIME.format(
+                Instant.now().plus(ahead).atOffset(ZoneOffset.UTC));
     }
 
     private static Kind kind(String code, int status, Duration serverAhead) {
@@ -105,7 +103,9 @@ class ServiceErrorsTest {
         writer.start("test", null, ItemWriterTest.ALONE);
         if (OF_THE_MODEL.get(name) == Kind.LASTING) {
             writer.write(ItemWriterTest.item("p", 1, "", 1));
-            assertTrue(ExceptionUtils.findThrowable(failure.get(), UserError.class).isPresent(), failure.get().toString());
+            assertTrue(
+                    ExceptionUtils.findThrowable(failure.get(), UserError.class).isPresent(),
+                    failure.get().toString());
             return;
         }
         writeAndDrain(200);
@@ -124,12 +124,16 @@ class ServiceErrorsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {
-        "InternalServerError", "InternalError", "InternalFailure", "ServiceUnavailable", "TransactionInProgressException",
-        "RequestTimeout", "RequestTimeoutException", "SlowDown", "PriorRequestNotComplete", "TooManyRequestsException",
-        "BandwidthLimitExceeded", "RequestThrottled", "RequestThrottledException", "ThrottledException", "Throttling",
-        "EC2ThrottledException", "ExpiredTokenException"
-    })
+    @ValueSource(
+            strings = {
+                "InternalServerError", "InternalError", "InternalFailure", "ServiceUnavailable",
+                        "TransactionInProgressException",
+                "RequestTimeout", "RequestTimeoutException", "SlowDown", "PriorRequestNotComplete",
+                        "TooManyRequestsException",
+                "BandwidthLimitExceeded", "RequestThrottled", "RequestThrottledException", "ThrottledException",
+                        "Throttling",
+                "EC2ThrottledException", "ExpiredTokenException"
+            })
     void whatTheSdksTryAgainIsTriedAgain(String code) throws Exception {
         FakeDynamoDb.Fault fault = new FakeDynamoDb.Fault(400, code, false);
         dynamoDb.fail(fault, fault, fault);
@@ -141,23 +145,38 @@ class ServiceErrorsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "RequestTimeTooSkewed, 0, SKEWED", "RequestExpired, 0, SKEWED", "RequestInTheFuture, 0, SKEWED",
-        "InvalidSignatureException, 0, LASTING", "InvalidSignatureException, 3600, SKEWED",
-        "InvalidSignatureException, -3600, SKEWED", "SignatureDoesNotMatch, 400, SKEWED", "AuthFailure, 400, SKEWED",
-        "AccessDeniedException, 0, LASTING", "UnrecognizedClientException, 0, LASTING", "ValidationException, 0, ITEM",
-        "SerializationException, 0, ITEM", "MissingAuthenticationTokenException, 0, LASTING", "NobodyKnowsException, 0, LASTING"
+        "RequestTimeTooSkewed, 0, SKEWED",
+        "RequestExpired, 0, SKEWED",
+        "RequestInTheFuture, 0, SKEWED",
+        "InvalidSignatureException, 0, LASTING",
+        "InvalidSignatureException, 3600, SKEWED",
+        "InvalidSignatureException, -3600, SKEWED",
+        "SignatureDoesNotMatch, 400, SKEWED",
+        "AuthFailure, 400, SKEWED",
+        "AccessDeniedException, 0, LASTING",
+        "UnrecognizedClientException, 0, LASTING",
+        "ValidationException, 0, ITEM",
+        "SerializationException, 0, ITEM",
+        "MissingAuthenticationTokenException, 0, LASTING",
+        "NobodyKnowsException, 0, LASTING"
     })
     void whetherAClockIsWrongTheDateSays(String code, int secondsAhead, Kind kind) {
         assertEquals(kind, kind(code, 400, Duration.ofSeconds(secondsAhead)));
     }
 
     @ParameterizedTest
-    @CsvSource({"InvalidSignatureException, 7200", "InvalidSignatureException, -7200", "RequestTimeTooSkewed, 7200", "RequestExpired, -90000"})
+    @CsvSource({
+        "InvalidSignatureException, 7200",
+        "InvalidSignatureException, -7200",
+        "RequestTimeTooSkewed, 7200",
+        "RequestExpired, -90000"
+    })
     void aWrongClockIsCorrectedByTheDateOfTheAnswer(String code, int secondsAhead) throws Exception {
         dynamoDb.clock(Duration.ofSeconds(secondsAhead), code);
         try (Wire wire = new Wire(dynamoDb.port(), request -> exchange -> {
             String answer = new String(exchange.forward(), StandardCharsets.UTF_8);
-            exchange.reply(Wire.bytes(answer.replaceFirst("Date: .*", "Date: " + date(Duration.ofSeconds(secondsAhead)))));
+            exchange.reply(
+                    Wire.bytes(answer.replaceFirst("Date: .*", "Date: " + date(Duration.ofSeconds(secondsAhead)))));
         })) {
             Target target = new Target("us-west-2", wire.url(), "t", "p", "s");
             writer = new ItemWriter(BatchWrite.to(target, 4), failure::complete, 0, List.of(), Duration.ofSeconds(20));
@@ -176,7 +195,9 @@ class ServiceErrorsTest {
         dynamoDb.fail(fault, fault, fault, fault, fault);
         writer.start("test", null, ItemWriterTest.ALONE);
         writer.write(ItemWriterTest.item("p", 1, "", 1));
-        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class).orElseThrow().getMessage();
+        String told = ExceptionUtils.findThrowable(failure.get(), UserError.class)
+                .orElseThrow()
+                .getMessage();
         assertTrue(told.contains("InvalidSignatureException"), told);
     }
 }

@@ -78,7 +78,9 @@ final class Wire implements AutoCloseable {
 
     private void serve(Socket client) {
         try (client) {
-            for (byte[] request = read(client.getInputStream()); request != null; request = read(client.getInputStream())) {
+            for (byte[] request = read(client.getInputStream());
+                    request != null;
+                    request = read(client.getInputStream())) {
                 script.of(requests.getAndIncrement()).happen(new Exchange(client, request));
                 if (client.isClosed()) {
                     return;
@@ -157,7 +159,8 @@ final class Wire implements AutoCloseable {
 
     /** A whole HTTP answer. */
     static byte[] http(int status, String headers, String body) {
-        return bytes("HTTP/1.1 " + status + " Whatever\r\n" + headers + "Content-Length: " + bytes(body).length + "\r\n\r\n" + body);
+        return bytes("HTTP/1.1 " + status + " Whatever\r\n" + headers + "Content-Length: " + bytes(body).length
+                + "\r\n\r\n" + body);
     }
 
     static String crc32(String body) {

@@ -1,11 +1,10 @@
 package io.lindorm.flink.items;
 
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /** Job configs for tests. */
 final class Configs {
@@ -66,7 +65,8 @@ final class Configs {
             all.put("version", 1);
             all.put("import", Map.of("namespace", "default", "name", "n", "uid", "u", "runId", "r1"));
             all.put("source", Map.of("table", "t", "columns", List.of(), "primaryKey", primaryKey, "later", "ignored"));
-            Map<String, Object> whole = new LinkedHashMap<>(Map.of("region", "us-west-2", "table", "t", "nulls", "Omit"));
+            Map<String, Object> whole =
+                    new LinkedHashMap<>(Map.of("region", "us-west-2", "table", "t", "nulls", "Omit"));
             whole.put("key", key);
             whole.put("attributes", attributes);
             whole.putAll(target);

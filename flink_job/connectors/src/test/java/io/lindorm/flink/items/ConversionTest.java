@@ -5,12 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.types.DataType;
-import org.apache.flink.table.types.logical.LogicalType;
-
-import org.junit.jupiter.api.Test;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +12,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.junit.jupiter.api.Test;
 
 /** docs/types.md says what the job does: each choice of the table works, and no other. */
 class ConversionTest {
@@ -70,7 +68,10 @@ class ConversionTest {
                 }
             }
             JobConfig.As first = JobConfig.As.valueOf(choices.get(0));
-            assertEquals(cells.get(0), Conversion.of("c", 0, flinkType, first, null).kind().name(), type);
+            assertEquals(
+                    cells.get(0),
+                    Conversion.of("c", 0, flinkType, first, null).kind().name(),
+                    type);
             if (!type.equals("JSON")) {
                 assertEquals(first, Conversion.defaultAs(flinkType), type);
             }
@@ -95,8 +96,7 @@ class ConversionTest {
         assertEquals("0001-01-01T00:00:00.000Z", JobConfig.Unit.Seconds.iso8601(-62135596800L, "c"));
         assertEquals("9999-12-31T23:59:59.000Z", JobConfig.Unit.Seconds.iso8601(253402300799L, "c"));
         for (long second : new long[] {-62135596801L, 253402300800L, Long.MIN_VALUE, Long.MAX_VALUE}) {
-            Reject reject = assertThrows(
-                    Reject.class, () -> JobConfig.Unit.Seconds.iso8601(second, "c"));
+            Reject reject = assertThrows(Reject.class, () -> JobConfig.Unit.Seconds.iso8601(second, "c"));
             assertEquals(RejectReason.TimeOutOfRange, reject.reason());
         }
     }

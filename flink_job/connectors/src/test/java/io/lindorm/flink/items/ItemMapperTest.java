@@ -6,22 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
-import org.apache.flink.table.types.DataType;
-import org.apache.flink.table.types.logical.RowType;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
@@ -34,11 +18,26 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.json.JsonMapper;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.data.TimestampData;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.RowType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class ItemMapperTest {
 
-    private static final TimestampData TIME = TimestampData.fromLocalDateTime(LocalDateTime.of(2023, 1, 2, 3, 4, 5, 6_000_000));
-    private static final TimestampData BEFORE_1970 = TimestampData.fromLocalDateTime(LocalDateTime.of(1969, 12, 31, 23, 59, 59, 999_000_000));
+    private static final TimestampData TIME =
+            TimestampData.fromLocalDateTime(LocalDateTime.of(2023, 1, 2, 3, 4, 5, 6_000_000));
+    private static final TimestampData BEFORE_1970 =
+            TimestampData.fromLocalDateTime(LocalDateTime.of(1969, 12, 31, 23, 59, 59, 999_000_000));
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
@@ -78,7 +77,9 @@ class ItemMapperTest {
     private static Map<String, JsonNode> item(ItemMapper mapper, Object... row) throws Reject {
         Map<String, JsonNode> item = new HashMap<>();
         try {
-            JSON.readTree(mapper.item(GenericRowData.of(row)).json()).fields().forEachRemaining(a -> item.put(a.getKey(), a.getValue()));
+            JSON.readTree(mapper.item(GenericRowData.of(row)).json())
+                    .fields()
+                    .forEachRemaining(a -> item.put(a.getKey(), a.getValue()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -108,7 +109,12 @@ class ItemMapperTest {
     /** Maps rows of (key STRING, value of a type). */
     private static ItemMapper mapper(DataType type, String as) {
         return new ItemMapper(
-                Configs.config().primaryKey("c0").attribute("c0", "k", "String").attribute("c1", "v", as).partition("k", "S", "{c0}").build(),
+                Configs.config()
+                        .primaryKey("c0")
+                        .attribute("c0", "k", "String")
+                        .attribute("c1", "v", as)
+                        .partition("k", "S", "{c0}")
+                        .build(),
                 rowType(DataTypes.STRING(), type));
     }
 
@@ -122,11 +128,19 @@ class ItemMapperTest {
                 Arguments.of(DataTypes.INT(), "Number", -1, n("-1")),
                 Arguments.of(DataTypes.INT(), "String", 7, s("7")),
                 Arguments.of(DataTypes.BIGINT(), "Number", Long.MIN_VALUE, n("-9223372036854775808")),
-                Arguments.of(DataTypes.DECIMAL(20, 0), "Number", decimal("18446744073709551615", 20, 0), n("18446744073709551615")),
+                Arguments.of(
+                        DataTypes.DECIMAL(20, 0),
+                        "Number",
+                        decimal("18446744073709551615", 20, 0),
+                        n("18446744073709551615")),
                 Arguments.of(DataTypes.DECIMAL(10, 2), "Number", decimal("1.50", 10, 2), n("1.5")),
                 Arguments.of(DataTypes.DECIMAL(10, 2), "Number", decimal("0.00", 10, 2), n("0")),
                 Arguments.of(DataTypes.DECIMAL(10, 2), "String", decimal("-100.00", 10, 2), s("-100")),
-                Arguments.of(DataTypes.DECIMAL(38, 38), "Number", decimal("0.00000000000000000000000000000000000001", 38, 38), n("1E-38")),
+                Arguments.of(
+                        DataTypes.DECIMAL(38, 38),
+                        "Number",
+                        decimal("0.00000000000000000000000000000000000001", 38, 38),
+                        n("1E-38")),
                 Arguments.of(DataTypes.FLOAT(), "Number", 0.1f, n("0.1")),
                 Arguments.of(DataTypes.FLOAT(), "Number", -0.0f, n("0")),
                 Arguments.of(DataTypes.DOUBLE(), "Number", 42.0d, n("42")),
@@ -146,7 +160,11 @@ class ItemMapperTest {
                         text("{\"a\": [1.50, null, true, \"x\", {}], \"b\": -0}"),
                         map(Map.of("a", list(n("1.5"), nul(), bool(true), s("x"), map(Map.of())), "b", n("0")))),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("[\"\u00e9\\\"\\n\"]"), list(s("\u00e9\"\n"))),
-                Arguments.of(DataTypes.STRING(), "String", text("\"\\/\b\u0000\u001f\u007f\u2028"), s("\"\\/\b\u0000\u001f\u007f\u2028")),
+                Arguments.of(
+                        DataTypes.STRING(),
+                        "String",
+                        text("\"\\/\b\u0000\u001f\u007f\u2028"),
+                        s("\"\\/\b\u0000\u001f\u007f\u2028")),
                 Arguments.of(DataTypes.BYTES(), "Binary", new byte[] {0, -1}, b(0, 255)),
                 Arguments.of(DataTypes.BYTES(), "String", new byte[] {0, -1}, s("00ff")),
                 Arguments.of(DataTypes.TIMESTAMP_LTZ(3), "Iso8601", TIME, s("2023-01-02T03:04:05.006Z")),
@@ -161,7 +179,11 @@ class ItemMapperTest {
                         s("0001-01-01T00:00:00.000Z")),
                 Arguments.of(DataTypes.DATE(), "Iso8601", date(9999, 12, 31), s("9999-12-31")),
                 Arguments.of(DataTypes.DATE(), "EpochMillis", date(1970, 1, 2), n("86400000")),
-                Arguments.of(DataTypes.TIME(3), "Iso8601", (int) (LocalTime.of(12, 34, 56, 789_000_000).toNanoOfDay() / 1_000_000), s("12:34:56.789")));
+                Arguments.of(
+                        DataTypes.TIME(3),
+                        "Iso8601",
+                        (int) (LocalTime.of(12, 34, 56, 789_000_000).toNanoOfDay() / 1_000_000),
+                        s("12:34:56.789")));
     }
 
     @ParameterizedTest
@@ -178,16 +200,28 @@ class ItemMapperTest {
                 Arguments.of(DataTypes.DOUBLE(), "Number", 9.9e-131d, RejectReason.NumberOutOfRange),
                 Arguments.of(DataTypes.DOUBLE(), "Number", Double.MAX_VALUE, RejectReason.NumberOutOfRange),
                 Arguments.of(DataTypes.STRING(), "Number", text("twelve"), RejectReason.NotANumber),
-                Arguments.of(DataTypes.STRING(), "Number", text("123456789012345678901234567890123456789"), RejectReason.NumberOutOfRange),
+                Arguments.of(
+                        DataTypes.STRING(),
+                        "Number",
+                        text("123456789012345678901234567890123456789"),
+                        RejectReason.NumberOutOfRange),
                 Arguments.of(DataTypes.STRING(), "Number", text("1e2147483647"), RejectReason.NumberOutOfRange),
-                Arguments.of(DataTypes.STRING(), "String", StringData.fromBytes(new byte[] {'a', (byte) 0xc3}), RejectReason.InvalidText),
+                Arguments.of(
+                        DataTypes.STRING(),
+                        "String",
+                        StringData.fromBytes(new byte[] {'a', (byte) 0xc3}),
+                        RejectReason.InvalidText),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("{"), RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text(""), RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("1 2"), RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("{\"a\":1,\"a\":2}"), RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("\"\\ud800\""), RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "JsonDocument", text("[1e999]"), RejectReason.NumberOutOfRange),
-                Arguments.of(DataTypes.STRING(), "JsonDocument", text("[".repeat(33) + "]".repeat(33)), RejectReason.InvalidJson),
+                Arguments.of(
+                        DataTypes.STRING(),
+                        "JsonDocument",
+                        text("[".repeat(33) + "]".repeat(33)),
+                        RejectReason.InvalidJson),
                 Arguments.of(DataTypes.STRING(), "String", text("x".repeat(409_600)), RejectReason.ItemTooLarge));
     }
 
@@ -202,17 +236,25 @@ class ItemMapperTest {
     @Test
     void anItemOfJustTheLimitIsTaken() throws Reject {
         // Names k and v, the key's value, and the rest.
-        mapper(DataTypes.STRING(), "String").item(GenericRowData.of(text("k"), text("x".repeat(ItemMapper.MAX_ITEM_BYTES - 3))));
+        mapper(DataTypes.STRING(), "String")
+                .item(GenericRowData.of(text("k"), text("x".repeat(ItemMapper.MAX_ITEM_BYTES - 3))));
         assertThrows(
                 Reject.class,
-                () -> mapper(DataTypes.STRING(), "String").item(GenericRowData.of(text("k"), text("x".repeat(ItemMapper.MAX_ITEM_BYTES - 2)))));
+                () -> mapper(DataTypes.STRING(), "String")
+                        .item(GenericRowData.of(text("k"), text("x".repeat(ItemMapper.MAX_ITEM_BYTES - 2)))));
     }
 
     @Test
     void nullsAreOmittedOrWritten() throws Reject {
         assertEquals(Map.of("k", s("k")), item(mapper(DataTypes.INT(), "Number"), text("k"), null));
         ItemMapper writing = new ItemMapper(
-                Configs.config().primaryKey("c0").attribute("c0", "k", "String").attribute("c1", "v", "Number").partition("k", "S", "{c0}").nulls("Write").build(),
+                Configs.config()
+                        .primaryKey("c0")
+                        .attribute("c0", "k", "String")
+                        .attribute("c1", "v", "Number")
+                        .partition("k", "S", "{c0}")
+                        .nulls("Write")
+                        .build(),
                 rowType(DataTypes.STRING(), DataTypes.INT()));
         assertEquals(Map.of("k", s("k"), "v", nul()), item(writing, text("k"), null));
     }
@@ -220,8 +262,13 @@ class ItemMapperTest {
     @Test
     void keysHaveTheirLimits() throws Reject {
         ItemMapper mapper = new ItemMapper(
-                Configs.config().primaryKey("c0", "c1").attribute("c0", "p", "String").attribute("c1", "s", "Binary")
-                        .partition("p", "S", "{c0}").sort("s", "B", "{c1}").build(),
+                Configs.config()
+                        .primaryKey("c0", "c1")
+                        .attribute("c0", "p", "String")
+                        .attribute("c1", "s", "Binary")
+                        .partition("p", "S", "{c0}")
+                        .sort("s", "B", "{c1}")
+                        .build(),
                 rowType(DataTypes.STRING(), DataTypes.BYTES()));
         mapper.item(GenericRowData.of(text("\u00e9".repeat(1024)), new byte[1024]));
         assertReason(RejectReason.KeyTooLong, mapper, text("\u00e9".repeat(1024) + "x"), new byte[1]);
@@ -233,14 +280,22 @@ class ItemMapperTest {
     }
 
     private static void assertReason(RejectReason reason, ItemMapper mapper, Object... row) {
-        assertEquals(reason, assertThrows(Reject.class, () -> mapper.item(GenericRowData.of(row))).reason());
+        assertEquals(
+                reason,
+                assertThrows(Reject.class, () -> mapper.item(GenericRowData.of(row)))
+                        .reason());
     }
 
     private static ItemMapper composite() {
         return new ItemMapper(
-                Configs.config().primaryKey("c0", "c1", "c2")
-                        .attribute("c0", "device", "String").attribute("c1", "at", "Iso8601").attribute("c2", "seq", "Number")
-                        .partition("device", "S", "{c0}").sort("sk", "S", "v1#{c1}##{c2}!").build(),
+                Configs.config()
+                        .primaryKey("c0", "c1", "c2")
+                        .attribute("c0", "device", "String")
+                        .attribute("c1", "at", "Iso8601")
+                        .attribute("c2", "seq", "Number")
+                        .partition("device", "S", "{c0}")
+                        .sort("sk", "S", "v1#{c1}##{c2}!")
+                        .build(),
                 rowType(DataTypes.STRING(), DataTypes.TIMESTAMP_LTZ(3), DataTypes.BIGINT()));
     }
 
@@ -248,16 +303,26 @@ class ItemMapperTest {
     void aTemplateJoinsTheTextFormsOfItsColumns() throws Reject {
         assertEquals(
                 Map.of(
-                        "device", s("d"), "at", s("2023-01-02T03:04:05.006Z"), "seq", n("7"),
-                        "sk", s("v1#2023-01-02T03:04:05.006Z##7!")),
+                        "device",
+                        s("d"),
+                        "at",
+                        s("2023-01-02T03:04:05.006Z"),
+                        "seq",
+                        n("7"),
+                        "sk",
+                        s("v1#2023-01-02T03:04:05.006Z##7!")),
                 item(composite(), text("d"), TIME, 7L));
     }
 
     @Test
     void aKeyThatCouldBeReadInTwoWaysIsRejected() throws Reject {
         ItemMapper mapper = new ItemMapper(
-                Configs.config().primaryKey("c0", "c1").attribute("c0", "a", "String").attribute("c1", "b", "String")
-                        .partition("pk", "S", "{c0}##{c1}").build(),
+                Configs.config()
+                        .primaryKey("c0", "c1")
+                        .attribute("c0", "a", "String")
+                        .attribute("c1", "b", "String")
+                        .partition("pk", "S", "{c0}##{c1}")
+                        .build(),
                 rowType(DataTypes.STRING(), DataTypes.STRING()));
         assertEquals(s("a#b##c##d"), item(mapper, text("a#b"), text("c##d")).get("pk"));
         assertReason(RejectReason.AmbiguousKey, mapper, text("a##b"), text("c"));
@@ -269,15 +334,28 @@ class ItemMapperTest {
     @Test
     void shardsAreAStableHashOfTheSourceKey() throws Reject {
         ItemMapper mapper = new ItemMapper(
-                Configs.config().primaryKey("c0", "c1").attribute("c0", "device", "String").attribute("c1", "at", "EpochMillis")
-                        .partition("device", "S", "{c0}").sort("at", "N", "{c1}").shards(16).build(),
+                Configs.config()
+                        .primaryKey("c0", "c1")
+                        .attribute("c0", "device", "String")
+                        .attribute("c1", "at", "EpochMillis")
+                        .partition("device", "S", "{c0}")
+                        .sort("at", "N", "{c1}")
+                        .shards(16)
+                        .build(),
                 rowType(DataTypes.STRING(), DataTypes.TIMESTAMP_LTZ(3)));
         GenericRowData row = GenericRowData.of(text("dev-1"), TIME);
-        assertEquals(List.of("dev-1", "1672628645006"), mapper.sourceKey(row).stream().map(b -> new String(b, StandardCharsets.UTF_8)).toList());
+        assertEquals(
+                List.of("dev-1", "1672628645006"),
+                mapper.sourceKey(row).stream()
+                        .map(b -> new String(b, StandardCharsets.UTF_8))
+                        .toList());
         assertEquals(Map.of("device", s("dev-1#3"), "at", n("1672628645006")), item(mapper, text("dev-1"), TIME));
         boolean[] seen = new boolean[16];
         for (int i = 0; i < 500; i++) {
-            String key = item(mapper, text("dev-1"), TimestampData.fromEpochMillis(i)).get("device").get("S").textValue();
+            String key = item(mapper, text("dev-1"), TimestampData.fromEpochMillis(i))
+                    .get("device")
+                    .get("S")
+                    .textValue();
             seen[Integer.parseInt(key.substring("dev-1#".length()))] = true;
         }
         for (boolean shard : seen) {
@@ -288,10 +366,18 @@ class ItemMapperTest {
     @Test
     void canonicalBytesDependOnTheValueAlone() throws Reject {
         ItemMapper mapper = new ItemMapper(
-                Configs.config().primaryKey("c0", "c1", "c2", "c3", "c4")
-                        .partition("pk", "S", "{c0}#{c1}#{c2}#{c3}#{c4}").build(),
-                rowType(DataTypes.DECIMAL(10, 2), DataTypes.BYTES(), DataTypes.DATE(), DataTypes.TIME(3), DataTypes.BOOLEAN()));
-        List<byte[]> key = mapper.sourceKey(GenericRowData.of(decimal("100.00", 10, 2), new byte[] {1}, date(2023, 1, 1), 1, true));
+                Configs.config()
+                        .primaryKey("c0", "c1", "c2", "c3", "c4")
+                        .partition("pk", "S", "{c0}#{c1}#{c2}#{c3}#{c4}")
+                        .build(),
+                rowType(
+                        DataTypes.DECIMAL(10, 2),
+                        DataTypes.BYTES(),
+                        DataTypes.DATE(),
+                        DataTypes.TIME(3),
+                        DataTypes.BOOLEAN()));
+        List<byte[]> key = mapper.sourceKey(
+                GenericRowData.of(decimal("100.00", 10, 2), new byte[] {1}, date(2023, 1, 1), 1, true));
         assertEquals(
                 List.of("100", "\u0001", "2023-01-01", "00:00:00.001", "true"),
                 key.stream().map(b -> new String(b, StandardCharsets.UTF_8)).toList());
@@ -311,15 +397,52 @@ class ItemMapperTest {
     @Test
     void aConfigThatCannotBeIsRefusedWithAReason() {
         RowType two = rowType(DataTypes.STRING(), DataTypes.BYTES());
-        refused("two columns are to become the attribute 'a'", two, Configs.config().primaryKey("c0").attribute("c0", "a", "String").attribute("c1", "a", "Binary").partition("a", "S", "{c0}"));
-        refused("cannot be stored as Number", two, Configs.config().primaryKey("c0").attribute("c1", "a", "Number").partition("k", "S", "{c0}"));
-        refused("does not hold the column `c1`", two, Configs.config().primaryKey("c0", "c1").attribute("c0", "a", "String").partition("a", "S", "{c0}"));
-        refused("must be S, not N", two, Configs.config().primaryKey("c0").attribute("c0", "a", "String").partition("k", "N", "x{c0}"));
-        refused("needs a literal between", two, Configs.config().primaryKey("c0", "c1").partition("k", "S", "{c0}{c1}"));
+        refused(
+                "two columns are to become the attribute 'a'",
+                two,
+                Configs.config()
+                        .primaryKey("c0")
+                        .attribute("c0", "a", "String")
+                        .attribute("c1", "a", "Binary")
+                        .partition("a", "S", "{c0}"));
+        refused(
+                "cannot be stored as Number",
+                two,
+                Configs.config().primaryKey("c0").attribute("c1", "a", "Number").partition("k", "S", "{c0}"));
+        refused(
+                "does not hold the column `c1`",
+                two,
+                Configs.config()
+                        .primaryKey("c0", "c1")
+                        .attribute("c0", "a", "String")
+                        .partition("a", "S", "{c0}"));
+        refused(
+                "must be S, not N",
+                two,
+                Configs.config().primaryKey("c0").attribute("c0", "a", "String").partition("k", "N", "x{c0}"));
+        refused(
+                "needs a literal between",
+                two,
+                Configs.config().primaryKey("c0", "c1").partition("k", "S", "{c0}{c1}"));
         refused("names no column", two, Configs.config().primaryKey("c0").partition("k", "S", "x"));
-        refused("the rows have no column `nope`", two, Configs.config().primaryKey("c0").attribute("nope", "a", "String").partition("k", "S", "{c0}"));
-        refused("has the name of an attribute", two, Configs.config().primaryKey("c0").attribute("c1", "k", "Binary").partition("k", "S", "{c0}"));
-        refused("the same name", two, Configs.config().primaryKey("c0", "c1").partition("k", "S", "{c0}").sort("k", "B", "{c1}"));
+        refused(
+                "the rows have no column `nope`",
+                two,
+                Configs.config()
+                        .primaryKey("c0")
+                        .attribute("nope", "a", "String")
+                        .partition("k", "S", "{c0}"));
+        refused(
+                "has the name of an attribute",
+                two,
+                Configs.config().primaryKey("c0").attribute("c1", "k", "Binary").partition("k", "S", "{c0}"));
+        refused(
+                "the same name",
+                two,
+                Configs.config()
+                        .primaryKey("c0", "c1")
+                        .partition("k", "S", "{c0}")
+                        .sort("k", "B", "{c1}"));
     }
 
     private static void refused(String said, RowType rowType, Configs.Builder config) {
@@ -333,6 +456,12 @@ class ItemMapperTest {
         assertTrue(error.getMessage().contains("version 2"), error.getMessage());
         assertThrows(UserError.class, () -> JobConfig.parse("{"));
         assertThrows(UserError.class, () -> JobConfig.parse("{\"version\": 1}"));
-        assertNull(Configs.config().primaryKey("c0").partition("k", "S", "{c0}").build().target().key().sort());
+        assertNull(Configs.config()
+                .primaryKey("c0")
+                .partition("k", "S", "{c0}")
+                .build()
+                .target()
+                .key()
+                .sort());
     }
 }

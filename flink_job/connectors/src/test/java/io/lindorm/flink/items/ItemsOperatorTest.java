@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.FakeDynamoDb;
-
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
@@ -18,15 +20,10 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.util.ExceptionUtils;
-
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-
-import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 
 @Timeout(60)
 class ItemsOperatorTest {
@@ -47,11 +44,16 @@ class ItemsOperatorTest {
 
     private OneInputStreamOperatorTestHarness<RowData, Outcome> harness(int subtasks, int subtask, boolean checkpoints)
             throws Exception {
-        JobConfig config = Configs.config().primaryKey("k", "s")
-                .attribute("k", "p", "String").attribute("s", "s", "Number")
-                .partition("p", "S", "{k}").sort("s", "N", "{s}").build();
-        RowType rowType = (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING()), DataTypes.FIELD("s", DataTypes.INT()))
-                .getLogicalType();
+        JobConfig config = Configs.config()
+                .primaryKey("k", "s")
+                .attribute("k", "p", "String")
+                .attribute("s", "s", "Number")
+                .partition("p", "S", "{k}")
+                .sort("s", "N", "{s}")
+                .build();
+        RowType rowType =
+                (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING()), DataTypes.FIELD("s", DataTypes.INT()))
+                        .getLogicalType();
         OneInputStreamOperatorTestHarness<RowData, Outcome> harness = new OneInputStreamOperatorTestHarness<>(
                 new ItemsOperator(config, rowType, unreadable, dynamoDb.url(), null), 8, subtasks, subtask);
         harness.getStreamConfig().setCheckpointingEnabled(checkpoints);
@@ -62,7 +64,8 @@ class ItemsOperatorTest {
         return harness(subtasks, subtask, true);
     }
 
-    private static void send(OneInputStreamOperatorTestHarness<RowData, Outcome> harness, String... keys) throws Exception {
+    private static void send(OneInputStreamOperatorTestHarness<RowData, Outcome> harness, String... keys)
+            throws Exception {
         for (String key : keys) {
             harness.processElement(new StreamRecord<>(GenericRowData.of(StringData.fromString(key), 1)));
         }
@@ -89,7 +92,8 @@ class ItemsOperatorTest {
 
     @Test
     void anItemThatDynamoDbRefusesIsARejectWithItsWordsAndTheCountsAddUp() throws Exception {
-        dynamoDb.invalid(item -> item.path("p").path("S").asText().startsWith("bad"), "One or more parameter values: so");
+        dynamoDb.invalid(
+                item -> item.path("p").path("S").asText().startsWith("bad"), "One or more parameter values: so");
         try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
             harness.open();
             send(harness, "a", "bad1", "b", "", "bad2");
@@ -99,9 +103,14 @@ class ItemsOperatorTest {
             assertEquals(2, counts[2 + RejectReason.RefusedByDynamoDB.ordinal()]);
             assertEquals(2, dynamoDb.items().size());
             List<String> lines = harness.extractOutputValues().stream()
-                    .filter(outcome -> "RefusedByDynamoDB".equals(outcome.reason)).map(outcome -> outcome.line).sorted().toList();
-            assertEquals("{\"reason\":\"RefusedByDynamoDB\",\"message\":\"ValidationException: One or more parameter values: so\","
-                    + "\"key\":{\"k\":\"bad1\",\"s\":1},\"row\":{\"k\":\"bad1\",\"s\":1}}", lines.get(0));
+                    .filter(outcome -> "RefusedByDynamoDB".equals(outcome.reason))
+                    .map(outcome -> outcome.line)
+                    .sorted()
+                    .toList();
+            assertEquals(
+                    "{\"reason\":\"RefusedByDynamoDB\",\"message\":\"ValidationException: One or more parameter values: so\","
+                            + "\"key\":{\"k\":\"bad1\",\"s\":1},\"row\":{\"k\":\"bad1\",\"s\":1}}",
+                    lines.get(0));
             assertEquals(2, lines.size());
         }
     }
@@ -154,7 +163,9 @@ class ItemsOperatorTest {
             harness.open();
             harness.processElement(new StreamRecord<>(GenericRowData.of(StringData.fromString("a"), 1, null)));
             harness.processElement(new StreamRecord<>(GenericRowData.of(
-                    StringData.fromString("b"), null, StringData.fromString("TimeOutOfRange: column d is '0000-00-00', a day: that never was"))));
+                    StringData.fromString("b"),
+                    null,
+                    StringData.fromString("TimeOutOfRange: column d is '0000-00-00', a day: that never was"))));
             long[] counts = handedOver(harness);
             assertEquals(2, counts[0]);
             assertEquals(1, counts[1]);
@@ -169,7 +180,10 @@ class ItemsOperatorTest {
     void withoutCheckpointsNothingIsWritten() throws Exception {
         try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0, false)) {
             Exception error = assertThrows(Exception.class, harness::open);
-            assertTrue(ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage().contains("needs checkpoints"));
+            assertTrue(ExceptionUtils.findThrowable(error, UserError.class)
+                    .orElseThrow()
+                    .getMessage()
+                    .contains("needs checkpoints"));
         }
     }
 
@@ -188,12 +202,14 @@ class ItemsOperatorTest {
         }
         assertEquals(0, dynamoDb.items().size());
         dynamoDb.refuse(item -> false);
-        OperatorSubtaskState all = AbstractStreamOperatorTestHarness.repackageState(states.toArray(new OperatorSubtaskState[0]));
+        OperatorSubtaskState all =
+                AbstractStreamOperatorTestHarness.repackageState(states.toArray(new OperatorSubtaskState[0]));
         for (int parallelism : new int[] {1, 2, 3}) {
             long[] sum = new long[2 + RejectReason.values().length];
             for (int subtask = 0; subtask < parallelism; subtask++) {
                 try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(parallelism, subtask)) {
-                    harness.initializeState(AbstractStreamOperatorTestHarness.repartitionOperatorState(all, 8, 2, parallelism, subtask));
+                    harness.initializeState(AbstractStreamOperatorTestHarness.repartitionOperatorState(
+                            all, 8, 2, parallelism, subtask));
                     harness.open();
                     send(harness, "c" + parallelism + subtask);
                     long[] counts = handedOver(harness);

@@ -6,31 +6,35 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
-import org.apache.flink.runtime.execution.SuppressRestartsException;
-import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
-import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class OutcomeOperatorTest {
 
-    @TempDir private Path folder;
+    @TempDir
+    private Path folder;
 
     private OneInputStreamOperatorTestHarness<Outcome, Outcome> harness() throws Exception {
-        JobConfig config = Configs.config().primaryKey("c0").partition("k", "S", "{c0}").path(folder.toUri().toString()).maxRejects(3).build();
+        JobConfig config = Configs.config()
+                .primaryKey("c0")
+                .partition("k", "S", "{c0}")
+                .path(folder.toUri().toString())
+                .maxRejects(3)
+                .build();
         return new OneInputStreamOperatorTestHarness<>(new OutcomeOperator(config));
     }
 
-    private static void send(OneInputStreamOperatorTestHarness<Outcome, Outcome> harness, Outcome outcome) throws Exception {
+    private static void send(OneInputStreamOperatorTestHarness<Outcome, Outcome> harness, Outcome outcome)
+            throws Exception {
         harness.processElement(new StreamRecord<>(outcome));
     }
 
@@ -53,7 +57,8 @@ class OutcomeOperatorTest {
         List<String> lines = new ArrayList<>();
         if (Files.exists(folder.resolve("rejects"))) {
             try (Stream<Path> files = Files.list(folder.resolve("rejects"))) {
-                for (Path file : files.filter(f -> f.getFileName().toString().startsWith("rejects-")).toList()) {
+                for (Path file : files.filter(f -> f.getFileName().toString().startsWith("rejects-"))
+                        .toList()) {
                     lines.addAll(Files.readAllLines(file));
                 }
             }
@@ -66,7 +71,8 @@ class OutcomeOperatorTest {
     }
 
     private String resultWithoutTime() throws Exception {
-        return Files.readString(result()).replaceAll("\"finishedAt\":\"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z\"", "T");
+        return Files.readString(result())
+                .replaceAll("\"finishedAt\":\"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z\"", "T");
     }
 
     @Test
@@ -145,7 +151,9 @@ class OutcomeOperatorTest {
             harness.endInput();
             harness.snapshot(3, 0);
             harness.notifyOfCompletedCheckpoint(3);
-            assertTrue(resultWithoutTime().contains("\"rowsRead\":4,\"itemsWritten\":3,\"rowsRejected\":1"), resultWithoutTime());
+            assertTrue(
+                    resultWithoutTime().contains("\"rowsRead\":4,\"itemsWritten\":3,\"rowsRejected\":1"),
+                    resultWithoutTime());
             assertEquals(1, rejectLines().size());
         }
     }
@@ -157,7 +165,8 @@ class OutcomeOperatorTest {
             for (int i = 0; i < 3; i++) {
                 send(harness, reject());
             }
-            SuppressRestartsException error = assertThrows(SuppressRestartsException.class, () -> send(harness, reject()));
+            SuppressRestartsException error =
+                    assertThrows(SuppressRestartsException.class, () -> send(harness, reject()));
             assertTrue(error.getCause() instanceof UserError);
             assertTrue(error.getCause().getMessage().contains("more than 3 rows were rejected"));
             assertTrue(error.getCause().getMessage().contains("EmptyKey"));

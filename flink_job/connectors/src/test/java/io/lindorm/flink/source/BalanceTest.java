@@ -3,18 +3,16 @@ package io.lindorm.flink.source;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.types.logical.RowType;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeSet;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.types.logical.RowType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** All readers have work to the end, over a line on which every query takes 20 ms, on tables that are hard to cut. */
 @Timeout(60)
@@ -24,9 +22,9 @@ class BalanceTest {
     private static final long LATENCY_NANOS = 20_000_000L;
     private static final List<KeyColumn> KEY =
             List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
-    private static final RowType ROWS = (RowType) DataTypes.ROW(
-                    DataTypes.FIELD("device", DataTypes.STRING()), DataTypes.FIELD("n", DataTypes.BIGINT()))
-            .getLogicalType();
+    private static final RowType ROWS = (RowType)
+            DataTypes.ROW(DataTypes.FIELD("device", DataTypes.STRING()), DataTypes.FIELD("n", DataTypes.BIGINT()))
+                    .getLogicalType();
 
     /** A table of (device, n) whose rows' devices are given. */
     private static TreeSet<List<Object>> table(List<String> devices) {
@@ -54,10 +52,13 @@ class BalanceTest {
 
     private static void assertBalanced(String name, List<String> devices, int readers) throws Exception {
         TreeSet<List<Object>> table = table(devices);
-        VirtualScan scan =
-                new VirtualScan(KEY, table, Scans.of("scan.page-size", "50"), ROWS, readers, reader -> LATENCY_NANOS).run();
+        VirtualScan scan = new VirtualScan(
+                        KEY, table, Scans.of("scan.page-size", "50"), ROWS, readers, reader -> LATENCY_NANOS)
+                .run();
         assertEquals(table.size(), scan.out.size());
-        assertEquals(table.size(), new HashSet<>(scan.out.stream().map(VirtualScan.Out::row).toList()).size());
+        assertEquals(
+                table.size(),
+                new HashSet<>(scan.out.stream().map(VirtualScan.Out::row).toList()).size());
         double mean = scan.busy().stream().mapToLong(busy -> busy).average().orElseThrow();
         double slowest = scan.busy().stream().mapToLong(busy -> busy).max().orElseThrow() / mean;
         double whole = (scan.end - scan.planned) / mean;
@@ -65,7 +66,14 @@ class BalanceTest {
         System.out.printf(
                 "%s: slowest reader %.3f of the mean, the whole scan %.3f of it, and %.3f of nothing but full pages; "
                         + "planned in %.1f s, read in %.1f s, %d pages, %d lookups for cuts%n",
-                name, slowest, whole, ideal, scan.planned / 1e9, (scan.end - scan.planned) / 1e9, scan.pages, scan.lookups);
+                name,
+                slowest,
+                whole,
+                ideal,
+                scan.planned / 1e9,
+                (scan.end - scan.planned) / 1e9,
+                scan.pages,
+                scan.lookups);
         assertTrue(slowest <= 1.25, name + ": " + scan.busy());
         assertTrue(whole <= 1.25, name + ": the scan takes " + whole + " of what its mean reader is busy");
     }
@@ -105,7 +113,10 @@ class BalanceTest {
                 new VirtualScan(KEY, table(devices), Scans.of(options), ROWS, 1, reader -> LATENCY_NANOS).run().out;
         double sum = 0;
         for (int i = 0; i + 1_000 <= rows.size(); i += 1_000) {
-            sum += new HashSet<>(rows.subList(i, i + 1_000).stream().map(out -> out.row().getString(0)).toList()).size();
+            sum += new HashSet<>(rows.subList(i, i + 1_000).stream()
+                            .map(out -> out.row().getString(0))
+                            .toList())
+                    .size();
         }
         return sum / (rows.size() / 1_000);
     }

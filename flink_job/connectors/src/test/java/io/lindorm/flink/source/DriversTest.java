@@ -5,12 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.RowType;
-
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,16 +29,6 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
-
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Set;
-import java.util.stream.Stream;
 
 /** Both JDBC drivers that may be in the image, over TLS and without, against a server with an authority of its own. */
 @Timeout(120)
@@ -93,10 +90,19 @@ class DriversTest {
         return read(driver, url, READINGS, options);
     }
 
-    private static List<GenericRowData> read(Driver driver, String url, RowType columns, String... options) throws IOException {
+    private static List<GenericRowData> read(Driver driver, String url, RowType columns, String... options)
+            throws IOException {
         List<String> all = new ArrayList<>(List.of(
-                "url", url, "table-name", "readings", "username", StandIn.USER, "password", StandIn.PASSWORD,
-                "scan.page-size", "500"));
+                "url",
+                url,
+                "table-name",
+                "readings",
+                "username",
+                StandIn.USER,
+                "password",
+                StandIn.PASSWORD,
+                "scan.page-size",
+                "500"));
         all.addAll(List.of(options));
         Scan scan = Scans.of(all.toArray(String[]::new));
         return Scans.read(driver.server(), scan, new Wanted(columns, false), 4);
@@ -125,17 +131,28 @@ class DriversTest {
                 .getLogicalType();
         List<GenericRowData> rows = read(Driver.CONNECTOR_J, plain.url(), every, "table-name", "every");
         assertEquals(3, rows.size());
-        assertEquals(rows.toString(), read(Driver.MARIADB, plain.url(), every, "table-name", "every").toString());
+        assertEquals(
+                rows.toString(),
+                read(Driver.MARIADB, plain.url(), every, "table-name", "every").toString());
         assertEquals(rows, read(Driver.MARIADB, plain.url(), every, "table-name", "every"));
     }
 
     @Test
     void aDriverThatCannotReadAColumnEndsTheScanAtOnce() throws Exception {
-        plain.execute("CREATE TABLE documents (k INTEGER, j JSON, PRIMARY KEY (k))", "UPSERT INTO documents VALUES (1, '{}')");
-        RowType columns = (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.INT()), DataTypes.FIELD("j", DataTypes.STRING()))
-                .getLogicalType();
-        assertEquals("{}", read(Driver.CONNECTOR_J, plain.url(), columns, "table-name", "documents").get(0).getString(1).toString());
-        UserError said = assertThrows(UserError.class, () -> read(Driver.MARIADB, plain.url(), columns, "table-name", "documents"));
+        plain.execute(
+                "CREATE TABLE documents (k INTEGER, j JSON, PRIMARY KEY (k))",
+                "UPSERT INTO documents VALUES (1, '{}')");
+        RowType columns =
+                (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.INT()), DataTypes.FIELD("j", DataTypes.STRING()))
+                        .getLogicalType();
+        assertEquals(
+                "{}",
+                read(Driver.CONNECTOR_J, plain.url(), columns, "table-name", "documents")
+                        .get(0)
+                        .getString(1)
+                        .toString());
+        UserError said = assertThrows(
+                UserError.class, () -> read(Driver.MARIADB, plain.url(), columns, "table-name", "documents"));
         assertTrue(said.getMessage().contains("JSON"), said.getMessage());
     }
 
@@ -169,7 +186,10 @@ class DriversTest {
         "MARIADB, VERIFY_IDENTITY, localhost",
     })
     void aServerWhoseAuthorityIsKnownIsRead(Driver driver, String mode, String host) throws Exception {
-        assertEquals(ROWS, read(driver, encrypted.url(host), "tls.mode", mode, "tls.ca-file", ca()).size());
+        assertEquals(
+                ROWS,
+                read(driver, encrypted.url(host), "tls.mode", mode, "tls.ca-file", ca())
+                        .size());
         assertTrue(encryptedConnections() > 0);
     }
 
@@ -185,7 +205,13 @@ class DriversTest {
     @EnumSource(Driver.class)
     void aServerOfAnotherAuthorityIsRefusedAtOnce(Driver driver, @TempDir Path other) throws Exception {
         new StandIn(Files.createDirectory(other.resolve("data")), other.resolve("tls")).close();
-        String said = refusal(driver, encrypted.url(), "tls.mode", "VERIFY_CA", "tls.ca-file", other.resolve("tls/ca.crt").toString());
+        String said = refusal(
+                driver,
+                encrypted.url(),
+                "tls.mode",
+                "VERIFY_CA",
+                "tls.ca-file",
+                other.resolve("tls/ca.crt").toString());
         assertTrue(said.contains("certificate is not trusted") && said.contains("'tls.ca-file'"), said);
     }
 
@@ -239,7 +265,8 @@ class DriversTest {
                 String said = mode.equals("none")
                         ? refusal(driver, server.url())
                         : refusal(driver, server.url(), "tls.mode", mode);
-                assertTrue(said.contains("shows it to whoever is at the other end") && said.contains("VERIFY_CA"), said);
+                assertTrue(
+                        said.contains("shows it to whoever is at the other end") && said.contains("VERIFY_CA"), said);
                 assertEquals(0, readablePasswords(server));
             } finally {
                 server.post("/reset", "{}");
@@ -257,7 +284,10 @@ class DriversTest {
     })
     void whoIsVerifiedGetsThePasswordAsItAsksForIt(Driver driver, String plugin) throws Exception {
         encrypted.post("/settings", "{\"auth_plugin\": \"" + plugin + "\"}");
-        assertEquals(ROWS, read(driver, encrypted.url("localhost"), "tls.mode", "VERIFY_IDENTITY", "tls.ca-file", ca()).size());
+        assertEquals(
+                ROWS,
+                read(driver, encrypted.url("localhost"), "tls.mode", "VERIFY_IDENTITY", "tls.ca-file", ca())
+                        .size());
         assertTrue(readablePasswords(encrypted) > 0);
     }
 

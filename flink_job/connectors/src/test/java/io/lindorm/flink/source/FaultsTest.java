@@ -5,22 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.table.api.EnvironmentSettings;
-import org.apache.flink.table.api.TableEnvironment;
-import org.apache.flink.test.junit5.MiniClusterExtension;
-import org.apache.flink.types.Row;
-import org.apache.flink.util.CloseableIterator;
-
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.ArrayList;
@@ -28,6 +12,20 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.CloseableIterator;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What a running scan lives through without the help of Flink: no task may fail here, and rows are exact. */
 @Timeout(180)
@@ -37,8 +35,10 @@ class FaultsTest {
     private static final int MANY_ROWS = 1_000_000;
 
     @RegisterExtension
-    static final MiniClusterExtension FLINK = new MiniClusterExtension(
-            new MiniClusterResourceConfiguration.Builder().setNumberTaskManagers(1).setNumberSlotsPerTaskManager(3).build());
+    static final MiniClusterExtension FLINK = new MiniClusterExtension(new MiniClusterResourceConfiguration.Builder()
+            .setNumberTaskManagers(1)
+            .setNumberSlotsPerTaskManager(3)
+            .build());
 
     @TempDir
     static Path folder;
@@ -66,19 +66,30 @@ class FaultsTest {
         TableEnvironment env = TableEnvironment.create(EnvironmentSettings.inStreamingMode());
         env.getConfig().set("restart-strategy.type", "none");
         List<String> all = new ArrayList<>(List.of(
-                "connector", "lindorm", "url", lindorm.url(), "username", StandIn.USER, "password", StandIn.PASSWORD, "table-name", name));
+                "connector",
+                "lindorm",
+                "url",
+                lindorm.url(),
+                "username",
+                StandIn.USER,
+                "password",
+                StandIn.PASSWORD,
+                "table-name",
+                name));
         all.addAll(List.of(options));
         List<String> with = new ArrayList<>();
         for (int i = 0; i < all.size(); i += 2) {
             with.add("'" + all.get(i) + "' = '" + all.get(i + 1).replace("'", "''") + "'");
         }
-        env.executeSql("CREATE TABLE t (device STRING, ts TIMESTAMP_LTZ(3), metric STRING, val DOUBLE) WITH (" + String.join(", ", with) + ")");
+        env.executeSql("CREATE TABLE t (device STRING, ts TIMESTAMP_LTZ(3), metric STRING, val DOUBLE) WITH ("
+                + String.join(", ", with) + ")");
         return env;
     }
 
     private static List<String> rows(TableEnvironment env) throws Exception {
         List<String> rows = new ArrayList<>();
-        try (CloseableIterator<Row> found = env.executeSql("SELECT device, ts FROM t").collect()) {
+        try (CloseableIterator<Row> found =
+                env.executeSql("SELECT device, ts FROM t").collect()) {
             found.forEachRemaining(row -> rows.add(row.toString()));
         }
         return rows;
@@ -136,7 +147,11 @@ class FaultsTest {
     void resourceLimitsAreWaitedFor() throws Exception {
         assertExactThrough(() -> {
             lindorm.post("/settings", "{\"resource_limit_next\": 12}");
-            await(() -> lindorm.get("/state").get("settings").get("resource_limit_next").asInt() == 0);
+            await(() -> lindorm.get("/state")
+                            .get("settings")
+                            .get("resource_limit_next")
+                            .asInt()
+                    == 0);
         });
     }
 
@@ -169,13 +184,17 @@ class FaultsTest {
         }
         for (int i = 0; i < 10; i++) {
             String device = String.format("device-%06d-plant-rare", i * 97);
-            lindorm.execute("UPSERT INTO sparse (device, ts, metric, val) VALUES ('" + device + "', '2023-01-0" + (i + 1 < 10 ? i + 1 : 9) + " 00:00:00', 'rare', 1)");
+            lindorm.execute("UPSERT INTO sparse (device, ts, metric, val) VALUES ('" + device + "', '2023-01-0"
+                    + (i + 1 < 10 ? i + 1 : 9) + " 00:00:00', 'rare', 1)");
         }
         // A statement may pass over 60,000 rows; the whole table takes seventeen times as long, if in one piece.
-        lindorm.post("/settings", "{\"page_latency_ms\": 0, \"scan_rows_per_second\": 400000, \"statement_timeout_ms\": 150}");
+        lindorm.post(
+                "/settings",
+                "{\"page_latency_ms\": 0, \"scan_rows_per_second\": 400000, \"statement_timeout_ms\": 150}");
         SQLException whole = assertThrows(
                 SQLException.class,
-                () -> lindorm.execute("SELECT device FROM sparse WHERE device >= 'd' AND metric = 'rare' ORDER BY device, ts LIMIT 2000"));
+                () -> lindorm.execute(
+                        "SELECT device FROM sparse WHERE device >= 'd' AND metric = 'rare' ORDER BY device, ts LIMIT 2000"));
         assertEquals(3024, whole.getErrorCode());
         lindorm.post("/reset", "{}");
         lindorm.post("/settings", "{\"scan_rows_per_second\": 400000, \"statement_timeout_ms\": 150}");

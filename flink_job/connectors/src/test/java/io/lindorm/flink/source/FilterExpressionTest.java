@@ -5,24 +5,23 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-import java.nio.file.Path;
-import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
-
 class FilterExpressionTest {
 
     /** The same cases as the controller's. */
     private static Stream<String> cases(String kind) throws Exception {
-        JsonNode all = new ObjectMapper().readTree(Path.of("../../tests/data/filters.json").toFile()).get(kind);
+        JsonNode all = new ObjectMapper()
+                .readTree(Path.of("../../tests/data/filters.json").toFile())
+                .get(kind);
         assertTrue(all.size() > 10, "the cases are gone");
         return StreamSupport.stream(all.spliterator(), false).map(JsonNode::asText);
     }

@@ -31,8 +31,8 @@ final class H2Server implements Server {
     }
 
     static Connection open(String database) throws SQLException {
-        return DriverManager.getConnection(
-                "jdbc:h2:mem:" + database + ";MODE=MySQL;DB_CLOSE_DELAY=-1;CASE_INSENSITIVE_IDENTIFIERS=FALSE;DATABASE_TO_UPPER=FALSE");
+        return DriverManager.getConnection("jdbc:h2:mem:" + database
+                + ";MODE=MySQL;DB_CLOSE_DELAY=-1;CASE_INSENSITIVE_IDENTIFIERS=FALSE;DATABASE_TO_UPPER=FALSE");
     }
 
     /** Makes a table whose key is its first columns; a key type that ends in DESC is kept descending. */
@@ -40,10 +40,17 @@ final class H2Server implements Server {
         Map<String, String> plain = new LinkedHashMap<>();
         columns.forEach((name, type) -> plain.put(name, type.replace(" DESC", "")));
         StringBuilder ddl = new StringBuilder("CREATE TABLE `" + table + "` (");
-        plain.forEach((name, type) -> ddl.append("`").append(name).append("` ").append(type).append(", "));
+        plain.forEach((name, type) ->
+                ddl.append("`").append(name).append("` ").append(type).append(", "));
         ddl.append("PRIMARY KEY (");
-        ddl.append(String.join(", ", plain.keySet().stream().limit(keyColumns).map(name -> "`" + name + "`").toList()));
-        try (Connection connection = open(database); Statement statement = connection.createStatement()) {
+        ddl.append(String.join(
+                ", ",
+                plain.keySet().stream()
+                        .limit(keyColumns)
+                        .map(name -> "`" + name + "`")
+                        .toList()));
+        try (Connection connection = open(database);
+                Statement statement = connection.createStatement()) {
             statement.execute(ddl + "))");
         }
         TABLES.put(
@@ -52,7 +59,10 @@ final class H2Server implements Server {
                         plain,
                         columns.entrySet().stream()
                                 .limit(keyColumns)
-                                .map(e -> new KeyColumn(e.getKey(), plain.get(e.getKey()), e.getValue().endsWith(" DESC")))
+                                .map(e -> new KeyColumn(
+                                        e.getKey(),
+                                        plain.get(e.getKey()),
+                                        e.getValue().endsWith(" DESC")))
                                 .toList(),
                         null));
     }

@@ -79,7 +79,9 @@ class JdbcDriverTest {
     @Test
     void connectorJIsTakenWhereItIsThereWithoutBeingRegistered() throws Exception {
         JdbcDriver found = JdbcDriver.find(URL, getClass().getClassLoader());
-        assertEquals("com.mysql.cj.jdbc.NonRegisteringDriver", found.driver().getClass().getName());
+        assertEquals(
+                "com.mysql.cj.jdbc.NonRegisteringDriver",
+                found.driver().getClass().getName());
         assertEquals(URL, found.url());
     }
 

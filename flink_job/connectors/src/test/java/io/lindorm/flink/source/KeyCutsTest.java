@@ -4,18 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.RepeatedTest;
-import org.junit.jupiter.api.RepetitionInfo;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeSet;
 import java.util.function.IntFunction;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class KeyCutsTest {
 
@@ -34,7 +33,8 @@ class KeyCutsTest {
     }
 
     /** Plans, checks what must always hold, and returns the rows of each part. */
-    private static List<Integer> plan(List<KeyColumn> key, TreeSet<List<Object>> rows, int parts, boolean backwards) throws Exception {
+    private static List<Integer> plan(List<KeyColumn> key, TreeSet<List<Object>> rows, int parts, boolean backwards)
+            throws Exception {
         MemoryTable table = new MemoryTable(key, rows, backwards);
         List<List<Object>> cuts = new KeyCuts(table, PAGE).plan(whole(key, rows), parts);
         assertTrue(table.lookups < KeyCuts.PLAN_LOOKUPS + 150, table.lookups + " lookups");
@@ -67,7 +67,8 @@ class KeyCutsTest {
         MemoryTable table = new MemoryTable(key, rows, random.nextInt(3) > 0);
         KeyRangeSplit range = whole(key, rows);
         if (random.nextBoolean()) {
-            range = range.readTo(rows.stream().skip(random.nextInt(rows.size())).findFirst().orElseThrow(), 0);
+            range = range.readTo(
+                    rows.stream().skip(random.nextInt(rows.size())).findFirst().orElseThrow(), 0);
         }
         List<Object> half = new KeyCuts(table, PAGE).half(range);
         if (table.left(range).size() <= PAGE) {
@@ -77,15 +78,21 @@ class KeyCutsTest {
         assertNotNull(half);
         assertTrue(table.left(range.until(half)).size() >= PAGE);
         assertTrue(!table.left(range.from(half)).isEmpty());
-        assertEquals(table.left(range).size(), table.left(range.until(half)).size() + table.left(range.from(half)).size());
+        assertEquals(
+                table.left(range).size(),
+                table.left(range.until(half)).size()
+                        + table.left(range.from(half)).size());
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void oneFirstKeyIsCutInTheSecondColumn(boolean backwards) throws Exception {
-        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("ts", "TIMESTAMP", true));
-        TreeSet<List<Object>> rows =
-                table(key, 10_000, i -> List.of("only", LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(7L * i)));
+        List<KeyColumn> key =
+                List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("ts", "TIMESTAMP", true));
+        TreeSet<List<Object>> rows = table(
+                key,
+                10_000,
+                i -> List.of("only", LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(7L * i)));
         List<Integer> sizes = plan(key, rows, 32, backwards);
         assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 2 * 10_000 / 32, sizes.toString());
     }
@@ -104,8 +111,8 @@ class KeyCutsTest {
         List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false));
         TreeSet<List<Object>> rows = table(key, 5_000, i -> List.of(String.format(form, i * 3571L)));
         List<Integer> sizes = plan(key, rows, 32, true);
-        // The space is cut evenly, and numbers of different lengths do not fill it so: half of these begin with 1. No query
-        // that is cheap tells how many rows lie where, so such a part is cut again when it is read.
+        // The space is cut evenly, and numbers of different lengths do not fill it so: half of these begin with 1. No
+        // query that is cheap tells how many rows lie where, so such a part is cut again when it is read.
         assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 1_060, sizes.toString());
     }
 
@@ -118,18 +125,29 @@ class KeyCutsTest {
             @Override
             public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
                 lookups[0]++;
-                long first = range.lastKey() != null ? (Long) range.lastKey().get(0) + 1 : (Long) range.lower().get(0);
-                long end = range.upper() == null ? 1_000_000_000L : (Long) range.upper().get(0);
+                long first = range.lastKey() != null
+                        ? (Long) range.lastKey().get(0) + 1
+                        : (Long) range.lower().get(0);
+                long end = range.upper() == null
+                        ? 1_000_000_000L
+                        : (Long) range.upper().get(0);
                 return first + rowsBefore < end ? List.of(first + rowsBefore) : null;
             }
 
             @Override
             public List<Object> last(KeyRangeSplit range) {
                 lookups[0]++;
-                return List.of((range.upper() == null ? 1_000_000_000L : (Long) range.upper().get(0)) - 1);
+                return List.of((range.upper() == null
+                                ? 1_000_000_000L
+                                : (Long) range.upper().get(0))
+                        - 1);
             }
         };
-        assertEquals(319, new KeyCuts(numbers, 2_000).plan(KeyRangeSplit.of("0", key, List.of(0L), null), 320).size());
+        assertEquals(
+                319,
+                new KeyCuts(numbers, 2_000)
+                        .plan(KeyRangeSplit.of("0", key, List.of(0L), null), 320)
+                        .size());
         assertTrue(lookups[0] < 330, lookups[0] + " lookups");
     }
 
@@ -138,7 +156,10 @@ class KeyCutsTest {
         Random random = new Random(repetition.getCurrentRepetition());
         List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
         TreeSet<List<Object>> rows = table(
-                key, 8_000, i -> List.of("dev-" + (int) Math.exp(random.nextDouble() * Math.log(500)), (long) random.nextInt(1 << 20)));
+                key,
+                8_000,
+                i -> List.of(
+                        "dev-" + (int) Math.exp(random.nextDouble() * Math.log(500)), (long) random.nextInt(1 << 20)));
         MemoryTable table = new MemoryTable(key, rows, repetition.getCurrentRepetition() % 2 == 0);
         KeyCuts cuts = new KeyCuts(table, PAGE);
         List<KeyRangeSplit> ranges = new ArrayList<>(List.of(whole(key, rows)));
@@ -150,7 +171,10 @@ class KeyCutsTest {
             ranges.add(largest.until(half));
             ranges.add(largest.from(half));
         }
-        int largest = ranges.stream().mapToInt(range -> table.left(range).size()).max().orElseThrow();
+        int largest = ranges.stream()
+                .mapToInt(range -> table.left(range).size())
+                .max()
+                .orElseThrow();
         assertTrue(largest < 8_000 / 16, largest + " of " + rows.size());
         assertTrue(table.lookups < 60 * 30, table.lookups + " lookups");
     }

@@ -5,11 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.RowType;
-
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
@@ -17,12 +20,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-
-import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
-import java.util.List;
-import java.util.Random;
 
 /** What comes in another order than the reader's own is never taken for a table that is read. */
 @Timeout(120)
@@ -84,8 +81,13 @@ class KeyOrderTest {
         List<KeyColumn> key = key("device", "VARCHAR", "n", "BIGINT DESC");
         UserError said = assertThrows(
                 UserError.class,
-                () -> check(key, KeyRangeSplit.of("0", key, List.of("A"), null), List.of(List.of("b", 1L), List.of("B" + "x".repeat(5_000), 2L))));
-        assertTrue(said.getMessage().contains("the rows of table `t` do not come in the order of their key"), said.getMessage());
+                () -> check(
+                        key,
+                        KeyRangeSplit.of("0", key, List.of("A"), null),
+                        List.of(List.of("b", 1L), List.of("B" + "x".repeat(5_000), 2L))));
+        assertTrue(
+                said.getMessage().contains("the rows of table `t` do not come in the order of their key"),
+                said.getMessage());
         assertTrue(said.getMessage().contains("(device = 'b', n = 1) before (device = 'Bxxx"), said.getMessage());
         assertTrue(said.getMessage().contains("column `device` (VARCHAR)"), said.getMessage());
         assertTrue(said.getMessage().length() < 1_000, said.getMessage());
@@ -104,21 +106,41 @@ class KeyOrderTest {
 
     @ParameterizedTest
     @CsvSource({"case-insensitive, ", "utf-16, ", "case-insensitive, DESC"})
-    void aCollationThatIsNotTheBytesOrderEndsTheScanAndNamesTheColumn(String order, String direction, @TempDir Path folder) throws Exception {
+    void aCollationThatIsNotTheBytesOrderEndsTheScanAndNamesTheColumn(
+            String order, String direction, @TempDir Path folder) throws Exception {
         try (StandIn lindorm = new StandIn(folder)) {
             lindorm.post("/settings", "{\"text_order\": \"" + order + "\"}");
             List<String> rows = new ArrayList<>();
             for (int i = 0; i < 3_000; i++) {
-                String text = order.equals("utf-16") ? new String(Character.toChars(0xff21 + i * 40)) : (i % 2 == 0 ? "dev-" : "DEV-") + i;
+                String text = order.equals("utf-16")
+                        ? new String(Character.toChars(0xff21 + i * 40))
+                        : (i % 2 == 0 ? "dev-" : "DEV-") + i;
                 rows.add("('" + text + "', " + i + ")");
             }
-            lindorm.execute("CREATE TABLE t (k VARCHAR, n BIGINT, PRIMARY KEY (k " + (direction == null ? "" : direction) + ", n))",
+            lindorm.execute(
+                    "CREATE TABLE t (k VARCHAR, n BIGINT, PRIMARY KEY (k " + (direction == null ? "" : direction)
+                            + ", n))",
                     "UPSERT INTO t VALUES " + String.join(", ", rows));
-            RowType columns = (RowType) DataTypes.ROW(DataTypes.FIELD("n", DataTypes.BIGINT())).getLogicalType();
+            RowType columns = (RowType)
+                    DataTypes.ROW(DataTypes.FIELD("n", DataTypes.BIGINT())).getLogicalType();
             for (String points : new String[] {null, "dev-1;DEV-2"}) {
-                Scan scan = Scans.of("url", lindorm.url(), "username", StandIn.USER, "password", StandIn.PASSWORD, "scan.page-size", "100", "scan.split.points", points);
-                UserError said = assertThrows(UserError.class, () -> Scans.read(new LindormServer(), scan, new Wanted(columns, false), 8));
-                assertTrue(said.getMessage().contains("do not come in the order of their key") && said.getMessage().contains("column `k` (VARCHAR"), said.getMessage());
+                Scan scan = Scans.of(
+                        "url",
+                        lindorm.url(),
+                        "username",
+                        StandIn.USER,
+                        "password",
+                        StandIn.PASSWORD,
+                        "scan.page-size",
+                        "100",
+                        "scan.split.points",
+                        points);
+                UserError said = assertThrows(
+                        UserError.class, () -> Scans.read(new LindormServer(), scan, new Wanted(columns, false), 8));
+                assertTrue(
+                        said.getMessage().contains("do not come in the order of their key")
+                                && said.getMessage().contains("column `k` (VARCHAR"),
+                        said.getMessage());
             }
         }
     }
@@ -128,9 +150,23 @@ class KeyOrderTest {
         try (StandIn lindorm = new StandIn(folder)) {
             lindorm.post("/settings", "{\"text_order\": \"case-insensitive\"}");
             lindorm.post("/load", "{\"rows\": 3000}");
-            RowType columns = (RowType) DataTypes.ROW(DataTypes.FIELD("val", DataTypes.DOUBLE())).getLogicalType();
-            Scan scan = Scans.of("url", lindorm.url(), "table-name", "readings", "username", StandIn.USER, "password", StandIn.PASSWORD, "scan.page-size", "100");
-            assertEquals(3_000, Scans.read(new LindormServer(), scan, new Wanted(columns, false), 8).size());
+            RowType columns = (RowType)
+                    DataTypes.ROW(DataTypes.FIELD("val", DataTypes.DOUBLE())).getLogicalType();
+            Scan scan = Scans.of(
+                    "url",
+                    lindorm.url(),
+                    "table-name",
+                    "readings",
+                    "username",
+                    StandIn.USER,
+                    "password",
+                    StandIn.PASSWORD,
+                    "scan.page-size",
+                    "100");
+            assertEquals(
+                    3_000,
+                    Scans.read(new LindormServer(), scan, new Wanted(columns, false), 8)
+                            .size());
         }
     }
 }

@@ -4,19 +4,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.table.data.StringData;
-
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
-
-import org.junit.jupiter.api.Test;
-
 import java.math.BigDecimal;
 import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.util.List;
 import java.util.Random;
+import org.apache.flink.table.data.StringData;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class KeyTypeTest {
 
@@ -41,11 +38,19 @@ class KeyTypeTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "TINYINT | -128 | 127", "SMALLINT | -32768 | 32767", "INTEGER | -2147483648 | 2147483647",
-                "BIGINT | -9223372036854775808 | 9223372036854775807", "BIGINT UNSIGNED | 0 | 18446744073709551615",
-                "DECIMAL(5,2) | -999.99 | 999.99", "DECIMAL(38,38) | 0.00000000000000000000000000000000000001 | 0.99999999999999999999999999999999999999",
-                "DECIMAL | -99.9 | 12.34", "FLOAT | -3.4028235E38 | 3.4028235E38", "DOUBLE | -1.7976931348623157E308 | 1.7976931348623157E308",
-                "TIMESTAMP | 0001-01-01T00:00:00Z | 9999-12-31T23:59:59.999Z", "DATE | 0001-01-01 | 9999-12-31", "TIME | 00:00:00 | 23:59:59",
+                "TINYINT | -128 | 127",
+                "SMALLINT | -32768 | 32767",
+                "INTEGER | -2147483648 | 2147483647",
+                "BIGINT | -9223372036854775808 | 9223372036854775807",
+                "BIGINT UNSIGNED | 0 | 18446744073709551615",
+                "DECIMAL(5,2) | -999.99 | 999.99",
+                "DECIMAL(38,38) | 0.00000000000000000000000000000000000001 | 0.99999999999999999999999999999999999999",
+                "DECIMAL | -99.9 | 12.34",
+                "FLOAT | -3.4028235E38 | 3.4028235E38",
+                "DOUBLE | -1.7976931348623157E308 | 1.7976931348623157E308",
+                "TIMESTAMP | 0001-01-01T00:00:00Z | 9999-12-31T23:59:59.999Z",
+                "DATE | 0001-01-01 | 9999-12-31",
+                "TIME | 00:00:00 | 23:59:59",
             })
     void noValueBeyondTheEndsOfATypeIsMade(String type, String least, String greatest) {
         KeyType keyType = KeyType.of(type);
@@ -58,9 +63,15 @@ class KeyTypeTest {
                 for (Object made : List.of(up, down)) {
                     if (made instanceof BigDecimal number) {
                         BigDecimal end = (BigDecimal) high;
-                        assertTrue(number.scale() <= end.scale() && number.precision() - number.scale() <= Math.max(0, end.precision() - end.scale()), number.toString());
+                        assertTrue(
+                                number.scale() <= end.scale()
+                                        && number.precision() - number.scale()
+                                                <= Math.max(0, end.precision() - end.scale()),
+                                number.toString());
                     } else {
-                        assertTrue(keyType.compare(made, low) >= 0 && keyType.compare(made, high) <= 0, RandomKeys.show(made));
+                        assertTrue(
+                                keyType.compare(made, low) >= 0 && keyType.compare(made, high) <= 0,
+                                RandomKeys.show(made));
                     }
                 }
             }
@@ -71,18 +82,31 @@ class KeyTypeTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "DECIMAL(5,2) | 0.010625 | 0.02", "DECIMAL(5,2) | 1e9 | 999.99", "DECIMAL(5,2) | -1E+9 | -999.99", "DECIMAL(5,2) | 7 | 7.00",
-                "BIGINT UNSIGNED | -1 | 0", "BIGINT UNSIGNED | 1.5 | 2", "TINYINT | 300 | 127", "DECIMAL | 0.010625 | 0.010625",
-                "TIMESTAMP | 2023-01-01T00:00:00.0019Z | 2023-01-01T00:00:00.001", "TIME | 12:30:15.5 | 12:30:15", "BOOLEAN | 1 | true", "BOOLEAN | FALSE | false",
+                "DECIMAL(5,2) | 0.010625 | 0.02", "DECIMAL(5,2) | 1e9 | 999.99", "DECIMAL(5,2) | -1E+9 | -999.99",
+                        "DECIMAL(5,2) | 7 | 7.00",
+                "BIGINT UNSIGNED | -1 | 0", "BIGINT UNSIGNED | 1.5 | 2", "TINYINT | 300 | 127",
+                        "DECIMAL | 0.010625 | 0.010625",
+                "TIMESTAMP | 2023-01-01T00:00:00.0019Z | 2023-01-01T00:00:00.001", "TIME | 12:30:15.5 | 12:30:15",
+                        "BOOLEAN | 1 | true", "BOOLEAN | FALSE | false",
             })
     void aUsersValueIsMadeOneThatTheColumnCanHold(String type, String text, String held) {
         assertEquals(held, KeyType.of(type).parse(text, type).toString());
     }
 
     @ParameterizedTest
-    @CsvSource({"BOOLEAN, yes", "DOUBLE, NaN", "FLOAT, 1e39", "DOUBLE, Infinity", "DECIMAL, 1.2.3", "VARBINARY, abc", "DATE, 2023-02-30", "TIME, 24:00:00"})
+    @CsvSource({
+        "BOOLEAN, yes",
+        "DOUBLE, NaN",
+        "FLOAT, 1e39",
+        "DOUBLE, Infinity",
+        "DECIMAL, 1.2.3",
+        "VARBINARY, abc",
+        "DATE, 2023-02-30",
+        "TIME, 24:00:00"
+    })
     void whatIsNoValueOfATypeIsSaidSo(String type, String text) {
-        IllegalArgumentException said = assertThrows(IllegalArgumentException.class, () -> KeyType.of(type).parse(text, type));
+        IllegalArgumentException said = assertThrows(
+                IllegalArgumentException.class, () -> KeyType.of(type).parse(text, type));
         assertEquals("'" + text + "' is no value of type " + type, said.getMessage());
     }
 
@@ -107,15 +131,23 @@ class KeyTypeTest {
     void theMiddleIsTheMiddle() {
         assertEquals(50L, KeyType.of("BIGINT").at(0L, 100L, 1, 2));
         assertEquals(0L, KeyType.of("BIGINT").at(Long.MIN_VALUE + 1, Long.MAX_VALUE, 1, 2));
-        assertEquals(new BigDecimal("1.505"), KeyType.of("DECIMAL(10,3)").at(new BigDecimal("1.01"), new BigDecimal("2.000"), 1, 2));
+        assertEquals(
+                new BigDecimal("1.505"),
+                KeyType.of("DECIMAL(10,3)").at(new BigDecimal("1.01"), new BigDecimal("2.000"), 1, 2));
         assertEquals(2.5, KeyType.of("DOUBLE").at(-5.0, 10.0, 1, 2));
-        assertEquals(LocalDate.of(2023, 1, 2), KeyType.of("DATE").at(LocalDate.of(2023, 1, 1), LocalDate.of(2023, 1, 3), 1, 2));
+        assertEquals(
+                LocalDate.of(2023, 1, 2),
+                KeyType.of("DATE").at(LocalDate.of(2023, 1, 1), LocalDate.of(2023, 1, 3), 1, 2));
         assertEquals(
                 LocalDateTime.of(1969, 12, 31, 23, 59, 59, 500_000_000),
-                KeyType.of("TIMESTAMP").at(LocalDateTime.of(1969, 12, 31, 23, 59, 59), LocalDateTime.of(1970, 1, 1, 0, 0), 1, 2));
-        assertEquals("device-0005", ((String) KeyType.of("VARCHAR").at("device-0000", "device-0010", 1, 2)).substring(0, 11));
+                KeyType.of("TIMESTAMP")
+                        .at(LocalDateTime.of(1969, 12, 31, 23, 59, 59), LocalDateTime.of(1970, 1, 1, 0, 0), 1, 2));
+        assertEquals(
+                "device-0005",
+                ((String) KeyType.of("VARCHAR").at("device-0000", "device-0010", 1, 2)).substring(0, 11));
         assertEquals("m", ((String) KeyType.of("VARCHAR").at("a", "z", 1, 2)).substring(0, 1));
         assertTrue(((String) KeyType.of("VARCHAR").at("\u4e00", "\u9fff", 1, 2)).codePointAt(0) > 0x7000);
-        assertEquals((byte) 0x7f, ((byte[]) KeyType.of("VARBINARY").at(new byte[] {1, 0}, new byte[] {1, -1}, 1, 2))[1]);
+        assertEquals(
+                (byte) 0x7f, ((byte[]) KeyType.of("VARBINARY").at(new byte[] {1, 0}, new byte[] {1, -1}, 1, 2))[1]);
     }
 }

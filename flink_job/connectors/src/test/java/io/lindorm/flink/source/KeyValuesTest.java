@@ -5,13 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.data.StringData;
-
-import org.junit.jupiter.api.Test;
-
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -20,29 +13,44 @@ import java.time.LocalTime;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.StringData;
+import org.junit.jupiter.api.Test;
 
 class KeyValuesTest {
 
-    private static final List<KeyColumn> KEY = List.of(new KeyColumn("k", "VARCHAR(10)", true), new KeyColumn("l", "BIGINT", false));
+    private static final List<KeyColumn> KEY =
+            List.of(new KeyColumn("k", "VARCHAR(10)", true), new KeyColumn("l", "BIGINT", false));
 
     @Test
     void aSplitComesBackFromACheckpoint() throws Exception {
         KeyRangeSplitSerializer serializer = new KeyRangeSplitSerializer();
         List<Object> everything = List.of(
-                true, -5L, new BigDecimal("-123456789012345678901234567890.12"), 1.5f, -2.25d, "h\u00e9 \uD83D\uDE00" + "x".repeat(70_000),
-                LocalDateTime.of(1, 1, 1, 0, 0, 0, 1_000_000), LocalDate.of(9999, 12, 31), LocalTime.of(23, 59, 59, 999_000_000));
-        KeyRangeSplit split = new KeyRangeSplit("7", KeyRangeSplit.Kind.OFFERED, KEY, everything, null, List.of("a", 3L), 42);
+                true,
+                -5L,
+                new BigDecimal("-123456789012345678901234567890.12"),
+                1.5f,
+                -2.25d,
+                "h\u00e9 \uD83D\uDE00" + "x".repeat(70_000),
+                LocalDateTime.of(1, 1, 1, 0, 0, 0, 1_000_000),
+                LocalDate.of(9999, 12, 31),
+                LocalTime.of(23, 59, 59, 999_000_000));
+        KeyRangeSplit split =
+                new KeyRangeSplit("7", KeyRangeSplit.Kind.OFFERED, KEY, everything, null, List.of("a", 3L), 42);
         assertEquals(split, serializer.deserialize(2, serializer.serialize(split)));
         KeyRangeSplit fresh = KeyRangeSplit.of("8", KEY, List.of("a"), List.of("b", 1L));
         assertEquals(fresh, serializer.deserialize(2, serializer.serialize(fresh)));
-        SplitBacklog backlog = new SplitBacklog(true, List.of(split, fresh), Map.of("7", List.of("q", 5L)), Set.of("8", "x"));
+        SplitBacklog backlog =
+                new SplitBacklog(true, List.of(split, fresh), Map.of("7", List.of("q", 5L)), Set.of("8", "x"));
         KeyRangeSplit count = KeyRangeSplit.count("c", 12);
         assertEquals(count, serializer.deserialize(2, serializer.serialize(count)));
         SplitBacklog.Serializer ofBacklog = new SplitBacklog.Serializer();
         assertEquals(backlog, ofBacklog.deserialize(2, ofBacklog.serialize(backlog)));
         KeyRangeSplit bytes = KeyRangeSplit.of("9", KEY, List.of(new byte[] {0, -1}), null);
-        assertArrayEquals(
-                new byte[] {0, -1}, (byte[]) serializer.deserialize(2, serializer.serialize(bytes)).lower().get(0));
+        assertArrayEquals(new byte[] {0, -1}, (byte[])
+                serializer.deserialize(2, serializer.serialize(bytes)).lower().get(0));
     }
 
     @Test
@@ -56,12 +64,17 @@ class KeyValuesTest {
     @Test
     void valuesOfUsersAreReadByType() {
         assertEquals(5L, KeyType.of("INT").parse("5", "INT"));
-        assertEquals(new BigDecimal("18446744073709551615"), KeyType.of("BIGINT UNSIGNED").parse("18446744073709551615", "BIGINT UNSIGNED"));
-        assertEquals(LocalDateTime.of(2022, 12, 31, 16, 0), KeyType.of("TIMESTAMP").parse("2023-01-01T00:00:00+08:00", "TIMESTAMP"));
+        assertEquals(
+                new BigDecimal("18446744073709551615"),
+                KeyType.of("BIGINT UNSIGNED").parse("18446744073709551615", "BIGINT UNSIGNED"));
+        assertEquals(
+                LocalDateTime.of(2022, 12, 31, 16, 0),
+                KeyType.of("TIMESTAMP").parse("2023-01-01T00:00:00+08:00", "TIMESTAMP"));
         assertEquals(" x", KeyType.of("VARCHAR(3)").parse(" x", "VARCHAR(3)"));
         assertArrayEquals(new byte[] {10, -1}, (byte[]) KeyType.of("VARBINARY").parse("0aff", "VARBINARY"));
         assertThrows(IllegalArgumentException.class, () -> KeyType.of("BIGINT").parse("x", "BIGINT"));
-        assertThrows(IllegalArgumentException.class, () -> KeyType.of("TIMESTAMP").parse("yesterday", "TIMESTAMP"));
+        assertThrows(
+                IllegalArgumentException.class, () -> KeyType.of("TIMESTAMP").parse("yesterday", "TIMESTAMP"));
     }
 
     @Test
@@ -75,11 +88,13 @@ class KeyValuesTest {
 
     @Test
     void aTypeIsReadWholeOrRefused() throws Exception {
-        JsonNode cases = new ObjectMapper().readTree(Path.of("../../tests/data/column-types.json").toFile());
+        JsonNode cases = new ObjectMapper()
+                .readTree(Path.of("../../tests/data/column-types.json").toFile());
         cases.get("accepted").fieldNames().forEachRemaining(LindormType::flinkType);
         assertTrue(cases.get("refused").size() > 10);
         for (JsonNode refused : cases.get("refused")) {
-            assertThrows(IllegalArgumentException.class, () -> LindormType.flinkType(refused.asText()), refused.asText());
+            assertThrows(
+                    IllegalArgumentException.class, () -> LindormType.flinkType(refused.asText()), refused.asText());
         }
     }
 

@@ -5,7 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
+import java.sql.Connection;
+import java.sql.PreparedStatement;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
 import org.apache.flink.api.common.functions.RichMapFunction;
 import org.apache.flink.api.common.state.ListState;
@@ -24,19 +30,10 @@ import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.test.junit5.MiniClusterExtension;
 import org.apache.flink.util.ExceptionUtils;
-
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
-
-import java.sql.Connection;
-import java.sql.PreparedStatement;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.TreeSet;
 
 /** The source in a running Flink, with failures of connections and of tasks. */
 @Timeout(120)
@@ -45,13 +42,15 @@ class LindormSourceTest {
     private static final String DATABASE = "source";
     private static final int DEVICES = 40;
     private static final int ROWS_EACH = 250;
-    private static final RowType ROWS = (RowType) DataTypes.ROW(
-                    DataTypes.FIELD("seq", DataTypes.INT()), DataTypes.FIELD("device", DataTypes.STRING()))
-            .getLogicalType();
+    private static final RowType ROWS = (RowType)
+            DataTypes.ROW(DataTypes.FIELD("seq", DataTypes.INT()), DataTypes.FIELD("device", DataTypes.STRING()))
+                    .getLogicalType();
 
     @RegisterExtension
-    static final MiniClusterExtension FLINK = new MiniClusterExtension(
-            new MiniClusterResourceConfiguration.Builder().setNumberTaskManagers(1).setNumberSlotsPerTaskManager(3).build());
+    static final MiniClusterExtension FLINK = new MiniClusterExtension(new MiniClusterResourceConfiguration.Builder()
+            .setNumberTaskManagers(1)
+            .setNumberSlotsPerTaskManager(3)
+            .build());
 
     @BeforeAll
     static void load() throws Exception {
@@ -66,7 +65,8 @@ class LindormSourceTest {
             for (int device = 0; device < DEVICES; device++) {
                 for (int i = 0; i < ROWS_EACH; i++) {
                     insert.setString(1, "dev-" + device);
-                    insert.setObject(2, java.time.LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(i));
+                    insert.setObject(
+                            2, java.time.LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(i));
                     insert.setInt(3, seq++);
                     insert.addBatch();
                 }
@@ -128,7 +128,8 @@ class LindormSourceTest {
         }
     }
 
-    private static List<Integer> run(Scan scan, double connectionFailures, int failAfterRows, int failTimes) throws Exception {
+    private static List<Integer> run(Scan scan, double connectionFailures, int failAfterRows, int failTimes)
+            throws Exception {
         Configuration configuration = new Configuration();
         configuration.setString("restart-strategy.type", "fixed-delay");
         configuration.setString("restart-strategy.fixed-delay.attempts", "20");
@@ -167,7 +168,8 @@ class LindormSourceTest {
 
     @Test
     void readsEverythingOnceInGivenSplits() throws Exception {
-        assertWhole(run(Scans.of("scan.page-size", "97", "scan.split.points", "zzz;dev-3;a;dev-25;dev-1;dev-3"), 0, 500, 1));
+        assertWhole(run(
+                Scans.of("scan.page-size", "97", "scan.split.points", "zzz;dev-3;a;dev-25;dev-1;dev-3"), 0, 500, 1));
     }
 
     @Test
@@ -177,7 +179,9 @@ class LindormSourceTest {
                         "scan.timestamp.column", "ts",
                         "scan.timestamp.start", "2023-01-01T00:00:10.000Z",
                         "scan.timestamp.end", "2023-01-01T08:00:20.000+08:00"),
-                0, 0, 0);
+                0,
+                0,
+                0);
         assertEquals(DEVICES * 10, seen.size());
         assertTrue(seen.stream().allMatch(seq -> seq % ROWS_EACH >= 10 && seq % ROWS_EACH < 20));
     }
@@ -185,7 +189,20 @@ class LindormSourceTest {
     @Test
     void keepsToTheFilterAndTheRate() throws Exception {
         long start = System.nanoTime();
-        assertEquals(300, run(Scans.of("scan.filter", "seq < 300", "scan.rows-per-second", "600", "scan.page-size", "20"), 0, 0, 0).size());
+        assertEquals(
+                300,
+                run(
+                                Scans.of(
+                                        "scan.filter",
+                                        "seq < 300",
+                                        "scan.rows-per-second",
+                                        "600",
+                                        "scan.page-size",
+                                        "20"),
+                                0,
+                                0,
+                                0)
+                        .size());
         assertTrue(System.nanoTime() - start > 300_000_000L);
     }
 
@@ -200,7 +217,11 @@ class LindormSourceTest {
     void anUnknownTimeColumnIsNamed() {
         Exception error = assertThrows(
                 Exception.class,
-                () -> run(Scans.of("scan.timestamp.column", "when", "scan.timestamp.start", "2023-01-01T00:00:00Z"), 0, 0, 0));
+                () -> run(
+                        Scans.of("scan.timestamp.column", "when", "scan.timestamp.start", "2023-01-01T00:00:00Z"),
+                        0,
+                        0,
+                        0));
         UserError said = ExceptionUtils.findThrowable(error, UserError.class).orElseThrow();
         assertTrue(said.getMessage().contains("has no column `when`; it has device, ts, seq"), said.getMessage());
     }

@@ -6,27 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.FakeDynamoDb;
-
-import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-import org.apache.flink.table.api.EnvironmentSettings;
-import org.apache.flink.table.api.TableEnvironment;
-import org.apache.flink.test.junit5.MiniClusterExtension;
-import org.apache.flink.types.Row;
-import org.apache.flink.util.CloseableIterator;
-import org.apache.flink.util.ExceptionUtils;
-
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,6 +17,24 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.apache.flink.types.Row;
+import org.apache.flink.util.CloseableIterator;
+import org.apache.flink.util.ExceptionUtils;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The connector as a user of Flink SQL meets it, against a strict server. */
 @Timeout(120)
@@ -46,8 +43,10 @@ class LindormSqlTest {
     private static final int ROWS = 6_000;
 
     @RegisterExtension
-    static final MiniClusterExtension FLINK = new MiniClusterExtension(
-            new MiniClusterResourceConfiguration.Builder().setNumberTaskManagers(1).setNumberSlotsPerTaskManager(3).build());
+    static final MiniClusterExtension FLINK = new MiniClusterExtension(new MiniClusterResourceConfiguration.Builder()
+            .setNumberTaskManagers(1)
+            .setNumberSlotsPerTaskManager(3)
+            .build());
 
     @TempDir
     static Path folder;
@@ -63,11 +62,18 @@ class LindormSqlTest {
         lindorm.post("/load", "{\"rows\": " + ROWS + "}");
         StringBuilder rows = new StringBuilder();
         for (int i = 0; i < 10; i++) {
-            rows.append(i == 0 ? "" : ", ").append("(").append(i).append(", '2023-01-01 00:00:00.00").append(i).append("', ")
-                    .append(1_672_531_200L + i).append(")");
+            rows.append(i == 0 ? "" : ", ")
+                    .append("(")
+                    .append(i)
+                    .append(", '2023-01-01 00:00:00.00")
+                    .append(i)
+                    .append("', ")
+                    .append(1_672_531_200L + i)
+                    .append(")");
         }
         lindorm.execute(
-                "CREATE TABLE times (k INTEGER, at TIMESTAMP, epoch BIGINT, PRIMARY KEY (k))", "UPSERT INTO times VALUES " + rows,
+                "CREATE TABLE times (k INTEGER, at TIMESTAMP, epoch BIGINT, PRIMARY KEY (k))",
+                "UPSERT INTO times VALUES " + rows,
                 "CREATE TABLE hashed (a VARCHAR, b INTEGER, PRIMARY KEY (hash32(a), a, b))");
     }
 
@@ -92,7 +98,12 @@ class LindormSqlTest {
                 "connector", "lindorm", "url", lindorm.url(), "username", StandIn.USER, "password", StandIn.PASSWORD));
         all.addAll(List.of(options));
         for (int i = 0; i < all.size(); i += 2) {
-            with.append(i == 0 ? "" : ", ").append("'").append(all.get(i)).append("' = '").append(all.get(i + 1).replace("'", "''")).append("'");
+            with.append(i == 0 ? "" : ", ")
+                    .append("'")
+                    .append(all.get(i))
+                    .append("' = '")
+                    .append(all.get(i + 1).replace("'", "''"))
+                    .append("'");
         }
         env.executeSql("CREATE TABLE t (" + columns + ") WITH (" + with + ")");
         return env;
@@ -118,7 +129,8 @@ class LindormSqlTest {
     @Test
     void columnsAndTimesArePushedDownAndExplainSaysSo() throws Exception {
         TableEnvironment env = tables(true, READINGS, "table-name", "readings", "scan.page-size", "300");
-        String sql = "SELECT val FROM t WHERE ts >= TIMESTAMP '2023-01-10 09:00:00' AND ts < TIMESTAMP '2023-01-12 09:00:00' AND metric = 'temp'";
+        String sql =
+                "SELECT val FROM t WHERE ts >= TIMESTAMP '2023-01-10 09:00:00' AND ts < TIMESTAMP '2023-01-12 09:00:00' AND metric = 'temp'";
         String plan = env.explainSql(sql);
         String scan = plan.substring(plan.lastIndexOf("TableSourceScan"));
         assertTrue(scan.contains("filter=[AND(>=(ts, ") && scan.contains("project=[metric, val]"), plan);
@@ -135,44 +147,81 @@ class LindormSqlTest {
     @Test
     void aQueryIsTakenOver() throws Exception {
         TableEnvironment env = tables(
-                true, "k INT, `at` TIMESTAMP_LTZ(3)",
-                "scan.query", "SELECT k, at FROM times WHERE at >= '2023-01-01 00:00:00.003' AND at < '2023-01-01 00:00:00.006' AND k <> 4");
+                true,
+                "k INT, `at` TIMESTAMP_LTZ(3)",
+                "scan.query",
+                "SELECT k, at FROM times WHERE at >= '2023-01-01 00:00:00.003' AND at < '2023-01-01 00:00:00.006' AND k <> 4");
         assertEquals(
                 List.of("3 2023-01-01T00:00:00.003Z", "5 2023-01-01T00:00:00.005Z"),
-                rows(env, "SELECT k, `at` FROM t").stream().map(row -> row.getField(0) + " " + row.getField(1)).sorted().toList());
+                rows(env, "SELECT k, `at` FROM t").stream()
+                        .map(row -> row.getField(0) + " " + row.getField(1))
+                        .sorted()
+                        .toList());
     }
 
     @Test
     void aRangeIsHalfOpenAndMillisecondsCount() throws Exception {
         TableEnvironment env = tables(
-                true, "k INT, `at` TIMESTAMP_LTZ(3)", "table-name", "times", "scan.timestamp.column", "at",
-                "scan.timestamp.start", "2023-01-01T08:00:00.002+08:00", "scan.timestamp.end", "2023-01-01T00:00:00.005Z");
-        assertEquals(List.of(2, 3, 4), rows(env, "SELECT k FROM t").stream().map(row -> (Integer) row.getField(0)).sorted().toList());
+                true,
+                "k INT, `at` TIMESTAMP_LTZ(3)",
+                "table-name",
+                "times",
+                "scan.timestamp.column",
+                "at",
+                "scan.timestamp.start",
+                "2023-01-01T08:00:00.002+08:00",
+                "scan.timestamp.end",
+                "2023-01-01T00:00:00.005Z");
+        assertEquals(
+                List.of(2, 3, 4),
+                rows(env, "SELECT k FROM t").stream()
+                        .map(row -> (Integer) row.getField(0))
+                        .sorted()
+                        .toList());
     }
 
     @Test
     void anEpochColumnIsCountedInItsUnitAlsoInAWhere() throws Exception {
         TableEnvironment env = tables(
-                true, "k INT, epoch BIGINT", "table-name", "times", "scan.timestamp.column", "epoch", "scan.timestamp.unit", "Seconds",
-                "scan.timestamp.start", "2023-01-01T00:00:02Z", "scan.timestamp.end", "2023-01-01T00:00:08Z");
+                true,
+                "k INT, epoch BIGINT",
+                "table-name",
+                "times",
+                "scan.timestamp.column",
+                "epoch",
+                "scan.timestamp.unit",
+                "Seconds",
+                "scan.timestamp.start",
+                "2023-01-01T00:00:02Z",
+                "scan.timestamp.end",
+                "2023-01-01T00:00:08Z");
         String sql = "SELECT k FROM t WHERE epoch <= 1672531204";
         assertTrue(env.explainSql(sql).contains("filter=[<=(epoch, 1672531204"), env.explainSql(sql));
-        assertEquals(List.of(2, 3, 4), rows(env, sql).stream().map(row -> (Integer) row.getField(0)).sorted().toList());
+        assertEquals(
+                List.of(2, 3, 4),
+                rows(env, sql).stream()
+                        .map(row -> (Integer) row.getField(0))
+                        .sorted()
+                        .toList());
     }
 
     @Test
     void whatMayPassIsTriedAgain() throws Exception {
         lindorm.post("/settings", "{\"timeout_next\": 3, \"resource_limit_next\": 2, \"drop_next\": 3}");
         TableEnvironment env = tables(true, READINGS, "table-name", "readings", "scan.page-size", "500");
-        assertEquals(ROWS, rows(env, "SELECT device, ts FROM t").stream().distinct().count());
-        assertEquals(0, lindorm.get("/state").get("settings").get("timeout_next").asInt());
+        assertEquals(
+                ROWS, rows(env, "SELECT device, ts FROM t").stream().distinct().count());
+        assertEquals(
+                0, lindorm.get("/state").get("settings").get("timeout_next").asInt());
         assertEquals(0, lindorm.get("/state").get("settings").get("drop_next").asInt());
     }
 
     private static String fails(String... options) {
         TableEnvironment env = tables(true, "a STRING, b INT", options);
         Exception error = assertThrows(Exception.class, () -> rows(env, "SELECT * FROM t"));
-        return ExceptionUtils.findThrowable(error, UserError.class).orElseThrow(() -> new AssertionError(error)).getMessage();
+        return ExceptionUtils.findThrowable(error, UserError.class)
+                .orElseThrow(() -> new AssertionError(error))
+                .getMessage();
     }
 
     @Test
@@ -188,7 +237,9 @@ class LindormSqlTest {
         env.executeSql("CREATE TABLE t (k INT) WITH ('connector' = 'lindorm', 'url' = '" + lindorm.url()
                 + "', 'table-name' = 'times', 'username' = 'reader', 'password' = 'not-this')");
         Exception error = assertThrows(Exception.class, () -> rows(env, "SELECT * FROM t"));
-        String said = ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage();
+        String said = ExceptionUtils.findThrowable(error, UserError.class)
+                .orElseThrow()
+                .getMessage();
         assertTrue(said.contains("Access denied for 'reader' (error 1045)"), said);
         assertTrue(!ExceptionUtils.stringifyException(error).contains("not-this"));
     }
@@ -246,14 +297,40 @@ class LindormSqlTest {
     void allOptionsThatGoTogetherDo(@TempDir Path files) throws Exception {
         Path rates = Files.writeString(files.resolve("rates.json"), "{\"rowsPerSecond\": 100000}");
         TableEnvironment env = tables(
-                true, READINGS, "table-name", "readings", "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00Z",
-                "scan.timestamp.end", "2023-02-01T00:00:00Z", "scan.filter", "metric <> 'temp'", "scan.page-size", "500",
-                "scan.split.points", "device-000001;device-000003", "scan.split.number", "3", "scan.rows-per-second", "50000",
-                "scan.rates.path", rates.toString(), "scan.timeout", "30 s", "scan.retries", "2", "tls.mode", "PREFERRED");
+                true,
+                READINGS,
+                "table-name",
+                "readings",
+                "scan.timestamp.column",
+                "ts",
+                "scan.timestamp.start",
+                "2023-01-01T00:00:00Z",
+                "scan.timestamp.end",
+                "2023-02-01T00:00:00Z",
+                "scan.filter",
+                "metric <> 'temp'",
+                "scan.page-size",
+                "500",
+                "scan.split.points",
+                "device-000001;device-000003",
+                "scan.split.number",
+                "3",
+                "scan.rows-per-second",
+                "50000",
+                "scan.rates.path",
+                rates.toString(),
+                "scan.timeout",
+                "30 s",
+                "scan.retries",
+                "2",
+                "tls.mode",
+                "PREFERRED");
         int found = rows(env, "SELECT device FROM t").size();
         TableEnvironment plain = tables(true, READINGS, "table-name", "readings");
         assertEquals(
-                rows(plain, "SELECT device FROM t WHERE metric <> 'temp' AND ts >= TIMESTAMP '2023-01-01 09:00:00' AND ts < TIMESTAMP '2023-02-01 09:00:00'")
+                rows(
+                                plain,
+                                "SELECT device FROM t WHERE metric <> 'temp' AND ts >= TIMESTAMP '2023-01-01 09:00:00' AND ts < TIMESTAMP '2023-02-01 09:00:00'")
                         .size(),
                 found);
         assertTrue(found > 0);
@@ -267,11 +344,13 @@ class LindormSqlTest {
         int rows = 2_400;
         lindorm.execute("DROP TABLE IF EXISTS wide", "CREATE TABLE wide (k INTEGER, v VARCHAR, PRIMARY KEY (k))");
         for (int first = 0; first < rows; first += 100) {
-            lindorm.execute("UPSERT INTO wide VALUES " + IntStream.range(first, first + 100)
-                    .mapToObj(k -> "(" + k + ", '" + "x".repeat(10_000) + "')")
-                    .collect(Collectors.joining(", ")));
+            lindorm.execute("UPSERT INTO wide VALUES "
+                    + IntStream.range(first, first + 100)
+                            .mapToObj(k -> "(" + k + ", '" + "x".repeat(10_000) + "')")
+                            .collect(Collectors.joining(", ")));
         }
-        lindorm.post("/settings", "{\"over_limit\": \"" + overLimit + "\"}"); // 2,000 of these rows have more than 16 MB
+        lindorm.post(
+                "/settings", "{\"over_limit\": \"" + overLimit + "\"}"); // 2,000 of these rows have more than 16 MB
         TableEnvironment env = tables(true, "k INT, v STRING", "table-name", "wide", "scan.split.number", "1");
         List<Row> read = rows(env, "SELECT k FROM t WHERE CHAR_LENGTH(v) = 10000");
         assertEquals(rows, read.size());
@@ -283,7 +362,9 @@ class LindormSqlTest {
         lindorm.post("/settings", "{\"resource_limit_next\": 1000}");
         TableEnvironment env = tables(true, READINGS, "table-name", "readings", "scan.retries", "1");
         Exception error = assertThrows(Exception.class, () -> rows(env, "SELECT device FROM t"));
-        assertTrue(ExceptionUtils.stringifyException(error).contains("failed 2 times; the last error: "), ExceptionUtils.stringifyException(error));
+        assertTrue(
+                ExceptionUtils.stringifyException(error).contains("failed 2 times; the last error: "),
+                ExceptionUtils.stringifyException(error));
     }
 
     @Test
@@ -294,8 +375,14 @@ class LindormSqlTest {
                 "UPSERT INTO `order` VALUES ('b', '9999-12-31 23:59:59.999', NULL, NULL)",
                 "UPSERT INTO `order` VALUES ('', '2023-01-01 00:00:00', -0.0, '')");
         TableEnvironment env = tables(
-                true, "`select` STRING, `timestamp` TIMESTAMP_LTZ(3), `size` DOUBLE, `group` STRING", "table-name", "order");
-        List<String> found = rows(env, "SELECT `select`, `timestamp`, `size`, `group` FROM t").stream().map(Row::toString).sorted().toList();
+                true,
+                "`select` STRING, `timestamp` TIMESTAMP_LTZ(3), `size` DOUBLE, `group` STRING",
+                "table-name",
+                "order");
+        List<String> found = rows(env, "SELECT `select`, `timestamp`, `size`, `group` FROM t").stream()
+                .map(Row::toString)
+                .sorted()
+                .toList();
         assertEquals(3, found.size());
         assertTrue(found.toString().contains("0001-01-01T00:00:00Z, 1.7976931348623157E308, x"), found.toString());
         assertTrue(found.toString().contains("9999-12-31T23:59:59.999Z, null, null"), found.toString());
@@ -308,14 +395,22 @@ class LindormSqlTest {
                 "UPSERT INTO broken VALUES (1, 1, 'a'), (2, 300, 'b'), (3, 3, 'c')");
         TableEnvironment env = tables(
                 true, "w STRING, v TINYINT, told STRING METADATA FROM 'unreadable' VIRTUAL", "table-name", "broken");
-        List<String> found = rows(env, "SELECT told, v, w FROM t").stream().map(Row::toString).sorted().toList();
+        List<String> found = rows(env, "SELECT told, v, w FROM t").stream()
+                .map(Row::toString)
+                .sorted()
+                .toList();
         assertEquals(
-                List.of("+I[NumberOutOfRange: column v is '300', which cannot be read as TINYINT, null, b]", "+I[null, 1, a]", "+I[null, 3, c]"),
+                List.of(
+                        "+I[NumberOutOfRange: column v is '300', which cannot be read as TINYINT, null, b]",
+                        "+I[null, 1, a]",
+                        "+I[null, 3, c]"),
                 found);
         assertEquals(3, rows(env, "SELECT w FROM t").size(), "who does not ask for the column reads the rest");
         TableEnvironment untold = tables(true, "v TINYINT", "table-name", "broken");
         Exception error = assertThrows(Exception.class, () -> rows(untold, "SELECT v FROM t"));
-        String said = ExceptionUtils.findThrowable(error, UserError.class).orElseThrow().getMessage();
+        String said = ExceptionUtils.findThrowable(error, UserError.class)
+                .orElseThrow()
+                .getMessage();
         assertTrue(said.contains("'300' in the column `v`"), said);
     }
 
@@ -326,8 +421,11 @@ class LindormSqlTest {
                 "UPSERT INTO mixed VALUES (1.5, 1, 1, 1), (1.5, 2, 300, 2), (1e308, 3, 3, 3)");
         // No literal says infinity: it takes the binary protocol.
         try (java.sql.Connection connection = java.sql.DriverManager.getConnection(
-                        lindorm.url().replace("lindorm:", "mysql:") + "?useServerPrepStmts=true&allowNanAndInf=true", StandIn.USER, StandIn.PASSWORD);
-                java.sql.PreparedStatement statement = connection.prepareStatement("UPSERT INTO mixed VALUES (?, ?, 4, ?)")) {
+                        lindorm.url().replace("lindorm:", "mysql:") + "?useServerPrepStmts=true&allowNanAndInf=true",
+                        StandIn.USER,
+                        StandIn.PASSWORD);
+                java.sql.PreparedStatement statement =
+                        connection.prepareStatement("UPSERT INTO mixed VALUES (?, ?, 4, ?)")) {
             for (double number : new double[] {Double.POSITIVE_INFINITY, Double.NaN, Double.NEGATIVE_INFINITY, 0}) {
                 statement.setDouble(1, number);
                 statement.setInt(2, 4);
@@ -352,14 +450,18 @@ class LindormSqlTest {
         TableEnvironment env = tables(true, columns, "table-name", "mixed", "scan.page-size", "2");
         env.getConfig().set("execution.checkpointing.interval", "200 ms");
         try (FakeDynamoDb dynamoDb = new FakeDynamoDb()) {
-            env.executeSql("CREATE TABLE items (" + columns + ") WITH ('connector' = 'lindorm-items', 'aws.endpoint' = '" + dynamoDb.url()
-                    + "', 'job-config' = '" + config + "')");
+            env.executeSql(
+                    "CREATE TABLE items (" + columns + ") WITH ('connector' = 'lindorm-items', 'aws.endpoint' = '"
+                            + dynamoDb.url() + "', 'job-config' = '" + config + "')");
             env.executeSql("INSERT INTO items SELECT d, n, v, f, told FROM t").await();
             assertEquals(1, dynamoDb.items().size());
         }
-        JsonNode result = new ObjectMapper().readTree(out.resolve("result/result.json").toFile());
+        JsonNode result =
+                new ObjectMapper().readTree(out.resolve("result/result.json").toFile());
         assertEquals(7, result.get("rowsRead").asInt());
         assertEquals(1, result.get("itemsWritten").asInt());
-        assertEquals("{\"NumberOutOfRange\":2,\"NotANumber\":4}", result.get("rejectedByReason").toString());
+        assertEquals(
+                "{\"NumberOutOfRange\":2,\"NotANumber\":4}",
+                result.get("rejectedByReason").toString());
     }
 }

@@ -1,7 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.table.data.GenericRowData;
-
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -10,6 +8,7 @@ import java.util.NavigableSet;
 import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.function.Predicate;
+import org.apache.flink.table.data.GenericRowData;
 
 /** A table in memory whose rows are their keys in Flink's own form, for tests of what is built on {@link TableReader}. */
 class MemoryTable implements TableReader {

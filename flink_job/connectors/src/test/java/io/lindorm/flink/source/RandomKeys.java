@@ -49,21 +49,45 @@ final class RandomKeys {
                 case BOOLEAN:
                     return random.nextBoolean();
                 case INTEGER:
-                    return kind == 0 ? (long) Integer.MIN_VALUE : kind == 1 ? (long) Integer.MAX_VALUE : kind < 6 ? random.nextInt(50) : (long) random.nextInt();
+                    return kind == 0
+                            ? (long) Integer.MIN_VALUE
+                            : kind == 1
+                                    ? (long) Integer.MAX_VALUE
+                                    : kind < 6 ? random.nextInt(50) : (long) random.nextInt();
                 case BIGINT:
-                    return kind == 0 ? Long.MIN_VALUE : kind == 1 ? Long.MAX_VALUE : kind < 6 ? 1_672_531_200_000L + random.nextInt(100_000) : random.nextLong();
+                    return kind == 0
+                            ? Long.MIN_VALUE
+                            : kind == 1
+                                    ? Long.MAX_VALUE
+                                    : kind < 6 ? 1_672_531_200_000L + random.nextInt(100_000) : random.nextLong();
                 case UNSIGNED:
                     return kind == 0
                             ? new BigDecimal("18446744073709551615")
-                            : kind < 6 ? BigDecimal.valueOf(random.nextInt(1000)) : new BigDecimal(new BigInteger(64, random));
+                            : kind < 6
+                                    ? BigDecimal.valueOf(random.nextInt(1000))
+                                    : new BigDecimal(new BigInteger(64, random));
                 case DECIMAL:
-                    BigInteger unscaled = kind < 6 ? BigInteger.valueOf(random.nextInt(100_000)) : new BigInteger(125, random);
+                    BigInteger unscaled =
+                            kind < 6 ? BigInteger.valueOf(random.nextInt(100_000)) : new BigInteger(125, random);
                     return new BigDecimal(random.nextBoolean() ? unscaled : unscaled.negate(), 6);
                 case FLOAT:
-                    return kind == 0 ? Float.MAX_VALUE : kind == 1 ? -Float.MAX_VALUE : kind == 2 ? Float.NEGATIVE_INFINITY : kind < 6 ? random.nextFloat() : (float) (random.nextGaussian() * 1e20);
+                    return kind == 0
+                            ? Float.MAX_VALUE
+                            : kind == 1
+                                    ? -Float.MAX_VALUE
+                                    : kind == 2
+                                            ? Float.NEGATIVE_INFINITY
+                                            : kind < 6 ? random.nextFloat() : (float) (random.nextGaussian() * 1e20);
                 case DOUBLE:
-                    return kind == 0 ? Double.MAX_VALUE : kind == 1 ? -Double.MAX_VALUE : kind == 2 ? Double.POSITIVE_INFINITY
-                            : kind == 3 ? -0.0 : kind < 6 ? random.nextDouble() : random.nextGaussian() * 1e200;
+                    return kind == 0
+                            ? Double.MAX_VALUE
+                            : kind == 1
+                                    ? -Double.MAX_VALUE
+                                    : kind == 2
+                                            ? Double.POSITIVE_INFINITY
+                                            : kind == 3
+                                                    ? -0.0
+                                                    : kind < 6 ? random.nextDouble() : random.nextGaussian() * 1e200;
                 case VARCHAR:
                     return text(random, kind);
                 case VARBINARY:
@@ -71,8 +95,14 @@ final class RandomKeys {
                     random.nextBytes(bytes);
                     return bytes;
                 case TIMESTAMP:
-                    return kind == 0 ? LocalDateTime.of(1, 1, 1, 0, 0) : kind == 1 ? LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_000_000)
-                            : LocalDateTime.ofEpochSecond(kind < 6 ? random.nextInt(1000) : random.nextInt(), random.nextInt(1000) * 1_000_000, ZoneOffset.UTC);
+                    return kind == 0
+                            ? LocalDateTime.of(1, 1, 1, 0, 0)
+                            : kind == 1
+                                    ? LocalDateTime.of(9999, 12, 31, 23, 59, 59, 999_000_000)
+                                    : LocalDateTime.ofEpochSecond(
+                                            kind < 6 ? random.nextInt(1000) : random.nextInt(),
+                                            random.nextInt(1000) * 1_000_000,
+                                            ZoneOffset.UTC);
                 case DATE:
                     return LocalDate.ofEpochDay(kind < 6 ? random.nextInt(100) : random.nextInt(2_000_000));
                 default:
@@ -136,6 +166,9 @@ final class RandomKeys {
     }
 
     private static Type typeOf(KeyColumn column) {
-        return Arrays.stream(Type.values()).filter(t -> t.lindormType().equals(column.type())).findFirst().orElseThrow();
+        return Arrays.stream(Type.values())
+                .filter(t -> t.lindormType().equals(column.type()))
+                .findFirst()
+                .orElseThrow();
     }
 }

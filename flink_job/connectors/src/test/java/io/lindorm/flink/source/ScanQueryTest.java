@@ -3,10 +3,6 @@ package io.lindorm.flink.source;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.sql.Connection;
 import java.sql.PreparedStatement;
 import java.sql.ResultSet;
@@ -17,11 +13,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.UUID;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ScanQueryTest {
 
-    private static final List<KeyColumn> KEY =
-            List.of(new KeyColumn("a", "VARCHAR", false), new KeyColumn("b", "BIGINT", true), new KeyColumn("c", "INT", false));
+    private static final List<KeyColumn> KEY = List.of(
+            new KeyColumn("a", "VARCHAR", false), new KeyColumn("b", "BIGINT", true), new KeyColumn("c", "INT", false));
 
     private static KeyRangeSplit split(List<Object> lower, List<Object> upper, List<Object> last) {
         return new KeyRangeSplit("0", KeyRangeSplit.Kind.OPEN, KEY, lower, upper, last, 0);
@@ -41,7 +40,8 @@ class ScanQueryTest {
                 "scan.timestamp.start", "2023-01-01T00:00:00Z",
                 "scan.timestamp.end", "2023-02-01T00:00:00Z",
                 "scan.filter", "x = 1");
-        ScanQuery query = ScanQuery.page(scan, List.of("a"), split(List.of("k"), List.of("m"), List.of("l", 7L, 3L)), 10);
+        ScanQuery query =
+                ScanQuery.page(scan, List.of("a"), split(List.of("k"), List.of("m"), List.of("l", 7L, 3L)), 10);
         assertEquals(
                 "SELECT `a` FROM `t` WHERE `a` >= ? AND (`a` > ? OR (`a` = ? AND (`b` < ? OR (`b` = ? AND `c` > ?))))"
                         + " AND `a` < ? AND `ts` >= ? AND `ts` < ? AND (\nx = 1\n) ORDER BY `a`, `b` DESC, `c` LIMIT 10",
@@ -62,20 +62,24 @@ class ScanQueryTest {
 
     @Test
     void keysAreLookedForInARangeWithoutTheFilter() {
-        Scan scan = Scans.of("scan.filter", "x = 1", "scan.timestamp.column", "c", "scan.timestamp.end", "2023-01-01T00:00:00Z");
+        Scan scan = Scans.of(
+                "scan.filter", "x = 1", "scan.timestamp.column", "c", "scan.timestamp.end", "2023-01-01T00:00:00Z");
         assertEquals(
                 "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? AND `a` < ? ORDER BY `a` DESC, `b`, `c` DESC LIMIT 1",
-                ScanQuery.key(scan, split(List.of("k"), List.of("m"), null), 0, true).sql());
+                ScanQuery.key(scan, split(List.of("k"), List.of("m"), null), 0, true)
+                        .sql());
         assertEquals(
                 "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1 OFFSET 2000",
-                ScanQuery.key(scan, split(List.of("k"), null, null), 2000, false).sql());
+                ScanQuery.key(scan, split(List.of("k"), null, null), 2000, false)
+                        .sql());
     }
 
     @Test
     void aTimeLimitShorterThanTheServersIsKeptByTheServer() {
         assertEquals(
                 "SELECT /*+ _l_operation_timeout_(30000) */ `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 5",
-                ScanQuery.page(Scans.of("scan.timeout", "30 s"), List.of("a"), split(List.of("k"), null, null), 5).sql());
+                ScanQuery.page(Scans.of("scan.timeout", "30 s"), List.of("a"), split(List.of("k"), null, null), 5)
+                        .sql());
     }
 
     @Test
@@ -98,7 +102,8 @@ class ScanQueryTest {
         List<List<Object>> table = new ArrayList<>();
         try (Connection connection = H2Server.open(database)) {
             String marks = String.join(", ", java.util.Collections.nCopies(shape.length(), "?"));
-            try (PreparedStatement insert = connection.prepareStatement("INSERT IGNORE INTO `t` VALUES (" + marks + ")")) {
+            try (PreparedStatement insert =
+                    connection.prepareStatement("INSERT IGNORE INTO `t` VALUES (" + marks + ")")) {
                 for (int row = 0; row < 150; row++) {
                     List<Object> values = new ArrayList<>();
                     for (int i = 0; i < shape.length(); i++) {

@@ -1,5 +1,17 @@
 package io.lindorm.flink.source;
 
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BiConsumer;
+import java.util.function.Function;
 import org.apache.flink.api.common.eventtime.Watermark;
 import org.apache.flink.api.connector.source.ReaderInfo;
 import org.apache.flink.api.connector.source.ReaderOutput;
@@ -16,19 +28,6 @@ import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
 import org.apache.flink.runtime.metrics.groups.InternalSourceReaderMetricGroup;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.util.UserCodeClassLoader;
-
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Random;
-import java.util.concurrent.Callable;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.function.BiConsumer;
-import java.util.function.Function;
 
 /**
  * The enumerator and the readers of a scan, with a stand-in for what Flink does between them: events, checkpoints,
@@ -111,7 +110,12 @@ final class ScanSimulation {
     int failures;
 
     ScanSimulation(
-            Scan scan, Wanted wanted, Function<Runnable, TableReader> tables, Callable<List<KeyRangeSplit>> planner, int parallelism, Random random) {
+            Scan scan,
+            Wanted wanted,
+            Function<Runnable, TableReader> tables,
+            Callable<List<KeyRangeSplit>> planner,
+            int parallelism,
+            Random random) {
         this.scan = scan;
         this.wanted = wanted;
         this.tables = tables;
@@ -139,9 +143,17 @@ final class ScanSimulation {
     private String describe() {
         StringBuilder said = new StringBuilder("running checkpoint: " + (running != null));
         for (Task task : tasks) {
-            said.append("\n").append(task.subtask).append(task.atEnd ? " at its end" : "").append(", to the enumerator ")
-                    .append(task.toEnumerator).append(", from it ").append(task.fromEnumerator.size())
-                    .append(", open ").append(task.reader.snapshotState(99)).append(", rows ").append(task.out.size());
+            said.append("\n")
+                    .append(task.subtask)
+                    .append(task.atEnd ? " at its end" : "")
+                    .append(", to the enumerator ")
+                    .append(task.toEnumerator)
+                    .append(", from it ")
+                    .append(task.fromEnumerator.size())
+                    .append(", open ")
+                    .append(task.reader.snapshotState(99))
+                    .append(", rows ")
+                    .append(task.out.size());
         }
         return said + "\nbacklog " + enumerator.snapshotState(99);
     }
@@ -245,8 +257,9 @@ final class ScanSimulation {
     private void abortCheckpoint() {
         if (running != null) {
             running = null;
-            assignedSinceSnapshot.forEach(
-                    (subtask, splits) -> assignedSinceCheckpoint.computeIfAbsent(subtask, s -> new ArrayList<>()).addAll(splits));
+            assignedSinceSnapshot.forEach((subtask, splits) -> assignedSinceCheckpoint
+                    .computeIfAbsent(subtask, s -> new ArrayList<>())
+                    .addAll(splits));
             assignedSinceSnapshot.clear();
             for (Task task : tasks) {
                 task.fromEnumerator.addAll(task.heldBack);
@@ -278,12 +291,14 @@ final class ScanSimulation {
         for (Task task : tasks) {
             task.reader.close();
         }
-        List<KeyRangeSplit> splits = last.splits.values().stream().flatMap(List::stream).toList();
+        List<KeyRangeSplit> splits =
+                last.splits.values().stream().flatMap(List::stream).toList();
         List<String> out = last.out.values().stream().flatMap(List::stream).toList();
         parallelism = 1 + random.nextInt(4);
         Map<Integer, List<KeyRangeSplit>> dealt = new HashMap<>();
         for (KeyRangeSplit split : splits) {
-            dealt.computeIfAbsent(random.nextInt(parallelism), s -> new ArrayList<>()).add(split);
+            dealt.computeIfAbsent(random.nextInt(parallelism), s -> new ArrayList<>())
+                    .add(split);
         }
         SplitBacklog backlog = last.backlog;
         last = new Checkpoint();
@@ -297,7 +312,8 @@ final class ScanSimulation {
         tasks.clear();
         assignedSinceCheckpoint.clear();
         assignedSinceSnapshot.clear();
-        enumerator = new LindormEnumerator(enumeratorContext(), planner, new RateLimit(0, null), () -> clock, last.backlog);
+        enumerator =
+                new LindormEnumerator(enumeratorContext(), planner, new RateLimit(0, null), () -> clock, last.backlog);
         for (int subtask = 0; subtask < parallelism; subtask++) {
             tasks.add(new Task(subtask, splits.getOrDefault(subtask, List.of()), out.getOrDefault(subtask, List.of())));
         }
@@ -329,8 +345,7 @@ final class ScanSimulation {
     }
 
     private SourceReaderContext readerContext(Task task) {
-        SourceReaderMetricGroup metrics =
-                InternalSourceReaderMetricGroup.mock(new UnregisteredMetricsGroup());
+        SourceReaderMetricGroup metrics = InternalSourceReaderMetricGroup.mock(new UnregisteredMetricsGroup());
         return new SourceReaderContext() {
             @Override
             public SourceReaderMetricGroup metricGroup() {
@@ -400,7 +415,8 @@ final class ScanSimulation {
                 assignment.assignment().forEach((subtask, splits) -> {
                     Task task = tasks.get(subtask);
                     (running == null ? assignedSinceCheckpoint : assignedSinceSnapshot)
-                            .computeIfAbsent(subtask, s -> new ArrayList<>()).addAll(splits);
+                            .computeIfAbsent(subtask, s -> new ArrayList<>())
+                            .addAll(splits);
                     send(subtask, () -> task.reader.addSplits(splits));
                 });
             }

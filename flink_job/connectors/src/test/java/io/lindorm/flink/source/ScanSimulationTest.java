@@ -3,18 +3,16 @@ package io.lindorm.flink.source;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.apache.flink.table.types.logical.LogicalType;
-import org.apache.flink.table.types.logical.RowType;
-
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.RepeatedTest;
-import org.junit.jupiter.api.RepetitionInfo;
-import org.junit.jupiter.api.Timeout;
-
 import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeSet;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.RowType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.RepetitionInfo;
+import org.junit.jupiter.api.Timeout;
 
 /** For random tables and random failures: every row of the table comes out, and each is counted once. */
 @Timeout(120)
@@ -28,7 +26,11 @@ class ScanSimulationTest {
         Random random = new Random(repetition.getCurrentRepetition());
         List<KeyColumn> key = RandomKeys.columns(random);
         TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(1_200), random);
-        Scan scan = Scans.of("scan.page-size", Integer.toString(1 + random.nextInt(8)), "scan.filter", random.nextBoolean() ? "some" : null);
+        Scan scan = Scans.of(
+                "scan.page-size",
+                Integer.toString(1 + random.nextInt(8)),
+                "scan.filter",
+                random.nextBoolean() ? "some" : null);
         boolean backwards = random.nextInt(3) > 0;
         int mostPassedOver = scan.filter() == null ? Integer.MAX_VALUE : 2 * scan.pageSize() + random.nextInt(100);
         int share = 1 + random.nextInt(40);
@@ -42,11 +44,15 @@ class ScanSimulationTest {
                 onRetry -> {
                     MemoryTable table = new MemoryTable(key, rows, backwards);
                     table.mostPassedOver = mostPassedOver;
-                    table.filter = row -> scan.filter() == null || Math.floorMod(MemoryTable.toRow(row).hashCode(), share) == 0;
+                    table.filter = row -> scan.filter() == null
+                            || Math.floorMod(MemoryTable.toRow(row).hashCode(), share) == 0;
                     return table;
                 },
                 () -> SplitPlanner.cut(
-                        new MemoryTable(key, rows, backwards), KeyRangeSplit.of("", key, rows.first().subList(0, 1), null), scan, parts),
+                        new MemoryTable(key, rows, backwards),
+                        KeyRangeSplit.of("", key, rows.first().subList(0, 1), null),
+                        scan,
+                        parts),
                 1 + random.nextInt(4),
                 random);
         List<String> out = simulation.run(random.nextInt(6));

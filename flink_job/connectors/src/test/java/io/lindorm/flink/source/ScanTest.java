@@ -6,16 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.MethodSource;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
@@ -23,6 +13,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class ScanTest {
 
@@ -50,9 +47,18 @@ class ScanTest {
 
     @Test
     void aRangeMustHaveAZoneAndAnOrder() {
-        assertThrows(UserError.class, () -> Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01 00:00:00"));
-        assertThrows(UserError.class, () -> Scans.of(
-                "scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00.001Z", "scan.timestamp.end", "2023-01-01T08:00:00+08:00"));
+        assertThrows(
+                UserError.class,
+                () -> Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01 00:00:00"));
+        assertThrows(
+                UserError.class,
+                () -> Scans.of(
+                        "scan.timestamp.column",
+                        "ts",
+                        "scan.timestamp.start",
+                        "2023-01-01T00:00:00.001Z",
+                        "scan.timestamp.end",
+                        "2023-01-01T08:00:00+08:00"));
     }
 
     /** What controller and connector must make of the same bounds. */
@@ -61,7 +67,8 @@ class ScanTest {
     }
 
     private static Stream<JsonNode> cases(String file) throws Exception {
-        JsonNode all = new ObjectMapper().readTree(Path.of("../../tests/data").resolve(file).toFile());
+        JsonNode all = new ObjectMapper()
+                .readTree(Path.of("../../tests/data").resolve(file).toFile());
         assertTrue(all.size() > 10, "the cases are gone");
         return StreamSupport.stream(all.spliterator(), false);
     }
@@ -88,7 +95,8 @@ class ScanTest {
                 ? LocalDateTime.parse(given.get("value").asText().replace(' ', 'T'))
                 : (Object) given.get("value").asLong();
         // Whether the controller has rounded it or a user of Flink SQL has written it.
-        for (String bound : List.of(given.get("bound").asText(), given.get("job").asText())) {
+        for (String bound :
+                List.of(given.get("bound").asText(), given.get("job").asText())) {
             assertEquals(value, range(unit, bound, null).start());
             assertEquals(value, range(unit, null, bound).end());
         }
@@ -110,11 +118,18 @@ class ScanTest {
 
     @Test
     void aBoundBeyondAllValuesLetsThemAllInButNotNull() {
-        assertEquals(Long.MIN_VALUE, range("Nanoseconds", null, "9999-12-31T00:00:00Z").start());
+        assertEquals(
+                Long.MIN_VALUE,
+                range("Nanoseconds", null, "9999-12-31T00:00:00Z").start());
         assertEquals(null, range("Nanoseconds", null, "9999-12-31T00:00:00Z").end());
-        assertEquals(TimeBounds.FIRST_TIMESTAMP, range(null, null, "9999-12-31T23:59:59.9999Z").start());
+        assertEquals(
+                TimeBounds.FIRST_TIMESTAMP,
+                range(null, null, "9999-12-31T23:59:59.9999Z").start());
         assertEquals(null, range(null, null, "9999-12-31T23:59:59.9999Z").end());
-        assertEquals(1_672_531_200_000_000_000L, range("Nanoseconds", "2023-01-01T00:00:00Z", "9999-12-31T00:00:00Z").start());
+        assertEquals(
+                1_672_531_200_000_000_000L,
+                range("Nanoseconds", "2023-01-01T00:00:00Z", "9999-12-31T00:00:00Z")
+                        .start());
     }
 
     @Test
@@ -134,12 +149,21 @@ class ScanTest {
         "Milliseconds, 1969-12-31T23:59:59.500Z, -500",
     })
     void anEpochColumnsBoundIsTheFirstNumberInside(String unit, String instant, long number) {
-        assertEquals(number, Scans.of("scan.timestamp.column", "t", "scan.timestamp.unit", unit, "scan.timestamp.start", instant).start());
+        assertEquals(
+                number,
+                Scans.of("scan.timestamp.column", "t", "scan.timestamp.unit", unit, "scan.timestamp.start", instant)
+                        .start());
     }
 
     @Test
     void aBoundBetweenTwoMillisecondsKeepsToWhatTheColumnHolds() {
-        Scan scan = Scans.of("scan.timestamp.column", "ts", "scan.timestamp.start", "2023-01-01T00:00:00.0001Z", "scan.timestamp.end", "2023-01-01T00:00:01.0009Z");
+        Scan scan = Scans.of(
+                "scan.timestamp.column",
+                "ts",
+                "scan.timestamp.start",
+                "2023-01-01T00:00:00.0001Z",
+                "scan.timestamp.end",
+                "2023-01-01T00:00:01.0009Z");
         assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0, 0, 1_000_000), scan.start());
         assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0, 1, 1_000_000), scan.end());
     }
@@ -150,8 +174,9 @@ class ScanTest {
 
     @Test
     void aQuerysTableColumnsAndConditionsAreTakenOver() {
-        Scan scan = query("select `device`, ts from readings where ts >= '2023-01-01' and '2023-02-01 00:00:00.001' > ts"
-                + " and (metric = 'a and b' or val > -1.5) -- the rest\n and n between 1 and 5;");
+        Scan scan =
+                query("select `device`, ts from readings where ts >= '2023-01-01' and '2023-02-01 00:00:00.001' > ts"
+                        + " and (metric = 'a and b' or val > -1.5) -- the rest\n and n between 1 and 5;");
         assertEquals("readings", scan.table());
         assertEquals("ts", scan.timeColumn());
         assertEquals(LocalDateTime.of(2023, 1, 1, 0, 0), scan.start());
@@ -220,13 +245,19 @@ class ScanTest {
 
     @Test
     void bothFormsOfTheUrlMeanTheSame() {
-        assertEquals(Scans.of().url(), Scans.of("url", "jdbc:lindorm://localhost:33060/default").url());
-        assertEquals("jdbc:mysql://h:1/d?sslMode=REQUIRED", Scans.of("url", "jdbc:lindorm://h:1/d?sslMode=REQUIRED").url());
+        assertEquals(
+                Scans.of().url(),
+                Scans.of("url", "jdbc:lindorm://localhost:33060/default").url());
+        assertEquals(
+                "jdbc:mysql://h:1/d?sslMode=REQUIRED",
+                Scans.of("url", "jdbc:lindorm://h:1/d?sslMode=REQUIRED").url());
     }
 
     @Test
     void splitPointsMayHoldTheSeparator() {
-        assertEquals(List.of("a;b", "it's"), Scans.of("scan.split.points", "'a;b';'it''s'").splitPoints());
+        assertEquals(
+                List.of("a;b", "it's"),
+                Scans.of("scan.split.points", "'a;b';'it''s'").splitPoints());
         assertEquals(List.of("a"), Scans.of("scan.split.points", "'a'").splitPoints());
         assertEquals(List.of("a", "b"), Scans.of("scan.split.points", "a;b").splitPoints());
     }
@@ -239,10 +270,13 @@ class ScanTest {
     @ParameterizedTest
     @MethodSource("secrets")
     void ofAPasswordsFileOnlyOneFinalNewlineIsTakenOff(JsonNode given, @TempDir Path folder) throws Exception {
-        Path file = Files.writeString(folder.resolve("password"), given.get("file").asText());
+        Path file =
+                Files.writeString(folder.resolve("password"), given.get("file").asText());
         assertEquals(
                 given.get("value").asText(),
-                Scans.of("password", null, "password-file", file.toString()).password().reveal());
+                Scans.of("password", null, "password-file", file.toString())
+                        .password()
+                        .reveal());
     }
 
     @Test

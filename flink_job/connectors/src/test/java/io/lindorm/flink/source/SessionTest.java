@@ -5,14 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,6 +12,12 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a session does when a password is changed under it. */
 @Timeout(60)
@@ -62,9 +60,11 @@ class SessionTest {
 
     private static void dropConnection(Session session) {
         // Retries are 0, so this is the end of it, and of the connection.
-        assertThrows(IOException.class, () -> session.run(connection -> {
-            throw new SQLException("lost", "08S01");
-        }));
+        assertThrows(
+                IOException.class,
+                () -> session.run(connection -> {
+                    throw new SQLException("lost", "08S01");
+                }));
     }
 
     @ParameterizedTest
@@ -107,7 +107,10 @@ class SessionTest {
         server.password = "other";
         try (Session session = new Session(server, scan, false, Duration.ofMinutes(1), () -> {})) {
             UserError said = assertThrows(UserError.class, () -> session.run(connection -> 1));
-            assertTrue(said.getMessage().contains("as user 'u': Access denied") && said.getMessage().endsWith("(error 1045)"), said.getMessage());
+            assertTrue(
+                    said.getMessage().contains("as user 'u': Access denied")
+                            && said.getMessage().endsWith("(error 1045)"),
+                    said.getMessage());
         }
         assertEquals(1, server.refused.get());
     }

@@ -1,8 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
-import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
-
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -18,6 +15,8 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /** The repository's stand-in for Lindorm (local/lindorm) as a process: a strict server of the MySQL protocol. */
 final class StandIn implements AutoCloseable {
@@ -65,21 +64,34 @@ final class StandIn implements AutoCloseable {
         Path ready = folder.resolve("ready.json");
         Files.deleteIfExists(ready);
         List<String> command = new ArrayList<>(List.of(
-                python(root), "-m", "local.lindorm", "--data", folder.toString(), "--user", USER, "--password", PASSWORD,
-                "--ready-file", ready.toString(), "--port", Integer.toString(port)));
+                python(root),
+                "-m",
+                "local.lindorm",
+                "--data",
+                folder.toString(),
+                "--user",
+                USER,
+                "--password",
+                PASSWORD,
+                "--ready-file",
+                ready.toString(),
+                "--port",
+                Integer.toString(port)));
         if (tls != null) {
             command.addAll(List.of("--tls", tls.toString()));
         }
         process = new ProcessBuilder(command)
                 .directory(root.toFile())
                 .redirectErrorStream(true)
-                .redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()))
+                .redirectOutput(
+                        ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile()))
                 .start();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
         while (!Files.exists(ready)) {
             if (!process.isAlive() || System.nanoTime() > deadline) {
                 close();
-                throw new IllegalStateException("the stand-in does not start: " + Files.readString(folder.resolve("log")));
+                throw new IllegalStateException(
+                        "the stand-in does not start: " + Files.readString(folder.resolve("log")));
             }
             process.waitFor(50, TimeUnit.MILLISECONDS);
         }
@@ -95,7 +107,11 @@ final class StandIn implements AutoCloseable {
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String said = new String(asked.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        return said.lines().filter(line -> line.startsWith("PY=")).findFirst().orElseThrow().substring("PY=".length());
+        return said.lines()
+                .filter(line -> line.startsWith("PY="))
+                .findFirst()
+                .orElseThrow()
+                .substring("PY=".length());
     }
 
     String url() {
@@ -110,7 +126,10 @@ final class StandIn implements AutoCloseable {
     /** Runs statements in a session in UTC. */
     void execute(String... statements) throws SQLException {
         try (Connection connection = DriverManager.getConnection(
-                        "jdbc:mysql://127.0.0.1:" + port + "/default?connectionTimeZone=UTC&sessionVariables=time_zone='%2B00:00'", USER, PASSWORD);
+                        "jdbc:mysql://127.0.0.1:" + port
+                                + "/default?connectionTimeZone=UTC&sessionVariables=time_zone='%2B00:00'",
+                        USER,
+                        PASSWORD);
                 Statement statement = connection.createStatement()) {
             for (String sql : statements) {
                 statement.execute(sql);
@@ -123,12 +142,15 @@ final class StandIn implements AutoCloseable {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + control + path))
                 .POST(HttpRequest.BodyPublishers.ofString(json))
                 .build();
-        return JSON.readTree(http.send(request, HttpResponse.BodyHandlers.ofString()).body());
+        return JSON.readTree(
+                http.send(request, HttpResponse.BodyHandlers.ofString()).body());
     }
 
     JsonNode get(String path) throws IOException, InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + control + path)).build();
-        return JSON.readTree(http.send(request, HttpResponse.BodyHandlers.ofString()).body());
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + control + path))
+                .build();
+        return JSON.readTree(
+                http.send(request, HttpResponse.BodyHandlers.ofString()).body());
     }
 
     @Override

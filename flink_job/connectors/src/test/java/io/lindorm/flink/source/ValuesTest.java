@@ -5,22 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
-
-import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.types.DataType;
-import org.apache.flink.table.types.logical.RowType;
-
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.sql.Connection;
@@ -31,6 +15,19 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.apache.flink.table.api.DataTypes;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.data.StringData;
+import org.apache.flink.table.types.DataType;
+import org.apache.flink.table.types.logical.RowType;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Values that a driver or DynamoDB has trouble with: one of them costs its row at most, never the scan. */
 @Timeout(120)
@@ -53,13 +50,26 @@ class ValuesTest {
 
     private static Scan scan(String table, String... options) {
         List<String> all = new ArrayList<>(List.of(
-                "url", lindorm.url(), "table-name", table, "username", StandIn.USER, "password", StandIn.PASSWORD, "scan.page-size", "3"));
+                "url",
+                lindorm.url(),
+                "table-name",
+                table,
+                "username",
+                StandIn.USER,
+                "password",
+                StandIn.PASSWORD,
+                "scan.page-size",
+                "3"));
         all.addAll(Arrays.asList(options));
         return Scans.of(all.toArray(String[]::new));
     }
 
     private static List<GenericRowData> read(String table, boolean tells, DataTypes.Field... columns) throws Exception {
-        return Scans.read(new LindormServer(), scan(table), new Wanted((RowType) DataTypes.ROW(columns).getLogicalType(), tells), 4);
+        return Scans.read(
+                new LindormServer(),
+                scan(table),
+                new Wanted((RowType) DataTypes.ROW(columns).getLogicalType(), tells),
+                4);
     }
 
     /** Upserts rows with the binary protocol, which carries what no literal says. */
@@ -68,7 +78,8 @@ class ValuesTest {
         try (Connection connection = DriverManager.getConnection(url, StandIn.USER, StandIn.PASSWORD)) {
             for (Object[] row : rows) {
                 String marks = String.join(", ", java.util.Collections.nCopies(row.length, "?"));
-                try (PreparedStatement statement = connection.prepareStatement("UPSERT INTO " + table + " VALUES (" + marks + ")")) {
+                try (PreparedStatement statement =
+                        connection.prepareStatement("UPSERT INTO " + table + " VALUES (" + marks + ")")) {
                     for (int i = 0; i < row.length; i++) {
                         statement.setObject(i + 1, row[i]);
                     }
@@ -81,9 +92,15 @@ class ValuesTest {
     @Test
     void infiniteNumbersAndNaNAreReadAsTheyAre() throws Exception {
         lindorm.execute("CREATE TABLE numbers (k INTEGER, d DOUBLE, f FLOAT, PRIMARY KEY (k))");
-        upsert("numbers", new Object[] {1, Double.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}, new Object[] {2, Double.NaN, Float.NaN},
-                new Object[] {3, Double.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY}, new Object[] {4, Double.MAX_VALUE, Float.MAX_VALUE}, new Object[] {5, null, null});
-        List<GenericRowData> rows = read("numbers", true, DataTypes.FIELD("d", DataTypes.DOUBLE()), DataTypes.FIELD("f", DataTypes.FLOAT()));
+        upsert(
+                "numbers",
+                new Object[] {1, Double.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY},
+                new Object[] {2, Double.NaN, Float.NaN},
+                new Object[] {3, Double.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY},
+                new Object[] {4, Double.MAX_VALUE, Float.MAX_VALUE},
+                new Object[] {5, null, null});
+        List<GenericRowData> rows = read(
+                "numbers", true, DataTypes.FIELD("d", DataTypes.DOUBLE()), DataTypes.FIELD("f", DataTypes.FLOAT()));
         assertEquals(
                 "[+I(Infinity,-Infinity,null,1), +I(NaN,NaN,null,2), +I(-Infinity,Infinity,null,3), +I(1.7976931348623157E308,3.4028235E38,null,4), +I(null,null,null,5)]",
                 rows.toString());
@@ -118,7 +135,8 @@ class ValuesTest {
         }
         List<GenericRowData> rows = read("texts", true, DataTypes.FIELD("k", DataTypes.STRING()));
         Set<String> keys = new HashSet<>();
-        rows.forEach(row -> keys.add(new String(((StringData) row.getField(0)).toBytes(), StandardCharsets.ISO_8859_1) + row.getField(2)));
+        rows.forEach(row -> keys.add(
+                new String(((StringData) row.getField(0)).toBytes(), StandardCharsets.ISO_8859_1) + row.getField(2)));
         assertEquals(48, rows.size());
         assertEquals(48, keys.size());
     }
@@ -138,11 +156,14 @@ class ValuesTest {
                 "TIMESTAMP | VARCHAR | '0000-00-00 00:00:00' | TimeOutOfRange: column v is '0000-00-00 00:00:00', which cannot be read as TIMESTAMP(3)",
                 "TIME | VARCHAR | '838:59:59' | TimeOutOfRange: column v is '838:59:59', which cannot be read as TIME(3)",
             })
-    void aValueThatTheDriverCannotReadIsToldWithItsRowAndTheRestIsRead(String declared, String type, String literal, String told) throws Exception {
+    void aValueThatTheDriverCannotReadIsToldWithItsRowAndTheRestIsRead(
+            String declared, String type, String literal, String told) throws Exception {
         String table = "one_" + declared;
         String other = declared.startsWith("DATE") || declared.startsWith("TIME") ? "NULL" : "7";
-        lindorm.execute("CREATE TABLE " + table + " (k INTEGER, v " + type + ", PRIMARY KEY (k))",
-                "UPSERT INTO " + table + " VALUES (1, " + other + "), (2, " + literal + "), (3, " + literal + "), (4, " + other + ")");
+        lindorm.execute(
+                "CREATE TABLE " + table + " (k INTEGER, v " + type + ", PRIMARY KEY (k))",
+                "UPSERT INTO " + table + " VALUES (1, " + other + "), (2, " + literal + "), (3, " + literal + "), (4, "
+                        + other + ")");
         DataType flink = switch (declared) {
             case "TINYINT" -> DataTypes.TINYINT();
             case "SMALLINT" -> DataTypes.SMALLINT();
@@ -168,16 +189,20 @@ class ValuesTest {
     @ValueSource(booleans = {true, false})
     void aKeyThatTheDriverCannotReadIsNamed(boolean tells) throws Exception {
         String table = "days" + tells;
-        lindorm.execute("CREATE TABLE " + table + " (k VARCHAR, PRIMARY KEY (k))", "UPSERT INTO " + table + " VALUES ('0000-00-00')");
+        lindorm.execute(
+                "CREATE TABLE " + table + " (k VARCHAR, PRIMARY KEY (k))",
+                "UPSERT INTO " + table + " VALUES ('0000-00-00')");
         Server server = new LindormServer() {
             private static final long serialVersionUID = 1L;
 
             @Override
             public TableDescription describe(Connection connection, String described) {
-                return new TableDescription(java.util.Map.of("k", "DATE"), List.of(new KeyColumn("k", "DATE", false)), null);
+                return new TableDescription(
+                        java.util.Map.of("k", "DATE"), List.of(new KeyColumn("k", "DATE", false)), null);
             }
         };
-        UserError said = assertThrows(UserError.class, () -> Scans.read(server, scan(table), new Wanted(RowType.of(), tells), 1));
+        UserError said = assertThrows(
+                UserError.class, () -> Scans.read(server, scan(table), new Wanted(RowType.of(), tells), 1));
         assertTrue(said.getMessage().contains("'0000-00-00' in the key column `k`"), said.getMessage());
     }
 }

@@ -1,15 +1,5 @@
 package io.lindorm.flink.source;
 
-import org.apache.flink.api.connector.source.ReaderInfo;
-import org.apache.flink.api.connector.source.SourceEvent;
-import org.apache.flink.api.connector.source.SplitEnumeratorContext;
-import org.apache.flink.api.connector.source.SplitsAssignment;
-import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
-import org.apache.flink.metrics.groups.SplitEnumeratorMetricGroup;
-import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
-import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.types.logical.RowType;
-
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -21,6 +11,15 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.IntToLongFunction;
+import org.apache.flink.api.connector.source.ReaderInfo;
+import org.apache.flink.api.connector.source.SourceEvent;
+import org.apache.flink.api.connector.source.SplitEnumeratorContext;
+import org.apache.flink.api.connector.source.SplitsAssignment;
+import org.apache.flink.connector.base.source.reader.splitreader.SplitsAddition;
+import org.apache.flink.metrics.groups.SplitEnumeratorMetricGroup;
+import org.apache.flink.metrics.groups.UnregisteredMetricsGroup;
+import org.apache.flink.table.data.GenericRowData;
+import org.apache.flink.table.types.logical.RowType;
 
 /** The enumerator and the page readers of a scan on a {@link VirtualClock}, on which every query takes its time. */
 final class VirtualScan {
@@ -68,7 +67,9 @@ final class VirtualScan {
 
         private void handOn(Round round) {
             for (String split = round.nextSplit(); split != null; split = round.nextSplit()) {
-                for (Object element = round.nextRecordFromSplit(); element != null; element = round.nextRecordFromSplit()) {
+                for (Object element = round.nextRecordFromSplit();
+                        element != null;
+                        element = round.nextRecordFromSplit()) {
                     if (element instanceof GenericRowData row) {
                         out.add(new Out(subtask, clock.getAsLong(), row));
                     } else if (element instanceof Round.Change.CutOff cut) {
@@ -121,6 +122,7 @@ final class VirtualScan {
 
     /** When all had been read, and when the first reader began, in nanoseconds. */
     long end;
+
     long planned;
     int lookups;
     int pages;
@@ -130,7 +132,12 @@ final class VirtualScan {
      * @param latency nanoseconds that a query of a reader takes; of the enumerator, which is -1, too
      */
     VirtualScan(
-            List<KeyColumn> key, NavigableSet<List<Object>> rows, Scan scan, RowType wanted, int parallelism, IntToLongFunction latency) {
+            List<KeyColumn> key,
+            NavigableSet<List<Object>> rows,
+            Scan scan,
+            RowType wanted,
+            int parallelism,
+            IntToLongFunction latency) {
         this.key = key;
         this.rows = rows;
         this.scan = scan;
@@ -144,7 +151,10 @@ final class VirtualScan {
         this.enumerator = new LindormEnumerator(
                 context(),
                 () -> SplitPlanner.cut(
-                        table(-1), KeyRangeSplit.of("", key, List.copyOf(rows.first().subList(0, 1)), null), scan, splits),
+                        table(-1),
+                        KeyRangeSplit.of("", key, List.copyOf(rows.first().subList(0, 1)), null),
+                        scan,
+                        splits),
                 new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
                 clock,
                 SplitBacklog.NOT_PLANNED);
@@ -243,7 +253,10 @@ final class VirtualScan {
 
             @Override
             public void assignSplits(SplitsAssignment<KeyRangeSplit> assignment) {
-                assignment.assignment().forEach((subtask, splits) -> readers.get(subtask).assigned.add(splits));
+                assignment
+                        .assignment()
+                        .forEach((subtask, splits) ->
+                                readers.get(subtask).assigned.add(splits));
             }
 
             @Override

@@ -4,23 +4,20 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.dynamodb.FakeDynamoDb;
-
-import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
-import org.apache.flink.table.api.EnvironmentSettings;
-import org.apache.flink.table.api.TableEnvironment;
-import org.apache.flink.test.junit5.MiniClusterExtension;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.extension.RegisterExtension;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import org.apache.flink.runtime.testutils.MiniClusterResourceConfiguration;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.test.junit5.MiniClusterExtension;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Both connectors in one job: what order the source gives to the writes that arrive at DynamoDB. */
 @Timeout(180)
@@ -29,8 +26,10 @@ class WritesTest {
     private static final int ROWS = 60_000;
 
     @RegisterExtension
-    static final MiniClusterExtension FLINK = new MiniClusterExtension(
-            new MiniClusterResourceConfiguration.Builder().setNumberTaskManagers(1).setNumberSlotsPerTaskManager(2).build());
+    static final MiniClusterExtension FLINK = new MiniClusterExtension(new MiniClusterResourceConfiguration.Builder()
+            .setNumberTaskManagers(1)
+            .setNumberSlotsPerTaskManager(2)
+            .build());
 
     @TempDir
     static Path folder;
@@ -47,9 +46,14 @@ class WritesTest {
             System.out.printf(
                     "different partition keys in 1,000 consecutive writes (and in 25): %.1f (%.1f) as rows lie, %.1f (%.1f) if read in key"
                             + " order, %.1f (%.1f) if read in turn%n",
-                    distinct(asTheyLie, 1_000), distinct(asTheyLie, 25), distinct(ofKeyOrder, 1_000), distinct(ofKeyOrder, 25),
-                    distinct(keys, 1_000), distinct(keys, 25));
-            assertTrue(distinct(keys, 1_000) >= 4 * distinct(asTheyLie, 1_000), "1,000 writes: " + distinct(keys, 1_000));
+                    distinct(asTheyLie, 1_000),
+                    distinct(asTheyLie, 25),
+                    distinct(ofKeyOrder, 1_000),
+                    distinct(ofKeyOrder, 25),
+                    distinct(keys, 1_000),
+                    distinct(keys, 25));
+            assertTrue(
+                    distinct(keys, 1_000) >= 4 * distinct(asTheyLie, 1_000), "1,000 writes: " + distinct(keys, 1_000));
             assertTrue(distinct(keys, 25) >= 4 * distinct(asTheyLie, 25), "25 writes: " + distinct(keys, 25));
         }
     }
@@ -66,11 +70,14 @@ class WritesTest {
             env.getConfig().set("parallelism.default", "1");
             env.getConfig().set("execution.checkpointing.interval", "200 ms");
             env.getConfig().set("restart-strategy.type", "none");
-            env.executeSql("CREATE TABLE t (device STRING, ts TIMESTAMP_LTZ(3)) WITH ('connector' = 'lindorm', 'url' = '" + lindorm.url()
-                    + "', 'username' = '" + StandIn.USER + "', 'password' = '" + StandIn.PASSWORD
-                    + "', 'table-name' = 'readings', 'scan.page-size' = '1000', " + options + ")");
-            env.executeSql("CREATE TABLE items (device STRING, ts TIMESTAMP_LTZ(3)) WITH ('connector' = 'lindorm-items', 'aws.endpoint' = '"
-                    + dynamoDb.url() + "', 'job-config' = '" + config(folder.resolve(name)) + "')");
+            env.executeSql(
+                    "CREATE TABLE t (device STRING, ts TIMESTAMP_LTZ(3)) WITH ('connector' = 'lindorm', 'url' = '"
+                            + lindorm.url()
+                            + "', 'username' = '" + StandIn.USER + "', 'password' = '" + StandIn.PASSWORD
+                            + "', 'table-name' = 'readings', 'scan.page-size' = '1000', " + options + ")");
+            env.executeSql(
+                    "CREATE TABLE items (device STRING, ts TIMESTAMP_LTZ(3)) WITH ('connector' = 'lindorm-items', 'aws.endpoint' = '"
+                            + dynamoDb.url() + "', 'job-config' = '" + config(folder.resolve(name)) + "')");
             env.executeSql("INSERT INTO items SELECT device, ts FROM t").await();
         }
         assertEquals(ROWS, arrived.size());
