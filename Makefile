@@ -71,7 +71,7 @@ docs: ## Build the docs site into site/; a broken link is an error
 	echo "site/index.html"
 
 .PHONY: lint
-lint: ## Style, types and layers; the Dockerfile and the workflows
+lint: ## Style of Python and Java, types and layers; the Dockerfile and the workflows
 	@py=$(PY)
 	"$$py" -m ruff check .
 	"$$py" -m ruff format --check .
@@ -79,6 +79,17 @@ lint: ## Style, types and layers; the Dockerfile and the workflows
 	"$$(dirname "$$py")/lint-imports" --no-logo
 	"$$(dirname "$$py")/hadolint" Dockerfile
 	"$$(dirname "$$py")/zizmor" --quiet --offline --persona regular .github
+	mvn -B -q spotless:check
+
+.PHONY: format
+format: format-java ## Write Python and Java as lint wants them
+	@py=$(PY)
+	"$$py" -m ruff check --fix .
+	"$$py" -m ruff format .
+
+.PHONY: format-java
+format-java: ## The Java part of format
+	@mvn -B -q spotless:apply
 
 .PHONY: pre-commit
 pre-commit: ## The part of lint that takes a second
