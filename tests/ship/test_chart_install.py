@@ -78,6 +78,7 @@ def release(world: World, tools: Layout, tmp_path: Path) -> Iterator[Helm]:
     definitions = client.ApiextensionsV1Api(world.stack.api_client())
     if served(world):
         definitions.delete_custom_resource_definition(CRD)
+        assert wait_until(lambda: served(world) is None, 120), "its finalizer waits until every import is gone"
 
 
 def install(helm: Helm, chart: Path, values: Document, *arguments: str, name: str = "imports") -> None:
