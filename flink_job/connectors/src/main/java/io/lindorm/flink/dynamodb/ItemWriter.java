@@ -71,9 +71,9 @@ public final class ItemWriter implements AutoCloseable {
     private final Condition hasRoom = lock.newCondition();
 
     // All that follows is read and changed under the lock.
-    private final Pace given;
+    private final TokenBucket given;
     private final Lanes lanes;
-    private final Room room;
+    private final IntakeLimit intake;
     private final Set<Item> inFlight = Collections.newSetFromMap(new IdentityHashMap<>());
     /** Of the items whose last request had no answer. */
     private final Map<Item, Failing> failing = new IdentityHashMap<>();
@@ -121,9 +121,9 @@ public final class ItemWriter implements AutoCloseable {
         this.giveUp = giveUp;
         this.written = written;
         long now = System.nanoTime();
-        this.given = new Pace(BURST_SECONDS, now);
+        this.given = new TokenBucket(BURST_SECONDS, now);
         this.lanes = new Lanes(given, now);
-        this.room = new Room(lanes);
+        this.intake = new IntakeLimit(lanes);
         this.pausedUntil = now;
         this.lastTake = now;
         waiting.forEach(lanes::add);
@@ -141,8 +141,8 @@ public final class ItemWriter implements AutoCloseable {
      * @throws UserError where that file cannot be understood
      */
     public void start(String name, Path rates, RateShares shares) {
-        RateKeeper keeper = new RateKeeper(new RatesFile(rates), shares, this);
-        start(name + " rate", keeper);
+        RateShareClient client = new RateShareClient(new RatesFile(rates), shares, this);
+        start(name + " rate", client);
         for (int i = 0; i < MAX_IN_FLIGHT; i++) {
             start(name + " " + i, this::send);
         }
@@ -164,7 +164,7 @@ public final class ItemWriter implements AutoCloseable {
         lock.lock();
         try {
             throwFailure();
-            while (room.isFull(System.nanoTime())) {
+            while (intake.isFull(System.nanoTime())) {
                 hasRoom.await();
                 throwFailure();
             }
@@ -533,7 +533,9 @@ public final class ItemWriter implements AutoCloseable {
 
     /** Lets the thread that hands in go on, where it may. */
     private void answered() {
-        if (isDraining ? lanes.size() == 0 && inFlight.isEmpty() : room.wasFull() && !room.isFull(System.nanoTime())) {
+        if (isDraining
+                ? lanes.size() == 0 && inFlight.isEmpty()
+                : intake.wasFull() && !intake.isFull(System.nanoTime())) {
             hasRoom.signal();
         }
     }

@@ -24,7 +24,7 @@ final class Lane {
     private static final double FIRST_GUESS = 10;
 
     final Deque<Item> items = new ArrayDeque<>(4);
-    final Limit limit = new Limit(FIRST_GUESS);
+    final LearnedRate limit = new LearnedRate(FIRST_GUESS);
     /** Whether the last that was heard of an item of this lane was that it was refused. */
     boolean wasRefused;
     /** Whether something of this lane was ever refused where something else of its batch was not. */

@@ -67,9 +67,9 @@ final class Lanes {
     private final Lane[] lanes = new Lane[LANES];
     private final Deque<Lane> open = new ArrayDeque<>();
     private final PriorityQueue<Lane> resting = new PriorityQueue<>(Comparator.comparingLong(lane -> lane.opensAt));
-    private final Limit table = new Limit(FIRST_GUESS);
-    private final Pace tablePace;
-    private final Pace given;
+    private final LearnedRate table = new LearnedRate(FIRST_GUESS);
+    private final TokenBucket tableBucket;
+    private final TokenBucket given;
 
     private int size;
     private int openItems;
@@ -92,9 +92,9 @@ final class Lanes {
     /**
      * @param given the rate to keep
      */
-    Lanes(Pace given, long now) {
+    Lanes(TokenBucket given, long now) {
         this.given = given;
-        tablePace = new Pace(TABLE_BURST_SECONDS, now);
+        tableBucket = new TokenBucket(TABLE_BURST_SECONDS, now);
         fadedAt = now;
     }
 
@@ -165,8 +165,8 @@ final class Lanes {
 
     /** Nanoseconds until the table, as far as it is known, takes more. */
     long tableOpensIn(long now) {
-        tablePace.rate(table.rate(now), now);
-        return tablePace.opensIn(MAX_BATCH_ITEMS, now);
+        tableBucket.rate(table.rate(now), now);
+        return tableBucket.opensIn(MAX_BATCH_ITEMS, now);
     }
 
     private void wake(long now) {
@@ -185,11 +185,14 @@ final class Lanes {
      */
     List<Item> take(long now) {
         wake(now);
-        tablePace.rate(table.rate(now), now);
+        tableBucket.rate(table.rate(now), now);
         List<Item> batch = new ArrayList<>(MAX_BATCH_ITEMS);
         int batchBytes = 0;
         int passedBy = 0;
-        while (batch.size() < MAX_BATCH_ITEMS && passedBy < open.size() && given.isOpen(now) && tablePace.isOpen(now)) {
+        while (batch.size() < MAX_BATCH_ITEMS
+                && passedBy < open.size()
+                && given.isOpen(now)
+                && tableBucket.isOpen(now)) {
             Lane lane = open.pollFirst();
             Item item = lane.items.peekFirst();
             if (!lane.isOpen(rate(lane, now), now)) {
@@ -206,7 +209,7 @@ final class Lanes {
                 lane.items.removeFirst();
                 lane.take(item);
                 given.take(item.units());
-                tablePace.take(item.units());
+                tableBucket.take(item.units());
                 size--;
                 openItems--;
                 bytes -= item.json().length;
@@ -234,7 +237,7 @@ final class Lanes {
         if (lane.limit.isKnown()) {
             return lane.limit.rate(now);
         }
-        return isTypicalKnown(now) ? typical * Limit.growth(now - typicalAt) : Double.POSITIVE_INFINITY;
+        return isTypicalKnown(now) ? typical * LearnedRate.growth(now - typicalAt) : Double.POSITIVE_INFINITY;
     }
 
     private boolean isTypicalKnown(long now) {

@@ -38,23 +38,23 @@ abstract class Conversion {
     abstract String text(RowData row) throws Reject;
 
     /** What a column becomes where nothing is said. */
-    static JobConfig.As defaultAs(LogicalType type) {
+    static JobConfig.TargetType defaultTarget(LogicalType type) {
         switch (type.getTypeRoot()) {
             case BOOLEAN:
-                return JobConfig.As.Boolean;
+                return JobConfig.TargetType.Boolean;
             case CHAR:
             case VARCHAR:
-                return JobConfig.As.String;
+                return JobConfig.TargetType.String;
             case BINARY:
             case VARBINARY:
-                return JobConfig.As.Binary;
+                return JobConfig.TargetType.Binary;
             case TIMESTAMP_WITHOUT_TIME_ZONE:
             case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
             case DATE:
             case TIME_WITHOUT_TIME_ZONE:
-                return JobConfig.As.Iso8601;
+                return JobConfig.TargetType.Iso8601;
             default:
-                return JobConfig.As.Number;
+                return JobConfig.TargetType.Number;
         }
     }
 
@@ -63,7 +63,7 @@ abstract class Conversion {
      *
      * @param unit what an integer column counts since 1970, or null where it is not a time
      */
-    static Conversion of(String name, int at, LogicalType type, JobConfig.As as, JobConfig.Unit unit) {
+    static Conversion of(String name, int at, LogicalType type, JobConfig.TargetType as, JobConfig.Unit unit) {
         switch (type.getTypeRoot()) {
             case BOOLEAN:
                 switch (as) {
@@ -118,7 +118,7 @@ abstract class Conversion {
                         row -> Values.iso8601Date(LocalDate.ofEpochDay(row.getInt(at)), name),
                         row -> row.getInt(at) * MILLIS_PER_DAY);
             case TIME_WITHOUT_TIME_ZONE:
-                return as == JobConfig.As.Iso8601 || as == JobConfig.As.String
+                return as == JobConfig.TargetType.Iso8601 || as == JobConfig.TargetType.String
                         ? new Plain(Kind.S, row -> Values.iso8601Time(row.getInt(at)))
                         : null;
             default:
@@ -138,13 +138,13 @@ abstract class Conversion {
         byte[] of(RowData row) throws Reject;
     }
 
-    private static Conversion integer(String name, JobConfig.As as, JobConfig.Unit unit, ToLong value) {
-        return as == JobConfig.As.Iso8601 && unit != null
+    private static Conversion integer(String name, JobConfig.TargetType as, JobConfig.Unit unit, ToLong value) {
+        return as == JobConfig.TargetType.Iso8601 && unit != null
                 ? new Plain(Kind.S, row -> unit.iso8601(value.of(row), name))
                 : numeric(as, row -> Long.toString(value.of(row)));
     }
 
-    private static Conversion numeric(JobConfig.As as, ToText form) {
+    private static Conversion numeric(JobConfig.TargetType as, ToText form) {
         switch (as) {
             case Number:
                 return new Plain(Kind.N, form);
@@ -155,7 +155,7 @@ abstract class Conversion {
         }
     }
 
-    private static Conversion text(String name, int at, JobConfig.As as) {
+    private static Conversion text(String name, int at, JobConfig.TargetType as) {
         ToBytes utf8 = row -> Values.utf8(row.getString(at), name);
         ToText text = row -> new String(utf8.of(row), StandardCharsets.UTF_8);
         switch (as) {
@@ -173,7 +173,7 @@ abstract class Conversion {
         }
     }
 
-    private static Conversion temporal(JobConfig.As as, ToText iso8601, ToLong millis) {
+    private static Conversion temporal(JobConfig.TargetType as, ToText iso8601, ToLong millis) {
         switch (as) {
             case Iso8601:
             case String:

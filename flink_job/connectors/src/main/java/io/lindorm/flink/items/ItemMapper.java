@@ -151,7 +151,7 @@ final class ItemMapper {
         return named;
     }
 
-    private Column column(JobConfig config, String name, JobConfig.As as) {
+    private Column column(JobConfig config, String name, JobConfig.TargetType as) {
         int at = position(name);
         LogicalType type = rowType.getTypeAt(at);
         JobConfig.TimeRange time = config.source().timeRange();
@@ -159,7 +159,7 @@ final class ItemMapper {
                 name,
                 at,
                 type,
-                as == null ? Conversion.defaultAs(type) : as,
+                as == null ? Conversion.defaultTarget(type) : as,
                 time != null && name.equals(time.column()) ? time.unit() : null);
         if (conversion == null) {
             throw new UserError("column `" + name + "` of type " + type + " cannot be stored as " + as);

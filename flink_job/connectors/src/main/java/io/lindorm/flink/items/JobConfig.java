@@ -41,7 +41,7 @@ record JobConfig(
 
     record KeyAttribute(String name, KeyType type, String template) implements Serializable {}
 
-    record Attribute(String column, String name, As as) implements Serializable {}
+    record Attribute(String column, String name, TargetType as) implements Serializable {}
 
     record Rejects(String path, long max) implements Serializable {}
 
@@ -87,7 +87,7 @@ record JobConfig(
     }
 
     /** What a column's value becomes. */
-    enum As {
+    enum TargetType {
         String,
         Number,
         Binary,

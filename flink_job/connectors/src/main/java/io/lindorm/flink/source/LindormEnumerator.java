@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * checkpoint in which some have ended and others have not, which is where Flink keeps no state of those
  * that ended, is confined to the last moment.
  */
-final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBacklog> {
+final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, EnumeratorState> {
 
     private static final Logger LOG = LoggerFactory.getLogger(LindormEnumerator.class);
 
@@ -57,11 +57,11 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     private static final double LEAST_SHARE = 0.1;
 
     /** A split that some reader has. */
-    private static final class Held {
+    private static final class Assignment {
         private long since;
         private boolean tooSmallToCut;
 
-        private Held(long since) {
+        private Assignment(long since) {
             this.since = since;
         }
     }
@@ -72,17 +72,17 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     private final LongSupplier clock;
     private final Deque<KeyRangeSplit> pending;
     private final Map<String, List<Object>> ends;
-    private final Set<String> taken;
+    private final Set<String> accepted;
     private boolean planned;
 
     /** What each reader that has reported holds, by subtask. */
-    private final Map<Integer, Map<String, Held>> held = new HashMap<>();
+    private final Map<Integer, Map<String, Assignment>> assignments = new HashMap<>();
 
     /** The split that each of some readers has been asked to cut. */
-    private final Map<Integer, String> asked = new HashMap<>();
+    private final Map<Integer, String> askedToCut = new HashMap<>();
 
     /** Readers that have been told that there is no more: they may have ended, and get nothing again. */
-    private final Set<Integer> told = new HashSet<>();
+    private final Set<Integer> signalled = new HashSet<>();
 
     /** The share of the rate that each reader has been told. */
     private final Map<Integer, Double> rates = new HashMap<>();
@@ -101,15 +101,15 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             Callable<List<KeyRangeSplit>> planner,
             RateLimit rateLimit,
             LongSupplier clock,
-            SplitBacklog backlog) {
+            EnumeratorState state) {
         this.context = context;
         this.planner = planner;
         this.rateLimit = rateLimit;
         this.clock = clock;
-        this.planned = backlog.planned();
-        this.pending = new ArrayDeque<>(backlog.pending());
-        this.ends = new HashMap<>(backlog.ends());
-        this.taken = new HashSet<>(backlog.taken());
+        this.planned = state.planned();
+        this.pending = new ArrayDeque<>(state.pending());
+        this.ends = new HashMap<>(state.ends());
+        this.accepted = new HashSet<>(state.accepted());
     }
 
     @Override
@@ -136,7 +136,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         LOG.info("The table is read in {} splits", splits.size());
         pending.addAll(splits);
         planned = true;
-        hand();
+        assign();
     }
 
     private void takeRate(Double rowsPerSecond, Throwable error) {
@@ -144,7 +144,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             LOG.warn("The rates cannot be read; the last known stay: {}", error.toString());
         } else {
             rateLimit.set(rowsPerSecond);
-            sharePace();
+            shareRate();
         }
     }
 
@@ -153,45 +153,45 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
         if (event instanceof ScanEvents.Started started) {
             resume(subtask, started);
         } else if (event instanceof ScanEvents.Finished finished) {
-            held.get(subtask).keySet().removeAll(finished.splitIds());
-            asked.computeIfPresent(
+            assignments.get(subtask).keySet().removeAll(finished.splitIds());
+            askedToCut.computeIfPresent(
                     subtask, (reader, splitId) -> finished.splitIds().contains(splitId) ? null : splitId);
         } else if (event instanceof ScanEvents.Offered offered) {
-            asked.remove(subtask);
-            held.get(subtask).get(offered.cutId()).since = clock.getAsLong();
+            askedToCut.remove(subtask);
+            assignments.get(subtask).get(offered.cutId()).since = clock.getAsLong();
             ends.put(offered.cutId(), offered.parts().get(0).lower());
             for (KeyRangeSplit part : offered.parts()) {
-                take(part);
-                context.sendEventToSourceReader(subtask, new ScanEvents.Taken(part.splitId()));
+                accept(part);
+                context.sendEventToSourceReader(subtask, new ScanEvents.Accepted(part.splitId()));
             }
         } else if (event instanceof ScanEvents.Need need) {
             needs.put(subtask, need.rowsPerSecond());
             if (clock.getAsLong() - sharedAt >= SHARING_PERIOD_NANOS) {
-                sharePace();
+                shareRate();
             }
             return;
         } else if (event instanceof ScanEvents.NotCut notCut) {
-            asked.remove(subtask);
-            held.get(subtask).get(notCut.splitId()).tooSmallToCut = true;
+            askedToCut.remove(subtask);
+            assignments.get(subtask).get(notCut.splitId()).tooSmallToCut = true;
         } else {
             throw new IllegalArgumentException("unknown event: " + event);
         }
-        hand();
+        assign();
     }
 
     private void resume(int subtask, ScanEvents.Started started) {
-        Map<String, Held> holds = new HashMap<>();
+        Map<String, Assignment> resumed = new HashMap<>();
         List<KeyRangeSplit> open = new ArrayList<>();
         for (KeyRangeSplit split : started.open()) {
             open.add(cutAsKnown(split));
-            holds.put(split.splitId(), new Held(clock.getAsLong()));
+            resumed.put(split.splitId(), new Assignment(clock.getAsLong()));
         }
-        held.put(subtask, holds);
-        told.remove(subtask);
+        assignments.put(subtask, resumed);
+        signalled.remove(subtask);
         for (KeyRangeSplit rest : started.offered()) {
-            if (!taken.contains(rest.splitId())) {
+            if (!accepted.contains(rest.splitId())) {
                 // Of the split that it was cut from the reader itself remembers the end.
-                take(rest);
+                accept(rest);
             }
         }
         needs.remove(subtask);
@@ -201,8 +201,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     }
 
     /** Takes a part that a reader has cut off. */
-    private void take(KeyRangeSplit part) {
-        taken.add(part.splitId());
+    private void accept(KeyRangeSplit part) {
+        accepted.add(part.splitId());
         pending.add(part.as(KeyRangeSplit.Kind.OPEN));
     }
 
@@ -215,30 +215,30 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     }
 
     /** Gives each reader what it has room for, the emptiest first; with nothing left anywhere, ends. */
-    private void hand() {
+    private void assign() {
         if (!planned) {
             return;
         }
         // A reader that has failed is not to be spoken to before it reports anew.
-        held.keySet().retainAll(context.registeredReaders().keySet());
-        asked.keySet().retainAll(held.keySet());
+        assignments.keySet().retainAll(context.registeredReaders().keySet());
+        askedToCut.keySet().retainAll(assignments.keySet());
         for (int load = 0; load < SPLITS_PER_READER && !pending.isEmpty(); load++) {
-            for (Map.Entry<Integer, Map<String, Held>> reader : held.entrySet()) {
-                if (reader.getValue().size() == load && !told.contains(reader.getKey()) && !pending.isEmpty()) {
+            for (Map.Entry<Integer, Map<String, Assignment>> reader : assignments.entrySet()) {
+                if (reader.getValue().size() == load && !signalled.contains(reader.getKey()) && !pending.isEmpty()) {
                     KeyRangeSplit split = pending.poll();
-                    reader.getValue().put(split.splitId(), new Held(clock.getAsLong()));
+                    reader.getValue().put(split.splitId(), new Assignment(clock.getAsLong()));
                     context.assignSplit(split, reader.getKey());
                 }
             }
         }
-        sharePace();
+        shareRate();
         if (!pending.isEmpty()) {
             return;
         }
-        if (held.size() == context.currentParallelism()
-                && held.values().stream().allMatch(Map::isEmpty)) {
-            for (int subtask : held.keySet()) {
-                if (told.add(subtask)) {
+        if (assignments.size() == context.currentParallelism()
+                && assignments.values().stream().allMatch(Map::isEmpty)) {
+            for (int subtask : assignments.keySet()) {
+                if (signalled.add(subtask)) {
                     context.signalNoMoreSplits(subtask);
                 }
             }
@@ -249,22 +249,22 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
 
     /** For each reader that is running dry, has a split of another cut: the one that is being read the longest. */
     private void askForCuts() {
-        long hungry = held.entrySet().stream()
-                .filter(reader -> reader.getValue().size() < 2 && !told.contains(reader.getKey()))
+        long hungry = assignments.entrySet().stream()
+                .filter(reader -> reader.getValue().size() < 2 && !signalled.contains(reader.getKey()))
                 .count();
-        for (long wanted = hungry - asked.size(); wanted > 0; wanted--) {
+        for (long wanted = hungry - askedToCut.size(); wanted > 0; wanted--) {
             // Not each hungry reader in its own right: whoever is emptiest gets what comes.
-            boolean idle = idle() > asked.size();
+            boolean idle = idle() > askedToCut.size();
             long now = clock.getAsLong();
             int owner = -1;
             String splitId = null;
             double longest = -1;
-            for (Map.Entry<Integer, Map<String, Held>> reader : held.entrySet()) {
-                boolean itselfAloneHungry = hungry == 1 && reader.getValue().size() < 2;
-                if (asked.containsKey(reader.getKey()) || itselfAloneHungry) {
+            for (Map.Entry<Integer, Map<String, Assignment>> reader : assignments.entrySet()) {
+                boolean isOnlyHungryReader = hungry == 1 && reader.getValue().size() < 2;
+                if (askedToCut.containsKey(reader.getKey()) || isOnlyHungryReader) {
                     continue;
                 }
-                for (Map.Entry<String, Held> split : reader.getValue().entrySet()) {
+                for (Map.Entry<String, Assignment> split : reader.getValue().entrySet()) {
                     long age = now - split.getValue().since;
                     // As much is left as has been read, for all that is known. A reader takes its splits in turn, so
                     // each is read for a share of the time only; and it gives away one of several, or half of the only
@@ -280,22 +280,22 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
             if (splitId == null) {
                 return;
             }
-            asked.put(owner, splitId);
+            askedToCut.put(owner, splitId);
             context.sendEventToSourceReader(owner, new ScanEvents.Cut(splitId));
         }
     }
 
     private long idle() {
-        return held.entrySet().stream()
-                .filter(reader -> reader.getValue().isEmpty() && !told.contains(reader.getKey()))
+        return assignments.entrySet().stream()
+                .filter(reader -> reader.getValue().isEmpty() && !signalled.contains(reader.getKey()))
                 .count();
     }
 
     /** Tells each reader its share of the rate, where that has changed. */
-    private void sharePace() {
+    private void shareRate() {
         sharedAt = clock.getAsLong();
         shares().forEach((subtask, share) -> {
-            if (!told.contains(subtask) && !share.equals(rates.put(subtask, share))) {
+            if (!signalled.contains(subtask) && !share.equals(rates.put(subtask, share))) {
                 context.sendEventToSourceReader(subtask, new ScanEvents.Rate(share));
             }
         });
@@ -307,8 +307,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
      */
     private Map<Integer, Double> shares() {
         Map<Integer, Double> shares = new HashMap<>();
-        List<Integer> reading = new ArrayList<>(held.keySet());
-        reading.removeIf(subtask -> held.get(subtask).isEmpty());
+        List<Integer> reading = new ArrayList<>(assignments.keySet());
+        reading.removeIf(subtask -> assignments.get(subtask).isEmpty());
         double left = rateLimit.rowsPerSecond();
         double least = left / Math.max(1, reading.size()) * LEAST_SHARE;
         reading.sort(Comparator.comparing(this::need));
@@ -328,11 +328,11 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     @Override
     public void addSplitsBack(List<KeyRangeSplit> splits, int subtask) {
         // Called for every reader that is reset, also with no splits: what it holds it will report anew.
-        held.remove(subtask);
-        asked.remove(subtask);
+        assignments.remove(subtask);
+        askedToCut.remove(subtask);
         rates.remove(subtask);
         splits.forEach(split -> pending.addFirst(cutAsKnown(split)));
-        hand();
+        assign();
     }
 
     @Override
@@ -346,8 +346,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, SplitBac
     }
 
     @Override
-    public SplitBacklog snapshotState(long checkpointId) {
-        return new SplitBacklog(planned, List.copyOf(pending), Map.copyOf(ends), Set.copyOf(taken));
+    public EnumeratorState snapshotState(long checkpointId) {
+        return new EnumeratorState(planned, List.copyOf(pending), Map.copyOf(ends), Set.copyOf(accepted));
     }
 
     @Override

@@ -13,7 +13,7 @@ import org.apache.flink.table.data.RowData;
  * A bounded source of the rows of a Lindorm table. After a failure it goes on, for each range of keys,
  * right after the last row that the checkpoint has seen: no row is lost, none comes twice.
  */
-final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog> {
+final class LindormSource implements Source<RowData, KeyRangeSplit, EnumeratorState> {
 
     private static final long serialVersionUID = 1L;
 
@@ -43,14 +43,14 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
     }
 
     @Override
-    public SplitEnumerator<KeyRangeSplit, SplitBacklog> createEnumerator(
+    public SplitEnumerator<KeyRangeSplit, EnumeratorState> createEnumerator(
             SplitEnumeratorContext<KeyRangeSplit> context) {
-        return restoreEnumerator(context, SplitBacklog.NOT_PLANNED);
+        return restoreEnumerator(context, EnumeratorState.NOT_PLANNED);
     }
 
     @Override
-    public SplitEnumerator<KeyRangeSplit, SplitBacklog> restoreEnumerator(
-            SplitEnumeratorContext<KeyRangeSplit> context, SplitBacklog backlog) {
+    public SplitEnumerator<KeyRangeSplit, EnumeratorState> restoreEnumerator(
+            SplitEnumeratorContext<KeyRangeSplit> context, EnumeratorState state) {
         int splits = scan.splits() > 0
                 ? scan.splits()
                 : Math.min(LindormEnumerator.SPLITS_PER_READER * context.currentParallelism(), MOST_SPLITS);
@@ -59,7 +59,7 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
                 () -> SplitPlanner.plan(server, scan, wanted, splits),
                 new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
                 System::nanoTime,
-                backlog);
+                state);
     }
 
     @Override
@@ -68,7 +68,7 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, SplitBacklog
     }
 
     @Override
-    public SimpleVersionedSerializer<SplitBacklog> getEnumeratorCheckpointSerializer() {
-        return new SplitBacklog.Serializer();
+    public SimpleVersionedSerializer<EnumeratorState> getEnumeratorCheckpointSerializer() {
+        return new EnumeratorState.Serializer();
     }
 }

@@ -39,11 +39,11 @@ final class LindormSourceReader
         }
     }
 
-    /** Takes what comes out of a round, in Flink's thread. */
+    /** Takes what comes out of a batch, in Flink's thread. */
     private static final class Emitter implements RecordEmitter<Object, RowData, Position> {
         private final SourceReaderContext context;
 
-        /** Splits cut off and not known to be taken. */
+        /** Splits cut off and not known to be accepted. */
         private final Map<String, KeyRangeSplit> offered = new HashMap<>();
 
         /** Rows handed on by this reader and by those whose splits it was given. */
@@ -60,14 +60,14 @@ final class LindormSourceReader
                 position.rowsRead++;
                 rowsRead++;
                 output.collect(position.layout.project(row));
-            } else if (element instanceof Round.Change.CutOff cut) {
+            } else if (element instanceof PageBatch.Change.CutOff cut) {
                 position.split = position.split.until(cut.parts().get(0).lower());
                 cut.parts().forEach(part -> offered.put(part.splitId(), part));
                 context.sendSourceEventToCoordinator(new ScanEvents.Offered(position.split.splitId(), cut.parts()));
-            } else if (element instanceof Round.Change.MovedTo move) {
+            } else if (element instanceof PageBatch.Change.MovedTo move) {
                 position.split = position.split.from(move.lower());
                 position.lastRow = null;
-            } else if (element instanceof Round.Change.Need need) {
+            } else if (element instanceof PageBatch.Change.Need need) {
                 context.sendSourceEventToCoordinator(new ScanEvents.Need(need.rowsPerSecond()));
             } else {
                 context.sendSourceEventToCoordinator(new ScanEvents.NotCut(position.split.splitId()));
@@ -76,7 +76,7 @@ final class LindormSourceReader
     }
 
     private final Wanted wanted;
-    private final ReaderDesk desk;
+    private final ReaderChannel channel;
     private final Emitter emitter;
     private final ScanMetrics metrics;
 
@@ -98,7 +98,7 @@ final class LindormSourceReader
                 tables,
                 scan,
                 wanted,
-                new ReaderDesk(System::nanoTime),
+                new ReaderChannel(System::nanoTime),
                 new Emitter(context),
                 ScanMetrics.in(context.metricGroup()));
     }
@@ -108,12 +108,16 @@ final class LindormSourceReader
             Function<Runnable, TableReader> tables,
             Scan scan,
             Wanted wanted,
-            ReaderDesk desk,
+            ReaderChannel channel,
             Emitter emitter,
             ScanMetrics metrics) {
-        super(() -> new PageReader(tables, scan, wanted, desk, metrics), emitter, context.getConfiguration(), context);
+        super(
+                () -> new PageReader(tables, scan, wanted, channel, metrics),
+                emitter,
+                context.getConfiguration(),
+                context);
         this.wanted = wanted;
-        this.desk = desk;
+        this.channel = channel;
         this.emitter = emitter;
         this.metrics = metrics;
         metrics.group().gauge("rowsRead", () -> emitter.rowsRead);
@@ -123,7 +127,7 @@ final class LindormSourceReader
                         "pacingLagMillis",
                         () -> getNumberOfCurrentlyAssignedSplits() == 0
                                 ? 0L
-                                : desk.pacer().lagMillis());
+                                : channel.pacer().lagMillis());
     }
 
     @Override
@@ -160,17 +164,17 @@ final class LindormSourceReader
             super.addSplits(resume.open());
         } else if (event instanceof ScanEvents.Rate rate) {
             setRate(rate.rowsPerSecond());
-        } else if (event instanceof ScanEvents.Taken taken) {
-            emitter.offered.remove(taken.splitId());
+        } else if (event instanceof ScanEvents.Accepted accepted) {
+            emitter.offered.remove(accepted.splitId());
         } else if (event instanceof ScanEvents.Cut cut) {
-            desk.askForCut(cut.splitId());
+            channel.askForCut(cut.splitId());
         } else {
             throw new IllegalArgumentException("unknown event: " + event);
         }
     }
 
     private void setRate(double rowsPerSecond) {
-        desk.pacer().setRate(rowsPerSecond);
+        channel.pacer().setRate(rowsPerSecond);
     }
 
     @Override
@@ -190,7 +194,7 @@ final class LindormSourceReader
 
     @Override
     protected void onSplitFinished(Map<String, Position> finished) {
-        finished.keySet().forEach(desk::forgetCut);
+        finished.keySet().forEach(channel::forgetCut);
         metrics.splitsDone().inc(finished.size());
         context.sendSourceEventToCoordinator(new ScanEvents.Finished(List.copyOf(finished.keySet())));
     }

@@ -30,8 +30,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
 
     private static final Logger LOG = LoggerFactory.getLogger(PageReader.class);
 
-    /** A round takes no further page when it has about so many bytes: some rounds lie in memory at a time. */
-    private static final long ROUND_BYTES = 8 << 20;
+    /** A batch takes no further page when it has about so many bytes: some batches lie in memory at a time. */
+    private static final long BATCH_BYTES = 8 << 20;
 
     /** A split, and how far it is read in one step. */
     private static final class Reading {
@@ -53,7 +53,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
 
     private final Scan scan;
     private final Wanted wanted;
-    private final ReaderDesk desk;
+    private final ReaderChannel channel;
     private final ScanMetrics metrics;
     private final TableReader table;
     private final KeyCuts cuts;
@@ -64,10 +64,15 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     /**
      * @param tables opens the table, given what is to be told of each failed attempt
      */
-    PageReader(Function<Runnable, TableReader> tables, Scan scan, Wanted wanted, ReaderDesk desk, ScanMetrics metrics) {
+    PageReader(
+            Function<Runnable, TableReader> tables,
+            Scan scan,
+            Wanted wanted,
+            ReaderChannel channel,
+            ScanMetrics metrics) {
         this.scan = scan;
         this.wanted = wanted;
-        this.desk = desk;
+        this.channel = channel;
         this.metrics = metrics;
         this.pageSize = scan.pageSize();
         this.table = tables.apply(() -> {
@@ -79,41 +84,41 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
 
     @Override
     public RecordsWithSplitIds<Object> fetch() throws IOException {
-        Round round = new Round();
+        PageBatch batch = new PageBatch();
         try {
-            Reading toCut = find(desk.toCut());
+            Reading toCut = find(channel.toCut());
             if (toCut != null) {
-                cut(toCut, round);
-                desk.forgetCut(toCut.split.splitId());
+                cut(toCut, batch);
+                channel.forgetCut(toCut.split.splitId());
                 // At once: somebody has nothing to do.
-                return round;
+                return batch;
             }
             long bytes = 0;
-            for (int left = splits.size(); left > 0 && bytes < ROUND_BYTES && find(desk.toCut()) == null; left--) {
-                long wait = TimeUnit.NANOSECONDS.toMillis(desk.pacer().nanosToWait() + 999_999);
-                if (wait > 0 && (!round.isEmpty() || !table.waitFor(wait))) {
+            for (int left = splits.size(); left > 0 && bytes < BATCH_BYTES && find(channel.toCut()) == null; left--) {
+                long wait = TimeUnit.NANOSECONDS.toMillis(channel.pacer().nanosToWait() + 999_999);
+                if (wait > 0 && (!batch.isEmpty() || !table.waitFor(wait))) {
                     break;
                 }
-                long read = readPage(round);
+                long read = readPage(batch);
                 if (read < 0 || table.takeInterrupt()) {
                     break;
                 }
                 bytes += read;
-                Double need = splits.isEmpty() ? null : desk.pacer().takeNeed();
+                Double need = splits.isEmpty() ? null : channel.pacer().takeNeed();
                 if (need != null) {
                     // At once: others may have use for what this reader has not.
-                    round.add(splits.element().split.splitId(), new Round.Change.Need(need));
+                    batch.add(splits.element().split.splitId(), new PageBatch.Change.Need(need));
                     break;
                 }
             }
         } catch (UserError e) {
             throw e.endingTheJob();
         }
-        return round;
+        return batch;
     }
 
     /** Reads one page of the split whose turn it is; returns about how many bytes it has, or -1 if interrupted. */
-    private long readPage(Round round) throws IOException {
+    private long readPage(PageBatch batch) throws IOException {
         Reading reading = splits.element();
         if (layout == null) {
             layout = new RowLayout(wanted, reading.split.key());
@@ -122,7 +127,9 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         List<GenericRowData> rows;
         try {
             rows = table.page(
-                    reading.step(), () -> desk.pacer().pageLimit(pageSize), scan.passesOverRows(reading.split.key()));
+                    reading.step(),
+                    () -> channel.pacer().pageLimit(pageSize),
+                    scan.passesOverRows(reading.split.key()));
         } catch (TableReader.TimedOut e) {
             if (narrow(reading)) {
                 return 0;
@@ -138,25 +145,25 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         pageSize = Math.min(scan.pageSize(), pageSize * 2);
         splits.remove();
         if (!rows.isEmpty()) {
-            desk.pacer().read(rows.size());
+            channel.pacer().read(rows.size());
             reading.split = reading.split.readTo(layout.keyOf(rows.get(rows.size() - 1)), 0);
             splits.add(reading);
-            round.add(reading.split.splitId(), rows);
+            batch.add(reading.split.splitId(), rows);
             return (long) rows.size() * layout.sizeOf(rows.get(rows.size() / 2));
         }
         if (reading.stepEnd == null) {
-            round.finish(reading.split.splitId());
+            batch.finish(reading.split.splitId());
         } else {
             step(reading, nanos);
             splits.add(reading);
-            round.add(reading.split.splitId(), new Round.Change.MovedTo(reading.split.lower()));
+            batch.add(reading.split.splitId(), new PageBatch.Change.MovedTo(reading.split.lower()));
         }
         return 0;
     }
 
     private List<GenericRowData> read(Reading reading) throws IOException {
         try {
-            return table.page(reading.step(), () -> desk.pacer().pageLimit(pageSize), false);
+            return table.page(reading.step(), () -> channel.pacer().pageLimit(pageSize), false);
         } catch (TableReader.TimedOut e) {
             throw new IOException(e);
         }
@@ -196,7 +203,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
      * Offers parts of a split: some of the only one, all that is left of one of several. The latter takes one query, and
      * leaves no small pieces.
      */
-    private void cut(Reading reading, Round round) throws IOException {
+    private void cut(Reading reading, PageBatch batch) throws IOException {
         KeyRangeSplit split = reading.split;
         boolean whole = splits.size() > 1;
         List<List<Object>> at = whole ? rest(split) : cuts.pieces(split);
@@ -207,13 +214,13 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
                 KeyRangeSplit part = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at.get(i), end);
                 parts.add(part.as(KeyRangeSplit.Kind.OFFERED));
             }
-            round.add(split.splitId(), new Round.Change.CutOff(parts));
+            batch.add(split.splitId(), new PageBatch.Change.CutOff(parts));
         }
         if (whole) {
             splits.remove(reading);
-            round.finish(split.splitId());
+            batch.finish(split.splitId());
         } else if (at.isEmpty()) {
-            round.add(split.splitId(), new Round.Change.NotCut());
+            batch.add(split.splitId(), new PageBatch.Change.NotCut());
         } else {
             reading.split = split.until(at.get(0));
             if (!reading.endsBefore(at.get(0))) {

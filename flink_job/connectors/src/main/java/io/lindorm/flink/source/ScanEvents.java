@@ -9,7 +9,7 @@ import org.apache.flink.api.connector.source.SourceEvent;
  * <p>Flink keeps the two ways apart: what the enumerator sends before its part of a checkpoint arrives
  * before the reader's part, and what it sends after arrives after. What a reader sends has no such place
  * in a checkpoint, so nothing may rest on it alone: a reader keeps what it has offered in its own state
- * until the enumerator says {@link Taken}.
+ * until the enumerator says {@link Accepted}.
  */
 final class ScanEvents {
 
@@ -19,7 +19,7 @@ final class ScanEvents {
      * The first event of a reader: what its checkpoint gave it back. It reads none of it before {@link Resume}.
      *
      * @param open splits to read on
-     * @param offered splits that it has cut off and does not know to be taken
+     * @param offered splits that it has cut off and does not know to be accepted
      */
     record Started(List<KeyRangeSplit> open, List<KeyRangeSplit> offered) implements SourceEvent {}
 
@@ -48,8 +48,8 @@ final class ScanEvents {
     /** What a reader reads in a second without being held up by its share of the rate; infinity where it is held up. */
     record Need(double rowsPerSecond) implements SourceEvent {}
 
-    /** The enumerator has taken an offered split; the reader may forget it. */
-    record Taken(String splitId) implements SourceEvent {}
+    /** The enumerator has accepted an offered split; the reader may forget it. */
+    record Accepted(String splitId) implements SourceEvent {}
 
     /** A reader is to cut a split and offer what it cuts off. */
     record Cut(String splitId) implements SourceEvent {}

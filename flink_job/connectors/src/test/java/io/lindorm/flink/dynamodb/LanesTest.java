@@ -31,17 +31,17 @@ class LanesTest {
 
     /** A writer: what waits in it, and its batches on their way. */
     private static final class Writer {
-        private final Pace given;
+        private final TokenBucket given;
         private final Lanes lanes;
-        private final Room room;
+        private final IntakeLimit intake;
         private final PriorityQueue<Flying> flying = new PriorityQueue<>(Comparator.comparingLong(Flying::at));
         /** As {@link ItemWriter} has it. */
         private int mostFlying = 4;
 
         Writer(long now) {
-            given = new Pace(1, now);
+            given = new TokenBucket(1, now);
             lanes = new Lanes(given, now);
-            room = new Room(lanes);
+            intake = new IntakeLimit(lanes);
         }
     }
 
@@ -128,7 +128,7 @@ class LanesTest {
         private void step(Writer writer, IntFunction<Item> items) {
             Lanes lanes = writer.lanes;
             PriorityQueue<Flying> flying = writer.flying;
-            while (!writer.room.isFull(now)) {
+            while (!writer.intake.isFull(now)) {
                 lanes.add(items.apply(produced++));
             }
             while (!flying.isEmpty() && flying.peek().at <= now) {
@@ -340,7 +340,7 @@ class LanesTest {
 
     @Test
     void aBatchTakesOneItemOfEachPartitionInTurn() {
-        Lanes lanes = new Lanes(new Pace(1, 0), 0);
+        Lanes lanes = new Lanes(new TokenBucket(1, 0), 0);
         for (int partition = 0; partition < 5; partition++) {
             for (int i = 0; i < 10; i++) {
                 lanes.add(item(partition, i));

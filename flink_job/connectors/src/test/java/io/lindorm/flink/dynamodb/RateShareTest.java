@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Writers that keep a rate together, as {@link RateKeeper} has each of them ask, in time that is only counted. */
+/** Writers that keep a rate together, as {@link RateShareClient} has each of them ask, in time that is only counted. */
 class RateShareTest {
 
     private static final long MILLI = 1_000_000L;
@@ -19,7 +19,7 @@ class RateShareTest {
 
     /** A writer that gets so many units a second to write, and can hold a second's worth of them. */
     private static final class Writer {
-        private final Pace given = new Pace(1, 0);
+        private final TokenBucket given = new TokenBucket(1, 0);
         private double supply;
         private double waiting;
         private double used;

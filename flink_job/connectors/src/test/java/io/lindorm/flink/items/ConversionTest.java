@@ -59,7 +59,7 @@ class ConversionTest {
         table.forEach((type, cells) -> {
             LogicalType flinkType = FLINK_TYPES.get(type).getLogicalType();
             List<String> choices = Arrays.asList(cells.get(1).split(", "));
-            for (JobConfig.As as : JobConfig.As.values()) {
+            for (JobConfig.TargetType as : JobConfig.TargetType.values()) {
                 Conversion conversion = Conversion.of("c", 0, flinkType, as, null);
                 if (choices.contains(as.name())) {
                     assertNotNull(conversion, type + " as " + as);
@@ -67,13 +67,13 @@ class ConversionTest {
                     assertNull(conversion, type + " as " + as);
                 }
             }
-            JobConfig.As first = JobConfig.As.valueOf(choices.get(0));
+            JobConfig.TargetType first = JobConfig.TargetType.valueOf(choices.get(0));
             assertEquals(
                     cells.get(0),
                     Conversion.of("c", 0, flinkType, first, null).kind().name(),
                     type);
             if (!type.equals("JSON")) {
-                assertEquals(first, Conversion.defaultAs(flinkType), type);
+                assertEquals(first, Conversion.defaultTarget(flinkType), type);
             }
         });
     }
@@ -82,9 +82,9 @@ class ConversionTest {
     void anIntegerThatIsATimeCanBeText() throws Reject {
         LogicalType bigint = DataTypes.BIGINT().getLogicalType();
         for (JobConfig.Unit unit : JobConfig.Unit.values()) {
-            assertNotNull(Conversion.of("c", 0, bigint, JobConfig.As.Iso8601, unit));
+            assertNotNull(Conversion.of("c", 0, bigint, JobConfig.TargetType.Iso8601, unit));
         }
-        assertNull(Conversion.of("c", 0, bigint, JobConfig.As.Iso8601, null));
+        assertNull(Conversion.of("c", 0, bigint, JobConfig.TargetType.Iso8601, null));
         assertEquals("2023-01-02T03:04:05.000Z", JobConfig.Unit.Seconds.iso8601(1672628645, "c"));
         assertEquals("2023-01-02T03:04:05.006Z", JobConfig.Unit.Milliseconds.iso8601(1672628645006L, "c"));
         assertEquals("1969-12-31T23:59:59.999999Z", JobConfig.Unit.Microseconds.iso8601(-1, "c"));

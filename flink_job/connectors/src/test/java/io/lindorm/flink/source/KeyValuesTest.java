@@ -42,12 +42,12 @@ class KeyValuesTest {
         assertEquals(split, serializer.deserialize(2, serializer.serialize(split)));
         KeyRangeSplit fresh = KeyRangeSplit.of("8", KEY, List.of("a"), List.of("b", 1L));
         assertEquals(fresh, serializer.deserialize(2, serializer.serialize(fresh)));
-        SplitBacklog backlog =
-                new SplitBacklog(true, List.of(split, fresh), Map.of("7", List.of("q", 5L)), Set.of("8", "x"));
+        EnumeratorState state =
+                new EnumeratorState(true, List.of(split, fresh), Map.of("7", List.of("q", 5L)), Set.of("8", "x"));
         KeyRangeSplit count = KeyRangeSplit.count("c", 12);
         assertEquals(count, serializer.deserialize(2, serializer.serialize(count)));
-        SplitBacklog.Serializer ofBacklog = new SplitBacklog.Serializer();
-        assertEquals(backlog, ofBacklog.deserialize(2, ofBacklog.serialize(backlog)));
+        EnumeratorState.Serializer ofState = new EnumeratorState.Serializer();
+        assertEquals(state, ofState.deserialize(2, ofState.serialize(state)));
         KeyRangeSplit bytes = KeyRangeSplit.of("9", KEY, List.of(new byte[] {0, -1}), null);
         assertArrayEquals(new byte[] {0, -1}, (byte[])
                 serializer.deserialize(2, serializer.serialize(bytes)).lower().get(0));

@@ -89,7 +89,7 @@ final class ScanSimulation {
 
     /** A complete checkpoint. */
     private static final class Checkpoint {
-        private SplitBacklog backlog = SplitBacklog.NOT_PLANNED;
+        private EnumeratorState state = EnumeratorState.NOT_PLANNED;
         private final Map<Integer, List<KeyRangeSplit>> splits = new HashMap<>();
         private final Map<Integer, List<String>> out = new HashMap<>();
     }
@@ -225,7 +225,7 @@ final class ScanSimulation {
         }
         if (running == null) {
             running = new Checkpoint();
-            running.backlog = copy(enumerator.snapshotState(1));
+            running.state = copy(enumerator.snapshotState(1));
             return;
         }
         for (Task task : tasks) {
@@ -300,9 +300,9 @@ final class ScanSimulation {
             dealt.computeIfAbsent(random.nextInt(parallelism), s -> new ArrayList<>())
                     .add(split);
         }
-        SplitBacklog backlog = last.backlog;
+        EnumeratorState state = last.state;
         last = new Checkpoint();
-        last.backlog = backlog;
+        last.state = state;
         last.splits.putAll(dealt);
         last.out.put(0, out);
         startAll(dealt, Map.of(0, out));
@@ -313,7 +313,7 @@ final class ScanSimulation {
         assignedSinceCheckpoint.clear();
         assignedSinceSnapshot.clear();
         enumerator =
-                new LindormEnumerator(enumeratorContext(), planner, new RateLimit(0, null), () -> clock, last.backlog);
+                new LindormEnumerator(enumeratorContext(), planner, new RateLimit(0, null), () -> clock, last.state);
         for (int subtask = 0; subtask < parallelism; subtask++) {
             tasks.add(new Task(subtask, splits.getOrDefault(subtask, List.of()), out.getOrDefault(subtask, List.of())));
         }
@@ -329,10 +329,10 @@ final class ScanSimulation {
         }
     }
 
-    private SplitBacklog copy(SplitBacklog backlog) {
+    private EnumeratorState copy(EnumeratorState state) {
         try {
-            SplitBacklog.Serializer serializer = new SplitBacklog.Serializer();
-            return serializer.deserialize(2, serializer.serialize(backlog));
+            EnumeratorState.Serializer serializer = new EnumeratorState.Serializer();
+            return serializer.deserialize(2, serializer.serialize(state));
         } catch (java.io.IOException e) {
             throw new IllegalStateException(e);
         }

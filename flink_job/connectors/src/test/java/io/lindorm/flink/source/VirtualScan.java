@@ -29,7 +29,7 @@ final class VirtualScan {
     /** A reader, and what Flink's own thread would do for it. */
     private final class Reader implements Runnable {
         private final int subtask;
-        private final ReaderDesk desk = new ReaderDesk(clock);
+        private final ReaderChannel channel = new ReaderChannel(clock);
         private final PageReader pages;
         private final Deque<List<KeyRangeSplit>> assigned = new ArrayDeque<>();
         private boolean noMore;
@@ -40,7 +40,7 @@ final class VirtualScan {
         Reader(int subtask) {
             this.subtask = subtask;
             this.pages = new PageReader(
-                    onRetry -> table(subtask), scan, wanted, desk, ScanMetrics.in(new UnregisteredMetricsGroup()));
+                    onRetry -> table(subtask), scan, wanted, channel, ScanMetrics.in(new UnregisteredMetricsGroup()));
         }
 
         @Override
@@ -52,11 +52,11 @@ final class VirtualScan {
                     while (!assigned.isEmpty()) {
                         pages.handleSplitsChanges(new SplitsAddition<>(assigned.poll()));
                     }
-                    Round round = (Round) pages.fetch();
-                    if (round.isEmpty()) {
+                    PageBatch batch = (PageBatch) pages.fetch();
+                    if (batch.isEmpty()) {
                         clock.sleep(MILLISECOND);
                     }
-                    handOn(round);
+                    handOn(batch);
                 }
             } catch (Exception | AssertionError e) {
                 failure = e;
@@ -65,25 +65,25 @@ final class VirtualScan {
             }
         }
 
-        private void handOn(Round round) {
-            for (String split = round.nextSplit(); split != null; split = round.nextSplit()) {
-                for (Object element = round.nextRecordFromSplit();
+        private void handOn(PageBatch batch) {
+            for (String split = batch.nextSplit(); split != null; split = batch.nextSplit()) {
+                for (Object element = batch.nextRecordFromSplit();
                         element != null;
-                        element = round.nextRecordFromSplit()) {
+                        element = batch.nextRecordFromSplit()) {
                     if (element instanceof GenericRowData row) {
                         out.add(new Out(subtask, clock.getAsLong(), row));
-                    } else if (element instanceof Round.Change.CutOff cut) {
+                    } else if (element instanceof PageBatch.Change.CutOff cut) {
                         send(new ScanEvents.Offered(split, cut.parts()));
-                    } else if (element instanceof Round.Change.NotCut) {
+                    } else if (element instanceof PageBatch.Change.NotCut) {
                         send(new ScanEvents.NotCut(split));
-                    } else if (element instanceof Round.Change.Need need) {
+                    } else if (element instanceof PageBatch.Change.Need need) {
                         send(new ScanEvents.Need(need.rowsPerSecond()));
                     }
                 }
             }
-            if (!round.finishedSplits().isEmpty()) {
-                round.finishedSplits().forEach(desk::forgetCut);
-                send(new ScanEvents.Finished(List.copyOf(round.finishedSplits())));
+            if (!batch.finishedSplits().isEmpty()) {
+                batch.finishedSplits().forEach(channel::forgetCut);
+                send(new ScanEvents.Finished(List.copyOf(batch.finishedSplits())));
             }
         }
 
@@ -93,11 +93,11 @@ final class VirtualScan {
 
         private void receive(SourceEvent event) {
             if (event instanceof ScanEvents.Resume resume) {
-                desk.pacer().setRate(resume.rowsPerSecond());
+                channel.pacer().setRate(resume.rowsPerSecond());
             } else if (event instanceof ScanEvents.Rate rate) {
-                desk.pacer().setRate(rate.rowsPerSecond());
+                channel.pacer().setRate(rate.rowsPerSecond());
             } else if (event instanceof ScanEvents.Cut cut) {
-                desk.askForCut(cut.splitId());
+                channel.askForCut(cut.splitId());
             }
         }
     }
@@ -157,7 +157,7 @@ final class VirtualScan {
                         splits),
                 new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
                 clock,
-                SplitBacklog.NOT_PLANNED);
+                EnumeratorState.NOT_PLANNED);
     }
 
     /** Has something happen at a time. */

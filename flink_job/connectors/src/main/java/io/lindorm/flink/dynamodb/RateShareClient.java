@@ -5,9 +5,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Tells a writer, once a second, its share of the rate that all writers keep together. */
-final class RateKeeper implements Runnable {
+final class RateShareClient implements Runnable {
 
-    private static final Logger LOG = LoggerFactory.getLogger(RateKeeper.class);
+    private static final Logger LOG = LoggerFactory.getLogger(RateShareClient.class);
     private static final long PERIOD_MILLIS = 1_000;
 
     private final RatesFile file;
@@ -16,7 +16,7 @@ final class RateKeeper implements Runnable {
     private long askedAt;
     private double rate;
 
-    RateKeeper(RatesFile file, RateShares shares, ItemWriter writer) {
+    RateShareClient(RatesFile file, RateShares shares, ItemWriter writer) {
         this.file = file;
         this.shares = shares;
         this.writer = writer;

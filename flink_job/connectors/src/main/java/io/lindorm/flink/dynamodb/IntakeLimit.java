@@ -4,7 +4,7 @@ package io.lindorm.flink.dynamodb;
  * How many items a writer takes in: with as many open lanes as fill two batches a few items are enough; with fewer,
  * because partitions are full, more are taken in to find others, up to what is written in 20 seconds at best.
  */
-final class Room {
+final class IntakeLimit {
 
     /** So many items are always taken in. */
     private static final int ITEMS_ALWAYS = 2_000;
@@ -24,7 +24,7 @@ final class Room {
      */
     private double bestRate;
 
-    Room(Lanes lanes) {
+    IntakeLimit(Lanes lanes) {
         this.lanes = lanes;
     }
 

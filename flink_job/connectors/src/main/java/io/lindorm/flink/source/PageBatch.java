@@ -16,7 +16,7 @@ import org.apache.flink.table.data.GenericRowData;
  *
  * <p>Elements are {@link GenericRowData}, and before all rows {@link Change}s.
  */
-final class Round implements RecordsWithSplitIds<Object> {
+final class PageBatch implements RecordsWithSplitIds<Object> {
 
     /** What happened to a split besides being read. */
     sealed interface Change {
@@ -52,7 +52,7 @@ final class Round implements RecordsWithSplitIds<Object> {
         pages.add(new Part(splitId, rows.iterator(), true));
     }
 
-    /** Says that a split has no more, after its rows in this round. */
+    /** Says that a split has no more, after its rows in this batch. */
     void finish(String splitId) {
         finished.add(splitId);
     }

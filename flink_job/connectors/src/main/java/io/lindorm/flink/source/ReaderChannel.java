@@ -7,7 +7,7 @@ import java.util.function.LongSupplier;
  * What Flink's thread and the reading thread of one reader share. It outlives the page readers: Flink drops one that
  * has nothing to do and makes another later.
  */
-final class ReaderDesk {
+final class ReaderChannel {
 
     private final Pacer pacer;
     private final AtomicReference<String> toCut = new AtomicReference<>();
@@ -15,7 +15,7 @@ final class ReaderDesk {
     /**
      * @param clock nanoseconds from any beginning
      */
-    ReaderDesk(LongSupplier clock) {
+    ReaderChannel(LongSupplier clock) {
         this.pacer = new Pacer(clock);
     }
 

@@ -17,15 +17,16 @@ import org.apache.flink.core.memory.DataOutputSerializer;
  * @param planned whether the table has been cut into splits
  * @param pending splits that no reader has
  * @param ends where splits that have been cut now end, by their names
- * @param taken names of the splits that were cut off others and are now the enumerator's to hand out, or
+ * @param accepted names of the splits that were cut off others and are now the enumerator's to hand out, or
  *     were
  */
-record SplitBacklog(boolean planned, List<KeyRangeSplit> pending, Map<String, List<Object>> ends, Set<String> taken) {
+record EnumeratorState(
+        boolean planned, List<KeyRangeSplit> pending, Map<String, List<Object>> ends, Set<String> accepted) {
 
-    static final SplitBacklog NOT_PLANNED = new SplitBacklog(false, List.of(), Map.of(), Set.of());
+    static final EnumeratorState NOT_PLANNED = new EnumeratorState(false, List.of(), Map.of(), Set.of());
 
-    /** The backlog's form in checkpoints. */
-    static final class Serializer implements SimpleVersionedSerializer<SplitBacklog> {
+    /** The state's form in checkpoints. */
+    static final class Serializer implements SimpleVersionedSerializer<EnumeratorState> {
 
         @Override
         public int getVersion() {
@@ -33,29 +34,29 @@ record SplitBacklog(boolean planned, List<KeyRangeSplit> pending, Map<String, Li
         }
 
         @Override
-        public byte[] serialize(SplitBacklog backlog) throws IOException {
+        public byte[] serialize(EnumeratorState state) throws IOException {
             DataOutputSerializer out = new DataOutputSerializer(1024);
-            out.writeBoolean(backlog.planned());
-            out.writeInt(backlog.pending().size());
-            for (KeyRangeSplit split : backlog.pending()) {
+            out.writeBoolean(state.planned());
+            out.writeInt(state.pending().size());
+            for (KeyRangeSplit split : state.pending()) {
                 KeyRangeSplitSerializer.write(split, out);
             }
-            out.writeInt(backlog.ends().size());
-            for (Map.Entry<String, List<Object>> end : backlog.ends().entrySet()) {
+            out.writeInt(state.ends().size());
+            for (Map.Entry<String, List<Object>> end : state.ends().entrySet()) {
                 out.writeUTF(end.getKey());
                 KeyValues.write(end.getValue(), out);
             }
-            out.writeInt(backlog.taken().size());
-            for (String splitId : backlog.taken()) {
+            out.writeInt(state.accepted().size());
+            for (String splitId : state.accepted()) {
                 out.writeUTF(splitId);
             }
             return out.getCopyOfBuffer();
         }
 
         @Override
-        public SplitBacklog deserialize(int version, byte[] serialized) throws IOException {
+        public EnumeratorState deserialize(int version, byte[] serialized) throws IOException {
             if (version != KeyRangeSplitSerializer.VERSION) {
-                throw new IOException("unknown version of a backlog of splits: " + version);
+                throw new IOException("unknown version of a state of splits: " + version);
             }
             DataInputDeserializer in = new DataInputDeserializer(serialized);
             boolean planned = in.readBoolean();
@@ -67,11 +68,11 @@ record SplitBacklog(boolean planned, List<KeyRangeSplit> pending, Map<String, Li
             for (int left = in.readInt(); left > 0; left--) {
                 ends.put(in.readUTF(), KeyValues.read(in));
             }
-            Set<String> taken = new HashSet<>();
+            Set<String> accepted = new HashSet<>();
             for (int left = in.readInt(); left > 0; left--) {
-                taken.add(in.readUTF());
+                accepted.add(in.readUTF());
             }
-            return new SplitBacklog(planned, pending, ends, taken);
+            return new EnumeratorState(planned, pending, ends, accepted);
         }
     }
 }

@@ -6,7 +6,7 @@ package io.lindorm.flink.dynamodb;
  *
  * <p>Pure: time is an argument, in nanoseconds of {@link System#nanoTime}.
  */
-final class Pace {
+final class TokenBucket {
 
     private static final double NANOS = 1e9;
 
@@ -19,7 +19,7 @@ final class Pace {
      * @param burstSeconds how much of the rate is kept for later while nobody takes it
      * @param now when the bucket, empty, begins to fill
      */
-    Pace(double burstSeconds, long now) {
+    TokenBucket(double burstSeconds, long now) {
         this.burstSeconds = burstSeconds;
         this.at = now;
     }

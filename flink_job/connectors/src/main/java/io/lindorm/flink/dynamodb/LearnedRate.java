@@ -11,7 +11,7 @@ package io.lindorm.flink.dynamodb;
  *
  * <p>Pure: time is an argument, in nanoseconds of {@link System#nanoTime}.
  */
-final class Limit {
+final class LearnedRate {
 
     /** Refusals closer together than this are one event: requests that were on their way together. */
     private static final double MIN_WINDOW_SECONDS = 0.3;
@@ -40,7 +40,7 @@ final class Limit {
     /**
      * @param firstGuess units per second, where something is refused and little is known
      */
-    Limit(double firstGuess) {
+    LearnedRate(double firstGuess) {
         this.firstGuess = firstGuess;
     }
 
