@@ -33,7 +33,7 @@ from controller.api.spec import (
     MINIMUM_PROCESS_MEMORY,
     ImportSpec,
 )
-from controller.api.status import ImportStatus
+from controller.api.status import NOT_SEEN, ImportStatus
 
 Schema = dict[str, Any]
 
@@ -218,8 +218,10 @@ def status_schema() -> Schema:
 def _open(node: Schema) -> None:
     """Lets a status hold what this release does not know. A chart's upgrade does not touch CRDs, so a newer controller
     meets an older one: the API server must neither refuse a new kind of condition, and with it the whole status, nor
-    drop a new field in silence, which may be the name of something that was made."""
+    drop a new field in silence, which may be the name of something that was made. It fills in nothing either: what is
+    absent was not written."""
     node.pop("enum", None)
+    node.pop("default", None)
     if "properties" in node:
         node["x-kubernetes-preserve-unknown-fields"] = True
     for child in node.get("properties", {}).values():
@@ -281,8 +283,9 @@ def crd() -> Schema:
     """The CustomResourceDefinition as a document."""
     status, spec = status_schema(), _spec_schema()
     _open(status)
+    # For kstatus an object without conditions is Current, unless it tells that it has not been looked at yet.
+    status["default"] = {"observedGeneration": NOT_SEEN}
     conditions = status["properties"]["conditions"]
-    conditions.pop("default", None)
     conditions["x-kubernetes-list-type"] = "map"
     conditions["x-kubernetes-list-map-keys"] = ["type"]
     return {

@@ -16,6 +16,8 @@ Origin = Literal["Created", "Adopted"]
 DeletionPolicy = Literal["Retain", "Delete"]
 # The summary of an import that has been let go: whoever finds it does nothing any more.
 DELETED = "Deleted"
+# The API server fills it in: the generation that the controller has seen of an import that it has not seen.
+NOT_SEEN = -1
 
 
 class Acting(StatusModel):
@@ -246,7 +248,9 @@ class Dashboard(StatusModel):
 class ImportStatus(StatusModel):
     """The status of a LindormImport."""
 
-    observed_generation: int | None = None
+    observed_generation: int | None = Field(
+        None, description="Of the spec that the controller has seen last; -1 before it has seen any."
+    )
     observed_at: datetime | None = Field(
         None, description="When this was written, in the import's time: nothing in it is later, and it never goes back."
     )

@@ -19,6 +19,7 @@ from kubernetes import client
 
 from controller.adapters.kube import Kube
 from controller.api import PLURAL
+from controller.api.status import NOT_SEEN
 
 Document = dict[str, Any]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
@@ -111,6 +112,8 @@ class KubernetesApi:
         meta |= {"generation": 1, "resourceVersion": str(number), "creationTimestamp": DELETED_AT}
         if resource in _WITH_STATUS:
             document.pop("status", None)
+        if resource == PLURAL:
+            document["status"] = {"observedGeneration": NOT_SEEN}  # the CRD's default
         self.objects[resource, namespace, meta["name"]] = document
         return document
 

@@ -12,6 +12,7 @@ import pytest
 
 from controller import names
 from controller.api import PLURAL
+from controller.api.status import NOT_SEEN
 from controller.observed import SourceSeen, Trouble, TroubleError
 from tests.controller.aws import AwsCall, reply_lost
 from tests.controller.aws_services import Refused
@@ -391,5 +392,5 @@ def test_an_import_replaced_in_the_middle_of_a_pass_gets_nothing_of_the_olds() -
 
     world.faults = fault
     world.run_pass()
-    assert world.status() == {}
+    assert world.status() == {"observedGeneration": NOT_SEEN}
     assert left(world) == NOTHING

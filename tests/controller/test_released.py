@@ -7,6 +7,7 @@ import pytest
 from controller.api import PLURAL
 from tests.controller.aws_services import Refused
 from tests.controller.fakes import AnyCall, World
+from tests.controller.kstatus import kstatus
 from tests.controller.kubernetes_api import Refusal
 from tests.controller.lives import SCALED, make_table
 
@@ -17,14 +18,13 @@ def refused(call: AnyCall) -> None:
         raise Refused("AccessDeniedException", "not authorized")
 
 
-def kstatus(world: World) -> str:
-    """As kstatus reads it (sigs.k8s.io/cli-utils, pkg/kstatus/status/generic.go): in the order of the conditions."""
-    for condition in world.status()["conditions"]:
-        if (condition["type"], condition["status"]) == ("Reconciling", "True"):
-            return "InProgress"
-        if (condition["type"], condition["status"]) == ("Stalled", "True"):
-            return "Failed"
-    return "Current" if world.conditions().get("Ready") == "True" else "InProgress"
+def test_an_import_is_in_progress_from_its_first_moment_on() -> None:
+    world = World()
+    world.apply()
+    assert kstatus(world.read()) == "InProgress"
+    world.run_pass()
+    assert world.status()["observedGeneration"] == 1
+    assert kstatus(world.read()) == "InProgress"
 
 
 @pytest.mark.parametrize("adopted", [False, True])
@@ -49,12 +49,12 @@ def test_complete_is_not_ready_before_the_table_has_what_it_is_left_with(adopted
     assert "table readings" in told["message"]
     assert world.conditions()["Complete"] == "True", "every row is there"
     assert world.conditions()["Ready"] == "False"
-    assert kstatus(world) == "InProgress"
+    assert kstatus(world.read()) == "InProgress"
     assert ("Warning", "AwsAccessDenied") in events
     world.faults = lambda call: None
     world.run_to_end()
     assert (world.conditions()["Released"], world.conditions()["Ready"]) == ("True", "True")
-    assert kstatus(world) == "Current"
+    assert kstatus(world.read()) == "Current"
     assert "items written" in world.condition("Ready")["message"]
 
 
@@ -69,11 +69,11 @@ def test_a_failed_import_stays_failed_and_says_that_its_table_was_not_given_back
     world.faults = refused
     world.drive(lambda _: world.condition("Released").get("reason") == "AwsAccessDenied")
     assert (world.conditions()["Failed"], world.conditions()["Released"]) == ("True", "False")
-    assert kstatus(world) == "Failed"
+    assert kstatus(world.read()) == "Failed"
     world.faults = lambda call: None
     world.run_to_end()
     assert (world.conditions()["Failed"], world.conditions()["Released"]) == ("True", "True")
-    assert kstatus(world) == "Failed"
+    assert kstatus(world.read()) == "Failed"
 
 
 def test_pods_that_cannot_be_removed_are_seen_after_the_end() -> None:
@@ -88,10 +88,10 @@ def test_pods_that_cannot_be_removed_are_seen_after_the_end() -> None:
     world.faults = stays
     world.drive(lambda _: world.condition("Released").get("reason") == "KubernetesForbidden")
     assert "pods are still there" in world.condition("Released")["message"]
-    assert kstatus(world) == "InProgress"
+    assert kstatus(world.read()) == "InProgress"
     world.faults = lambda call: None
     world.run_to_end()
-    assert kstatus(world) == "Current"
+    assert kstatus(world.read()) == "Current"
 
 
 def test_a_table_that_somebody_is_deleting_after_the_end_costs_nothing() -> None:

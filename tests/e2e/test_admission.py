@@ -14,6 +14,7 @@ from controller.adapters.kube import Kube
 from controller.api.spec import ImportSpec
 from local.demo import GROUP, PLURAL, VERSION, World
 from local.stack import Stack
+from tests.controller.kstatus import kstatus
 
 pytestmark = pytest.mark.stack
 
@@ -46,6 +47,15 @@ def test_the_example_is_accepted_and_its_defaults_are_filled_in(created: dict[st
     assert spec["target"]["deletionPolicy"] == "Retain"
     assert spec["job"]["taskManager"]["slots"] == 4
     assert spec["suspend"] is False
+
+
+def test_an_import_that_the_controller_has_not_seen_is_in_progress_for_kstatus(
+    world: World, created: dict[str, Any]
+) -> None:
+    assert created["status"] == {"observedGeneration": -1}
+    assert kstatus(created) == "InProgress"
+    (listed,) = Kube(world.core, world.objects)._list("", "spec.target.table=readings")["items"]
+    assert kstatus(listed) == "InProgress"
 
 
 def test_who_else_uses_a_table_is_asked_of_the_api_server_by_field(world: World, created: dict[str, Any]) -> None:
