@@ -7,6 +7,8 @@ SHELL := /bin/bash
 SYSTEM_PYTHON ?= python3
 ROWS ?= 100000
 JAVA_MODULE := flink_job/connectors
+# The controller's package lies in controller/; in a checkout it is not installed.
+export PYTHONPATH := $(CURDIR)/controller
 
 # The Python of the development environment. Asked for when a recipe runs, not before: it may have to be built.
 PY = $$($(SYSTEM_PYTHON) -m local.bootstrap --only dev-venv --print-env | sed -n 's/^PY=//p')
@@ -58,11 +60,11 @@ node-setup: setup ## Install the Debian packages that a node takes
 generate: ## Write what is made from other files: the CRD, the chart's files and README, licences, pages of docs/
 	@py=$(PY)
 	new=$$(mktemp)
-	"$$py" -m controller.api.crd > "$$new"
+	"$$py" -m lindorm_import.api.crd > "$$new"
 	cat "$$new" > crds/lindormimports.lindorm.io.yaml
 	rm "$$new"
-	"$$py" -m local.chart
-	"$$py" -m local.docs
+	"$$py" -m dev.chart
+	"$$py" -m dev.docs
 
 .PHONY: docs
 docs: ## Build the docs site into site/; a broken link is an error
@@ -105,12 +107,12 @@ check-generated: ## Whether make generate would change anything
 .PHONY: chart
 chart: ## Package the chart for a release: VERSION, and both images by digest in CONTROLLER_IMAGE and JOB_IMAGE
 	@py=$(PY)
-	"$$py" -m local.release chart "$(VERSION)" "$(CONTROLLER_IMAGE)" "$(JOB_IMAGE)" dist
+	"$$py" -m dev.release chart "$(VERSION)" "$(CONTROLLER_IMAGE)" "$(JOB_IMAGE)" dist
 
 .PHONY: release-notes
 release-notes: ## What the changelog says about VERSION
 	@py=$(PY)
-	"$$py" -m local.release notes "$(VERSION)"
+	"$$py" -m dev.release notes "$(VERSION)"
 
 .PHONY: test-java
 test-java: ## The tests of the Java module

@@ -26,7 +26,7 @@ from local.processes import Process, free_port, start, wait_until
 _PATIENCE = 300.0
 _ENDED = ("CANCELED", "FINISHED", "FAILED")
 
-# What controller/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.
+# What manifests/build.py sets, with a shorter interval: a bounded job ends with its next checkpoint.
 CHECKPOINT_INTERVAL = "execution.checkpointing.interval"
 CHECKPOINTS = {
     CHECKPOINT_INTERVAL: "5 s",

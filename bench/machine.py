@@ -28,7 +28,7 @@ def _output(*command: str) -> str:
 
 def describe() -> dict[str, str | int | float]:
     """Processor, memory, versions, date, the commit measured, and how busy the machine was before the start."""
-    changed = bool(_output("git", "status", "--porcelain", "--", "flink_job", "controller", "local", "bench"))
+    changed = bool(_output("git", "status", "--porcelain", "--", "flink_job", "controller", "local", "bench", "dev"))
     return {
         "processor": _first(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text()),
         "cores": os.cpu_count() or 0,

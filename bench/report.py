@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import scale
 from bench.chart import Bar, Panel, svg
-from controller.plan import Prices
+from lindorm_import.plan import Prices
 
 Results = dict[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from controller.api.spec import Job
-from controller.plan import Prices, size_cluster
+from lindorm_import.api.spec import Job
+from lindorm_import.plan import Prices, size_cluster
 
 ITEM_BYTES = 80
 CORES_OF_NODE = 8  # r5.2xlarge

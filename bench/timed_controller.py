@@ -19,8 +19,8 @@ from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
 
-from controller import cli
-from controller.reconcile import Outcome, Reconciler
+from lindorm_import import cli
+from lindorm_import.runtime.reconcile import Outcome, Reconciler
 
 
 def main() -> int:

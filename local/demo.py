@@ -78,13 +78,24 @@ class World:
 
     def start_controller(self, *arguments: str) -> None:
         """Starts the controller as a part of the stack; its log is `log/controller.log`."""
-        command = [sys.executable, "-m", "controller.cli", "controller", "--namespace", self.namespace, "--poll", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "lindorm_import.cli",
+            "controller",
+            "--namespace",
+            self.namespace,
+            "--poll",
+            "1",
+        ]
         self.stack.start_process("controller", [*command, *arguments])
 
     def start_command(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Starts the command line, as a user of the stack would, on this terminal."""
         environment = os.environ | self.stack.environment
-        return subprocess.Popen([sys.executable, "-m", "controller.cli", *arguments], env=environment, cwd=REPOSITORY)
+        return subprocess.Popen(
+            [sys.executable, "-m", "lindorm_import.cli", *arguments], env=environment, cwd=REPOSITORY
+        )
 
     def command(self, *arguments: str) -> None:
         """Runs the command line. Raises DemoError when it does not end well."""

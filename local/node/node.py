@@ -83,7 +83,7 @@ class Node:
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "local.node.outside", str(self.root)]
-        process = start(command, self.log, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY)
+        process = start(command, self.log, cwd=REPOSITORY)
         (self.root / "node.json").write_text(json.dumps(process.as_json()))
         wait_until(lambda: (self.root / "up").exists() or not process.alive, _PATIENCE)
         if not (self.root / "up").exists():

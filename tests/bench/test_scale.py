@@ -5,9 +5,9 @@ import math
 
 from bench.__main__ import RESULTS
 from bench.scale import HEAD, table
-from controller.api.spec import Job
-from controller.plan import Prices
-from controller.plan.cluster import ROWS_PER_SLOT, gigabytes
+from lindorm_import.api.spec import Job
+from lindorm_import.plan import Prices
+from lindorm_import.plan.cluster import ROWS_PER_SLOT, gigabytes
 
 
 def test_the_reference_size_takes_the_hours_and_dollars_that_the_design_says() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.cli import main
+from lindorm_import.cli import main
 from tests.cli.test_plan import manifest
 
 FLAGS = [

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from controller.cli import aws, checks_aws
-from controller.cli.checks_aws import trusts
-from controller.cli.checks_source import lindorm
+from lindorm_import.cli import aws, checks_aws
+from lindorm_import.cli.checks_aws import trusts
+from lindorm_import.cli.checks_source import lindorm
 from tests.controller.factories import spec
 
 PROVIDER = "arn:aws:iam::1:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/X"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.cli import main
+from lindorm_import.cli import main
 from local.bootstrap import REPOSITORY
 
 REFERENCE = ["plan", "--rows", "1250000000", "--item-bytes", "80", "--write-units", "40000"]
@@ -39,12 +39,12 @@ def manifest(tmp_path: Path, **changes: Any) -> str:
 def test_the_reference_case_needs_no_cluster_no_network_and_no_credentials(tmp_path: Path) -> None:
     # A process of its own, with nothing in its environment and a resolver that knows no host.
     done = subprocess.run(
-        [sys.executable, "-m", "controller.cli", *REFERENCE, "-o", "json"],
+        [sys.executable, "-m", "lindorm_import.cli", *REFERENCE, "-o", "json"],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
             "KUBECONFIG": "/nonexistent",
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": str(REPOSITORY / "controller"),
         },
         cwd=REPOSITORY,
         capture_output=True,
@@ -88,7 +88,7 @@ def test_each_secondary_index_costs_the_items_write_units_again(capsys: pytest.C
 
 
 def test_prices_come_from_the_users_file_where_one_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prices = json.loads((REPOSITORY / "controller" / "prices.json").read_text())
+    prices = json.loads((REPOSITORY / "controller" / "lindorm_import" / "plan" / "prices.json").read_text())
     file = tmp_path / "mine.json"
     file.write_text(json.dumps(prices | {"asOf": "2027-01-01", "onDemandWritePerMillion": 1.25}))
     plan = document(capsys, *REFERENCE, "--prices", str(file))

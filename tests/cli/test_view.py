@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.status import Moment
-from controller.cli.chart import Series, svg
-from controller.cli.report import Rejects, to_document, to_markdown, to_picture
-from controller.cli.view import View, cluster_state, rates, sparkline
-from controller.cli.watch import line
-from controller.decide.history import KEPT, with_moment
-from controller.plan.words import span
+from lindorm_import.api.status import Moment
+from lindorm_import.cli.chart import Series, svg
+from lindorm_import.cli.report import Rejects, to_document, to_markdown, to_picture
+from lindorm_import.cli.view import View, cluster_state, rates, sparkline
+from lindorm_import.cli.watch import line
+from lindorm_import.decide.history import KEPT, with_moment
+from lindorm_import.plan.words import span
 from tests.controller.factories import SPEC
 
 START = datetime(2026, 11, 24, 5, 0, 0, tzinfo=UTC)

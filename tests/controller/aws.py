@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
-from controller.clients import Clients
+from lindorm_import.world.clients import Clients
 from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Iam, Refused, Scaling
 
 Document = dict[str, Any]

@@ -4,9 +4,8 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.api.spec import ImportSpec
-from controller.build import Identity
-from controller.observed import (
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.observed import (
     BucketSeen,
     Column,
     DeploymentSeen,
@@ -17,6 +16,7 @@ from controller.observed import (
     TableKey,
     TableSeen,
 )
+from lindorm_import.manifests.build import Identity
 
 UID = "1a2b3c4d-0000-4000-8000-000000000001"
 OTHER_UID = "9f9f9f9f-0000-4000-8000-000000000002"

@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from controller.api import PLURAL
-from controller.api.spec import ImportSpec
-from controller.asked import Asked
-from controller.clients import Clients
-from controller.decide import Settings
-from controller.observed import Login, SourceSeen, Trouble
-from controller.reconcile import Outcome, Reconciler
+from lindorm_import.adapters.asked import Asked
+from lindorm_import.api import PLURAL
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.decide import Settings
+from lindorm_import.domain.observed import Login, SourceSeen, Trouble
+from lindorm_import.runtime.reconcile import Outcome, Reconciler
+from lindorm_import.world.clients import Clients
 from tests.controller.aws import Aws, AwsCall, controllers_clients
 from tests.controller.aws import reply_lost as aws_reply_lost
 from tests.controller.factories import NOW, SOURCE, SPEC, UID

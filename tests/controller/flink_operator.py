@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from controller import names
-from controller.observed import JobSeen
+from lindorm_import.domain import names
+from lindorm_import.domain.observed import JobSeen
 from local.flink.decide import reconcile
 from local.flink.model import (
     EMR,
@@ -91,7 +91,7 @@ class FlinkOperator:
                 self._pass(found, now)
 
     def look_at_job(self, base: str, job_id: str) -> JobSeen | None:
-        """As controller.adapters.flink: what the JobManager's REST API says, None where none answers."""
+        """As lindorm_import.adapters.flink: what the JobManager's REST API says, None where none answers."""
         cluster = self.clusters.get(base.rsplit("/", 1)[1])
         if cluster is None or not cluster.ready or cluster.job_id != job_id:
             return None

@@ -17,9 +17,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import urllib3
 from kubernetes import client
 
-from controller.adapters.kube import Kube
-from controller.api import PLURAL
-from controller.api.status import NOT_SEEN
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.api import PLURAL
+from lindorm_import.api.status import NOT_SEEN
 
 Document = dict[str, Any]
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}

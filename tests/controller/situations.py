@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from controller.api.conditions import Condition
-from controller.api.spec import ImportSpec
-from controller.api.status import ImportStatus, Resource
-from controller.decide import Decision, Settings, decide
-from controller.observed import JobSeen, Observed
+from lindorm_import.api.conditions import Condition
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.api.status import ImportStatus, Resource
+from lindorm_import.decide import Decision, Settings, decide
+from lindorm_import.domain.observed import JobSeen, Observed
 from tests.controller.factories import IDENTITY, NOW, READY_TO_START, RUNNING, spec
 
 SETTINGS = Settings()

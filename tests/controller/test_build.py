@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from controller import build
-from controller.mapping import Mapping, map_table
+from lindorm_import.manifests import build
+from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import IDENTITY, SOURCE, spec
 
 PREFIX = "s3://my-import-bucket/lindorm-import/default/readings/r1a2b3c4d/"

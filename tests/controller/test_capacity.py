@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from controller import build
-from controller.actions import Action, CreateTable, DeleteTable, RemoveScaling, SetScaling, UpdateTable
-from controller.api.status import ImportStatus, TableSettings
-from controller.decide import decide_deletion
-from controller.observed import BucketSeen, JobSeen, Observed, TableIndex, TableSeen
+from lindorm_import.api.status import ImportStatus, TableSettings
+from lindorm_import.decide import decide_deletion
+from lindorm_import.domain.actions import Action, CreateTable, DeleteTable, RemoveScaling, SetScaling, UpdateTable
+from lindorm_import.domain.observed import BucketSeen, JobSeen, Observed, TableIndex, TableSeen
+from lindorm_import.manifests import build
 from tests.controller.factories import (
     IDENTITY,
     NO_DEPLOYMENT,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from controller.api import PLURAL
-from controller.api.status import ImportStatus, Resource
-from controller.fence import ACTS_FOR
+from lindorm_import.api import PLURAL
+from lindorm_import.api.status import ImportStatus, Resource
+from lindorm_import.world.fence import ACTS_FOR
 from tests.controller.fakes import AnyCall, World
 from tests.controller.flink_operator import WORK
 from tests.controller.lives import make_bucket, make_table

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from controller.adapters.s3 import newest_checkpoint
+from lindorm_import.adapters.s3 import newest_checkpoint
 from tests.controller.aws import REGION, controllers_clients
 from tests.controller.fakes import World
 

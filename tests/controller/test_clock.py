@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from controller import fence
-from controller.api.status import Acting, ImportStatus
-from controller.clock import ImportTimes, steps_forward, uptime
-from controller.decide import Settings
-from controller.fence import Fence
-from controller.observed import TroubleError
-from controller.reconcile import Reconciler
+from lindorm_import.api.status import Acting, ImportStatus
+from lindorm_import.decide import Settings
+from lindorm_import.domain.observed import TroubleError
+from lindorm_import.runtime.reconcile import Reconciler
+from lindorm_import.world import fence
+from lindorm_import.world.clock import ImportTimes, steps_forward, uptime
+from lindorm_import.world.fence import Fence
 from tests.controller.factories import NOW, UID
 from tests.controller.fakes import World
 from tests.controller.lives import DELETE, works

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from controller.column_types import parse_type
-from controller.mapping import CHOICES, Mapping, map_table
-from controller.observed import Column, KeyColumn, SourceSeen, Trouble
 from flink_job import main
+from lindorm_import.domain.column_types import parse_type
+from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, Trouble
+from lindorm_import.plan.mapping import CHOICES, Mapping, map_table
 from tests.controller.factories import spec
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "column-types.json").read_text())

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.api.status import ImportStatus
-from controller.decide import Decision, decide
-from controller.decide.crash_loop import LOOP
-from controller.observed import DeploymentSeen, JobSeen, Observed
+from lindorm_import.api.status import ImportStatus
+from lindorm_import.decide import Decision, decide
+from lindorm_import.decide.crash_loop import LOOP
+from lindorm_import.domain.observed import DeploymentSeen, JobSeen, Observed
 from tests.controller.factories import IDENTITY, NOW, READY_TO_START, RUNNING, spec
 from tests.controller.test_decide import SETTINGS, reason, truth
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from controller.api.crd import crd, render
-from controller.api.spec import ImportSpec
+from lindorm_import.api.crd import crd, render
+from lindorm_import.api.spec import ImportSpec
 from tests.controller.factories import SPEC
 
 FILE = Path(__file__).parents[2] / "crds" / "lindormimports.lindorm.io.yaml"

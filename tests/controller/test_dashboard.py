@@ -9,12 +9,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from controller import dashboard
-from controller.actions import DeleteDashboard, Metrics, PublishMetrics, PutDashboard
-from controller.adapters import cloudwatch
-from controller.api.status import Dashboard, ImportStatus, JobStatus, Progress, Run, Throttling
-from controller.decide import Settings, decide, decide_deletion
-from controller.observed import JobSeen, Observed, Trouble, TroubleError
+from lindorm_import.adapters import cloudwatch
+from lindorm_import.api.status import Dashboard, ImportStatus, JobStatus, Progress, Run, Throttling
+from lindorm_import.decide import Settings, decide, decide_deletion
+from lindorm_import.domain.actions import DeleteDashboard, Metrics, PublishMetrics, PutDashboard
+from lindorm_import.domain.observed import JobSeen, Observed, Trouble, TroubleError
+from lindorm_import.manifests import dashboard
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, OTHER_UID, RUNNING, UID, spec
 
 NAME = "limport-readings-r1a2b3c4d"

@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 
-from controller.actions import CreateBucket, CreateObject, CreateTable, DeleteDeployment, ResumeJob, SuspendJob
-from controller.api.spec import ImportSpec
-from controller.api.status import ImportStatus, Throttling
-from controller.decide import Decision, Settings, decide
-from controller.observed import BucketSeen, JobSeen, Observed, SourceSeen, TableKey, TableSeen, Trouble
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.api.status import ImportStatus, Throttling
+from lindorm_import.decide import Decision, Settings, decide
+from lindorm_import.domain.actions import (
+    CreateBucket,
+    CreateObject,
+    CreateTable,
+    DeleteDeployment,
+    ResumeJob,
+    SuspendJob,
+)
+from lindorm_import.domain.observed import BucketSeen, JobSeen, Observed, SourceSeen, TableKey, TableSeen, Trouble
 from tests.controller.factories import (
     IDENTITY,
     NO_DEPLOYMENT,

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import BaseModel
 
-from controller.api.change import Change, changes
-from controller.api.crd import crd
-from controller.api.spec import ImportSpec
+from lindorm_import.api.change import Change, changes
+from lindorm_import.api.crd import crd
+from lindorm_import.api.spec import ImportSpec
 from tests.controller.fakes import World
 from tests.controller.lives import DELETE, works
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from controller import build
-from controller.observed import JobSeen, Observed, VirtualClusterSeen
+from lindorm_import.domain.observed import JobSeen, Observed, VirtualClusterSeen
+from lindorm_import.manifests import build
 from local.flink import validate
 from tests.controller.factories import IDENTITY, READY_TO_START, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told

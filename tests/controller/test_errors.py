@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from controller.adapters.errors import aws_errors
-from controller.observed import TroubleError
+from lindorm_import.adapters.errors import aws_errors
+from lindorm_import.domain.observed import TroubleError
 
 
 class _Proxy(BaseHTTPRequestHandler):

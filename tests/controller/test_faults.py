@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from controller import names
-from controller.api import PLURAL
-from controller.api.status import NOT_SEEN
-from controller.observed import SourceSeen, Trouble, TroubleError
+from lindorm_import.api import PLURAL
+from lindorm_import.api.status import NOT_SEEN
+from lindorm_import.domain import names
+from lindorm_import.domain.observed import SourceSeen, Trouble, TroubleError
 from tests.controller.aws import AwsCall, reply_lost
 from tests.controller.aws_services import Refused
 from tests.controller.factories import OTHER_UID, SOURCE, UID

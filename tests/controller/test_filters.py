@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controller.api.filters import check_filter
+from lindorm_import.api.filters import check_filter
 from tests.controller.factories import spec
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "filters.json").read_text(encoding="utf-8"))

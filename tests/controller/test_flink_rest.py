@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from controller.adapters.flink import look_at_job
-from controller.observed import JobSeen
+from lindorm_import.adapters.flink import look_at_job
+from lindorm_import.domain.observed import JobSeen
 
 JOB = "a" * 32
 SUMS = {"items.rowsRead": 500.0, "items.itemsWritten": 400.0, "items.rowsRejected": 3.0}

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controller import build
-from controller.api.instants import LAST, bound_of_job, bound_of_sql, in_units, parse_instant, text_of
-from controller.mapping import Mapping, map_table
+from lindorm_import.api.instants import LAST, bound_of_job, bound_of_sql, in_units, parse_instant, text_of
+from lindorm_import.manifests import build
+from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import IDENTITY, SOURCE, spec
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "time-bounds.json").read_text())

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controller import names
-from controller.api import PLURAL
+from lindorm_import.api import PLURAL
+from lindorm_import.domain import names
 from tests.controller.aws import AwsCall, reply_lost
 from tests.controller.aws_services import Refused
 from tests.controller.fakes import AnyCall, Crash, World, difference

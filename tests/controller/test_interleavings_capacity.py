@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from controller.api.status import ImportStatus, TableSettings
+from lindorm_import.api.status import ImportStatus, TableSettings
 from tests.controller.aws import AwsCall
 from tests.controller.fakes import AnyCall, World
 from tests.controller.kubernetes_api import Call

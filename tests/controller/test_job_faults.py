@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from controller.api import PLURAL
-from controller.observed import SourceSeen, Trouble, TroubleError
+from lindorm_import.api import PLURAL
+from lindorm_import.domain.observed import SourceSeen, Trouble, TroubleError
 from tests.controller.factories import SOURCE
 from tests.controller.fakes import AnyCall, World
 from tests.controller.lives import DELETE, works

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from controller.adapters.lindorm import look_at_source
-from controller.adapters.lindorm_wire import Session
-from controller.api.spec import Source
-from controller.mapping import map_table
-from controller.observed import Login, SourceSeen, Trouble, TroubleError
+from lindorm_import.adapters.lindorm import look_at_source
+from lindorm_import.adapters.lindorm_wire import Session
+from lindorm_import.api.spec import Source
+from lindorm_import.domain.observed import Login, SourceSeen, Trouble, TroubleError
+from lindorm_import.plan.mapping import map_table
 from local.lindorm.controls import Controls
 from local.lindorm.server import Server
 from local.lindorm.store import Store

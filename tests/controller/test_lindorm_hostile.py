@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controller.adapters import lindorm_wire
-from controller.adapters.lindorm import look_at_source
-from controller.mapping import Mapping, map_table
-from controller.observed import Login, SourceSeen, TroubleError
-from controller.plan.items import load_of
+from lindorm_import.adapters import lindorm_wire
+from lindorm_import.adapters.lindorm import look_at_source
+from lindorm_import.domain.observed import Login, SourceSeen, TroubleError
+from lindorm_import.plan.items import load_of
+from lindorm_import.plan.mapping import Mapping, map_table
 from local.lindorm.controls import Controls
 from local.lindorm.server import Server
 from local.lindorm.store import Store

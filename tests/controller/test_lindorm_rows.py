@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.adapters.lindorm import use_utc
-from controller.adapters.lindorm_rows import Rows, look_at_rows, ratio
-from controller.adapters.lindorm_values import spread
-from controller.adapters.lindorm_wire import Session
-from controller.api.spec import ImportSpec
-from controller.observed import Column, KeyColumn, Login
+from lindorm_import.adapters.lindorm import use_utc
+from lindorm_import.adapters.lindorm_rows import Rows, look_at_rows, ratio
+from lindorm_import.adapters.lindorm_values import spread
+from lindorm_import.adapters.lindorm_wire import Session
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.observed import Column, KeyColumn, Login
 from local.lindorm.controls import Controls
 from local.lindorm.data import Shape, load
 from local.lindorm.server import Server

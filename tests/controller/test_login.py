@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from controller.adapters.login import read_login
-from controller.observed import Login, TroubleError
+from lindorm_import.adapters.login import read_login
+from lindorm_import.domain.observed import Login, TroubleError
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "secrets.json").read_text(encoding="utf-8"))
 

@@ -19,11 +19,11 @@ from typing import Any
 import kopf
 import pytest
 
-from controller import operator
-from controller.api import PLURAL
-from controller.decide import Settings
-from controller.operator import THREADS, Loop
-from controller.reconcile import Outcome, Reconciler
+from lindorm_import.api import PLURAL
+from lindorm_import.decide import Settings
+from lindorm_import.runtime import operator
+from lindorm_import.runtime.operator import THREADS, Loop
+from lindorm_import.runtime.reconcile import Outcome, Reconciler
 from tests.controller.aws import AwsCall
 from tests.controller.aws_services import Refused
 from tests.controller.fakes import AnyCall, World

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from controller.mapping import Mapping, map_table
-from controller.observed import Column, KeyColumn, SourceSeen, TableKey, Trouble
+from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, TableKey, Trouble
+from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import SOURCE, spec
 
 

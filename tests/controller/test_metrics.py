@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from controller.api.conditions import Condition
-from controller.api.status import ImportStatus, JobStatus, Progress, Run, Spending, Throttling
-from controller.metrics import Metrics
+from lindorm_import.api.conditions import Condition
+from lindorm_import.api.status import ImportStatus, JobStatus, Progress, Run, Spending, Throttling
+from lindorm_import.runtime.metrics import Metrics
 from tests.controller.factories import NOW
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"

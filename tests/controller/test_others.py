@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from controller.api.spec import ImportSpec
-from controller.observed import OtherImport
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.observed import OtherImport
 from tests.controller.factories import SPEC, UID, spec
 from tests.controller.fakes import World
 from tests.controller.lives import DELETE

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller import names
-from controller.api import PLURAL
+from lindorm_import.api import PLURAL
+from lindorm_import.domain import names
 from tests.controller.aws import AwsCall
 from tests.controller.aws_services import Refused
 from tests.controller.factories import UID

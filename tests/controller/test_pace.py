@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controller.api.status import ImportStatus, Progress
-from controller.decide import Decision, decide
-from controller.decide.pace import FIRST, MARK_EVERY, STILL
-from controller.observed import JobSeen, Observed
+from lindorm_import.api.status import ImportStatus, Progress
+from lindorm_import.decide import Decision, decide
+from lindorm_import.decide.pace import FIRST, MARK_EVERY, STILL
+from lindorm_import.domain.observed import JobSeen, Observed
 from tests.controller.factories import IDENTITY, NOW, READY_TO_START, RUNNING, SOURCE, spec
 from tests.controller.test_decide import SETTINGS
 

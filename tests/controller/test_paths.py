@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from controller import names
-from controller.api.paths import BUCKET_PATTERN, PREFIX_PATTERN, S3_URI_PATTERN
+from lindorm_import.api.paths import BUCKET_PATTERN, PREFIX_PATTERN, S3_URI_PATTERN
+from lindorm_import.domain import names
 from local.bootstrap import layout
 from tests.controller.factories import UID, spec
 

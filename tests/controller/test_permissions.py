@@ -5,7 +5,7 @@ The real API server's audit log says the same of Kubernetes (tests/faults/test_r
 
 from functools import cache
 
-from controller.permissions import ARNS, CONDITIONS, CONTROLLER_AWS, CONTROLLER_KUBERNETES, JOB_AWS
+from lindorm_import.permissions.needed import ARNS, CONDITIONS, CONTROLLER_AWS, CONTROLLER_KUBERNETES, JOB_AWS
 from tests.controller.aws import AwsCall
 from tests.controller.fakes import World
 from tests.controller.kubernetes_api import Call

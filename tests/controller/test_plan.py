@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.api.spec import Budget, Capacity, Job
-from controller.api.status import TableSettings
-from controller.mapping import Mapping, map_table
-from controller.observed import TableIndex, TableSeen
-from controller.plan import (
+from lindorm_import.api.spec import Budget, Capacity, Job
+from lindorm_import.api.status import TableSettings
+from lindorm_import.domain.observed import TableIndex, TableSeen
+from lindorm_import.plan import (
     Load,
     Plan,
     Prices,
@@ -28,8 +27,9 @@ from controller.plan import (
     write_units_per_item,
     wrong_figure,
 )
-from controller.plan.items import attribute_bytes
-from controller.plan.status import load_from, over_budget, plan_status
+from lindorm_import.plan.items import attribute_bytes
+from lindorm_import.plan.mapping import Mapping, map_table
+from lindorm_import.plan.status import load_from, over_budget, plan_status
 from tests.controller.factories import SOURCE, spec
 
 PRICES = Prices.load()

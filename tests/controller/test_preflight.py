@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from controller.adapters.iam import look_at_permissions
-from controller.adapters.kube import Kube
-from controller.asked import Asked
-from controller.observed import BucketSeen, PermissionsSeen, TableSeen, Trouble, TroubleError
-from controller.preflight import Question, controller_actions
+from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.iam import look_at_permissions
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.domain.observed import BucketSeen, PermissionsSeen, TableSeen, Trouble, TroubleError
+from lindorm_import.permissions.preflight import Question, controller_actions
 from tests.controller.factories import READY_TO_START, UID, spec
 from tests.controller.situations import allocated, condition, step, told
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from controller import build
-from controller.actions import CreateObject, DeleteConfigMap, SetRates
-from controller.decide import decide_deletion
-from controller.observed import BucketSeen, Observed, TableSeen, Trouble
+from lindorm_import.decide import decide_deletion
+from lindorm_import.domain.actions import CreateObject, DeleteConfigMap, SetRates
+from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen, Trouble
+from lindorm_import.manifests import build
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RUNNING, TABLE, UID, spec
 from tests.controller.situations import SETTINGS, allocated, running, step, submitted, told
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.api import PLURAL
+from lindorm_import.api import PLURAL
 from tests.controller.aws_services import Refused
 from tests.controller.fakes import AnyCall, World
 from tests.controller.kstatus import kstatus

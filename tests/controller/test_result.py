@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from controller.actions import DeleteDeployment
-from controller.api.status import ImportStatus
-from controller.decide import decide
-from controller.observed import DeploymentSeen, JobSeen, Observed, ResultSeen, Trouble
+from lindorm_import.api.status import ImportStatus
+from lindorm_import.decide import decide
+from lindorm_import.domain.actions import DeleteDeployment
+from lindorm_import.domain.observed import DeploymentSeen, JobSeen, Observed, ResultSeen, Trouble
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.fakes import World
 from tests.controller.lives import DELETE, works

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller.logs import JsonFormatter
-from controller.metrics import Metrics
-from controller.serving import LOOP_SILENT, PASS_STUCK, Health, ListenError, serve
+from lindorm_import.runtime.logs import JsonFormatter
+from lindorm_import.runtime.metrics import Metrics
+from lindorm_import.runtime.serving import LOOP_SILENT, PASS_STUCK, Health, ListenError, serve
 
 
 class World:
@@ -114,7 +114,7 @@ def test_an_exception_stays_on_one_line() -> None:
 
 def test_what_was_said_last_is_on_stderr_when_the_process_has_ended() -> None:
     program = (
-        "import logging; from controller.logs import configure; configure(); log = logging.getLogger('x')\n"
+        "import logging; from lindorm_import.runtime.logs import configure; configure(); log = logging.getLogger('x')\n"
         "try: 1 / 0\nexcept ZeroDivisionError: log.exception('a %s line', 'last', extra={'run': 'r1'})"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

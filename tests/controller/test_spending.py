@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller.api.status import ImportStatus, Spending, TableSettings
-from controller.observed import JobSeen, Observed, TableIndex, TableSeen
+from lindorm_import.api.status import ImportStatus, Spending, TableSettings
+from lindorm_import.domain.observed import JobSeen, Observed, TableIndex, TableSeen
 from tests.controller.factories import NO_DEPLOYMENT, OTHER_UID, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told
 

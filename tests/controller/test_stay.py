@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from controller import operator
-from controller.serving import Health
+from lindorm_import.runtime import operator
+from lindorm_import.runtime.serving import Health
 
 
 class ApiServer:

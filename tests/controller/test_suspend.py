@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from controller.actions import CreateObject, ResumeJob, SuspendJob
-from controller.observed import BucketSeen, Observed, TableSeen
+from lindorm_import.domain.actions import CreateObject, ResumeJob, SuspendJob
+from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen
 from tests.controller.factories import NO_DEPLOYMENT, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.api.status import CAUSES, Cause, ImportStatus, Throttling
-from controller.decide import Decision
-from controller.observed import JobSeen, Observed
+from lindorm_import.api.status import CAUSES, Cause, ImportStatus, Throttling
+from lindorm_import.decide import Decision
+from lindorm_import.domain.observed import JobSeen, Observed
 from tests.controller.factories import NOW, RUNNING, TABLE
 from tests.controller.situations import condition, running, step, told
 

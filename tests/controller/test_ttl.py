@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from controller.actions import DeleteDeployment, DeleteImport
-from controller.api.status import ImportStatus
-from controller.observed import JobSeen, Observed
+from lindorm_import.api.status import ImportStatus
+from lindorm_import.domain.actions import DeleteDeployment, DeleteImport
+from lindorm_import.domain.observed import JobSeen, Observed
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import running, step
 

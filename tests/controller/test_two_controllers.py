@@ -17,11 +17,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from urllib3 import HTTPResponse
 
-from controller import fence
-from controller.clients import Clients
-from controller.decide import Settings
-from controller.observed import TroubleError
-from controller.reconcile import Outcome, Reconciler
+from lindorm_import.decide import Settings
+from lindorm_import.domain.observed import TroubleError
+from lindorm_import.runtime.reconcile import Outcome, Reconciler
+from lindorm_import.world import fence
+from lindorm_import.world.clients import Clients
 from tests.controller.aws import REGION
 from tests.controller.factories import NOW, UID
 from tests.controller.fakes import AnyCall, World, difference

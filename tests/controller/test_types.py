@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from controller.mapping import CHOICES
+from lindorm_import.plan.mapping import CHOICES
 
 PAGE = Path(__file__).parents[2] / "docs" / "types.md"
 _ALIASES = {"INT"}  # another name of a type in the table

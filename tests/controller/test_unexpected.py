@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from controller.adapters.kube import Kube
-from controller.api import PLURAL
-from controller.api.read import read_status
-from controller.observed import SourceSeen
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.api import PLURAL
+from lindorm_import.api.read import read_status
+from lindorm_import.domain.observed import SourceSeen
 from tests.controller.fakes import AnyCall, World
 from tests.controller.kubernetes_api import Call, Refusal
 from tests.controller.lives import DELETE, works

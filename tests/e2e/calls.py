@@ -6,7 +6,7 @@ import urllib.request
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
-from controller.permissions import JOB_AWS
+from lindorm_import.permissions.needed import JOB_AWS
 from local.demo import World
 
 _REQUEST = re.compile(r'"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/1.1" (?P<code>\d+) "(?P<agent>[^"]*)"')

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from controller.adapters.kube import Kube
-from controller.api.spec import ImportSpec
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.api.spec import ImportSpec
 from local.demo import GROUP, PLURAL, VERSION, World
 from local.stack import Stack
 from tests.controller.kstatus import kstatus

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 def start(world: World, *arguments: str, **options: Any) -> subprocess.Popen[str]:
     environment = os.environ | world.stack.environment | {"COLUMNS": "110", "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "controller.cli", *arguments]
+    command = [sys.executable, "-m", "lindorm_import.cli", *arguments]
     return subprocess.Popen(command, env=environment, cwd=REPOSITORY, text=True, **options)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from controller.api.spec import MAX_ATTRIBUTES, MAX_COLUMNS, MAX_FLINK_CONFIGURATION, MAX_SPLIT_POINTS
+from lindorm_import.api.spec import MAX_ATTRIBUTES, MAX_COLUMNS, MAX_FLINK_CONFIGURATION, MAX_SPLIT_POINTS
 from local.demo import GROUP, PLURAL, VERSION, World, told
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]

@@ -11,7 +11,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from controller.permissions import CONTROLLER_KUBERNETES
+from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 from local.demo import World
 from local.lindorm.data import Shape, load
 from local.lindorm.store import Store

@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from kubernetes import client
 from urllib3.exceptions import ProtocolError
 
-from controller import fence
-from controller.adapters.kube import Kube
-from controller.clients import Clients
-from controller.decide import Settings
-from controller.observed import PermissionsSeen
-from controller.permissions import CONTROLLER_KUBERNETES
-from controller.reconcile import Outcome, Reconciler
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.decide import Settings
+from lindorm_import.domain.observed import PermissionsSeen
+from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
+from lindorm_import.runtime.reconcile import Outcome, Reconciler
+from lindorm_import.world import fence
+from lindorm_import.world.clients import Clients
 from local.demo import GROUP, PLURAL, VERSION, World, condition, told
 from local.kube.access import api_client
 from tests.controller.fakes import Crash
@@ -190,7 +190,7 @@ def test_the_whole_controller_works_with_the_listed_rules_of_rbac_and_needs_each
 
     world.stack.start_process(
         "controller",
-        [sys.executable, "-m", "controller.cli", "controller", "--namespace", "default", "--poll", "0.2"],
+        [sys.executable, "-m", "lindorm_import.cli", "controller", "--namespace", "default", "--poll", "0.2"],
         env={
             "KUBECONFIG": str(kubeconfig(world)),
             "LINDORM_IMPORT_FLINK_REST_URL": "http://127.0.0.1:9/{namespace}/{name}",

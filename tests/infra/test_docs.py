@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local import docs
+from dev import docs
 
 REPOSITORY = docs.REPOSITORY
 

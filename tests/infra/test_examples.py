@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from controller import build
-from controller.api.spec import ImportSpec
-from controller.mapping import Mapping, map_table
-from controller.observed import Column, KeyColumn, SourceSeen
-from controller.plan.cluster import size_cluster
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen
+from lindorm_import.manifests import build
+from lindorm_import.plan.cluster import size_cluster
+from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import SOURCE
 
 EXAMPLES = {path.stem: path for path in (Path(__file__).resolve().parents[2] / "examples").glob("*.yaml")}

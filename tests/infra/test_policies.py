@@ -1,8 +1,8 @@
 """The roles' policies, as deployed, judged by IAM's rules: what controller and job call is allowed, nothing more is.
 
-The list of what they call is controller/permissions.py; it is tested against what they really called elsewhere. IAM's
-rules, and which action knows which resources and condition keys, come from @cloud-copilot/iam-simulate. Not tried
-against the real IAM.
+The list of what they call is controller/lindorm_import/permissions; it is tested against what they really called
+elsewhere. IAM's rules, and which action knows which resources and condition keys, come from
+@cloud-copilot/iam-simulate. Not tried against the real IAM.
 """
 
 import fnmatch
@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from controller.names import UID_LABEL
-from controller.permissions import ARNS, CONTROLLER_AWS, JOB_AWS, AwsAction
+from lindorm_import.domain.names import UID_LABEL
+from lindorm_import.permissions.needed import ARNS, CONTROLLER_AWS, JOB_AWS, AwsAction
 from tests.infra.conftest import ACCOUNT, INFRA, REGION, Deployed, deploy
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/0123ABCD"
@@ -121,7 +121,7 @@ def others(stack: Deployed) -> dict[str, str]:
     }
 
 
-# What each condition of controller/permissions.py looks like in a request: with it, and without it.
+# What each condition of controller/lindorm_import/permissions looks like in a request: with it, and without it.
 MET: dict[str | None, dict[str, Any]] = {
     None: {},
     "ours": {f"aws:ResourceTag/{UID_LABEL}": "u-1"},

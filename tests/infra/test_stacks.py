@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from controller.api.spec import ImportSpec
+from lindorm_import.api.spec import ImportSpec
 from tests.infra.conftest import INFRA, REGION, Deployed, deploy
 from tests.infra.stand_ins import STAND_INS
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller import build
+from lindorm_import.manifests import build
 from local.flink.model import Json
 from tests.controller.factories import spec
 from tests.local.flink_recordings import Step, made_steps, recorded_steps

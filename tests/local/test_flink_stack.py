@@ -15,8 +15,8 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from controller.adapters.flink import look_at_job
-from controller.build import JAVA_OPTIONS
+from lindorm_import.adapters.flink import look_at_job
+from lindorm_import.manifests.build import JAVA_OPTIONS
 from local.bootstrap import layout
 from local.flink.model import FINALIZER, GROUP, PLURAL, VERSION, Json
 from local.processes import Process

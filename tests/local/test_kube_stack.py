@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -142,8 +141,7 @@ def test_up_status_env_and_down_work_by_hand(tmp_path: Path) -> None:
 
     def local(command: str) -> tuple[int, str]:
         arguments = [sys.executable, "-m", "local", command, "--dir", str(stack.folder)]
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        result = subprocess.run(arguments, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        result = subprocess.run(arguments, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         return result.returncode, result.stdout
 
     assert local("up")[0] == 0  # it is up already

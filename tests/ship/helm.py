@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from local.chart import CHART
+from dev.chart import CHART
 
 Document = dict[str, Any]
 REPOSITORY_VALUE = "registry.example/lindorm-import/controller"

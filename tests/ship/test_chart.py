@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.permissions import CONTROLLER_KUBERNETES
-from local import chart
+from dev import chart
+from dev.chart import CHART
+from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 from local.bootstrap import REPOSITORY
-from local.chart import CHART
 from tests.ship.helm import Document, Helm, HelmError, container, granted, of_kind, only
 
 ROLE = "arn:aws:iam::123456789012:role/lindorm-import-controller"

@@ -10,8 +10,8 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from dev.chart import CHART
 from local.bootstrap import REPOSITORY, Layout
-from local.chart import CHART
 from local.demo import World
 from local.kube.dry_run import UnknownKindError, dry_run
 from local.processes import wait_until

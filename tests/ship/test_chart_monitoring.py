@@ -9,9 +9,9 @@ import promql_parser
 import pytest
 import yaml
 
-from controller.api.conditions import ConditionType
+from dev.chart import CHART
+from lindorm_import.api.conditions import ConditionType
 from local.bootstrap import REPOSITORY, Layout
-from local.chart import CHART
 from tests.ship.helm import Document, Helm, only
 
 METRICS_PAGE = (REPOSITORY / "docs" / "metrics.md").read_text()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from controller.api.spec import Job
+from lindorm_import.api.spec import Job
 from local.bootstrap import REPOSITORY
 
 RELEASE = re.fullmatch(r"emr-(\d+\.\d+\.\d+)-flink-latest", Job().emr_release_label)

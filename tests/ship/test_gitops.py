@@ -9,7 +9,7 @@ import lupa.lua51
 import pytest
 import yaml
 
-from controller.api.spec import ImportSpec
+from lindorm_import.api.spec import ImportSpec
 from local.bootstrap import REPOSITORY, Layout
 from tests.ship.helm import Document, Helm, container
 from tests.ship.test_chart_monitoring import checked

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from dev.chart import packages
 from local.bootstrap import REPOSITORY
-from local.chart import packages
 from tests.ship.conftest import MAVEN
 from tests.ship.dockerfile import Stage, parse
 
 pytestmark = pytest.mark.slow
 
+PACKAGE = REPOSITORY / "controller" / "lindorm_import"
 DRIVER = REPOSITORY / "flink_job" / "main.py"
 LICENCES = (REPOSITORY / "LICENSES.md").read_text()
 
@@ -45,10 +46,10 @@ def test_the_controllers_image_holds_what_is_locked_and_nothing_that_could_insta
 def test_every_module_of_the_controller_is_in_the_wheel_and_can_be_imported(
     controller_image: Stage, tmp_path: Path
 ) -> None:
-    files = [path.relative_to(REPOSITORY) for path in (REPOSITORY / "controller").rglob("*.py")]
+    files = [path.relative_to(REPOSITORY / "controller") for path in PACKAGE.rglob("*.py")]
     modules = sorted(".".join(f.with_suffix("").parts).removesuffix(".__init__") for f in files)
     imports = "\n".join(f"import {module}" for module in modules if not module.endswith("__main__"))
-    where = "import controller; print(controller.__file__)"
+    where = "import lindorm_import; print(lindorm_import.__file__)"
     said = inside(controller_image, "python", "-W", "error", "-c", f"{imports}\n{where}", folder=tmp_path)
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith(str(controller_image.root))
@@ -66,9 +67,8 @@ def test_kubectl_finds_its_plugin_in_the_image(controller_image: Stage) -> None:
 
 
 def test_every_file_of_the_package_is_in_the_wheel(controller_image: Stage) -> None:
-    package = REPOSITORY / "controller"
-    (site,) = controller_image.path("/opt/venv/lib").glob("python*/site-packages/controller")
-    files = [f.relative_to(package) for f in package.rglob("*") if f.is_file() and f.suffix != ".pyc"]
+    (site,) = controller_image.path("/opt/venv/lib").glob("python*/site-packages/lindorm_import")
+    files = [f.relative_to(PACKAGE) for f in PACKAGE.rglob("*") if f.is_file() and f.suffix != ".pyc"]
     assert [f for f in files if not (site / f).exists()] == []
 
 

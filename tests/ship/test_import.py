@@ -16,8 +16,8 @@ import pytest
 import yaml
 from kubernetes import client
 
+from dev.chart import CHART
 from local.bootstrap import Layout
-from local.chart import CHART
 from local.demo import World, condition, told
 from local.lindorm.data import Shape, load
 from local.lindorm.store import Store

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from local import release
+from dev import release
+from dev.chart import CHART, documented
 from local.bootstrap import REPOSITORY, Layout
-from local.chart import CHART, documented
 from tests.ship.helm import Helm, container
 
 CONTROLLER = "ghcr.io/owner/lindorm-import-controller@sha256:" + "a" * 64

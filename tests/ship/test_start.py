@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.api import GROUP, PLURAL, VERSION
-from controller.operator import FINALIZER
+from lindorm_import.api import GROUP, PLURAL, VERSION
+from lindorm_import.runtime.operator import FINALIZER
 from local.bootstrap import REPOSITORY
 from local.processes import free_port
 from tests.controller.factories import SPEC, UID

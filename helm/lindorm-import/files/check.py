@@ -9,9 +9,9 @@ import sys
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
-from controller.adapters.kube import Kube
-from controller.api import GROUP, PLURAL, VERSION
-from controller.permissions import CONTROLLER_KUBERNETES
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.api import GROUP, PLURAL, VERSION
+from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 
 
 def missing_resources(objects: client.CustomObjectsApi) -> list[str]:

@@ -1,5 +1,5 @@
 {{/*
-What the controller may do where it carries out imports. files/rules.yaml is made from controller/permissions.py, which
+What the controller may do where it carries out imports. files/rules.yaml is made from controller/lindorm_import/permissions, which
 is held equal to what the controller really does.
 */}}
 {{- define "lindorm-import.rules" -}}

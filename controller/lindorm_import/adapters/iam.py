@@ -1,0 +1,97 @@
+"""Permissions, asked for without using them.
+
+AWS: IAM's policy simulator knows a role's own policies, boundary and the organisation's (API:
+SimulatePrincipalPolicy); it does not know what a bucket's or table's policy allows, so of what exists only an explicit
+denial is certain. DynamoDB and S3 have no dry run (EC2's DryRun has no like there), and a call that fails for another
+reason would change something the day it does not. Kubernetes: SelfSubjectAccessReview, which everyone may ask.
+Never tried against the real IAM.
+"""
+
+import functools
+from collections import defaultdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.errors import AWS_FAILURES, aws_code
+from lindorm_import.adapters.kube import Kube
+from lindorm_import.domain.names import UID_LABEL
+from lindorm_import.domain.observed import PermissionsSeen, TroubleError
+from lindorm_import.permissions.needed import AwsAction, AwsResource
+from lindorm_import.permissions.preflight import Question, arn, controller_actions, job_actions
+
+
+def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, asked: Asked) -> PermissionsSeen:
+    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients; asked: the
+    answers so far, of every import of this process."""
+    denied: list[str] = []
+    doubtful: list[str] = []
+    try:
+        denied += asked.once(question.namespace, lambda: kube.denied(question.namespace))
+    except TroubleError as error:
+        doubtful.append(error.trouble.message)
+    try:
+        caller = asked.once("caller", lambda: _role(sts.get_caller_identity()["Arn"]))
+    except AWS_FAILURES as error:
+        doubtful.append(f"sts:GetCallerIdentity failed: {error}")
+    else:
+        simulate(iam, caller, controller_actions(question), question, asked, denied, doubtful)
+    if role := question.spec.job.execution_role_arn:
+        simulate(iam, role, job_actions(), question, asked, denied, doubtful)
+    return PermissionsSeen(tuple(denied), tuple(doubtful))
+
+
+def _role(caller: str) -> str:
+    """arn:aws:sts::1:assumed-role/NAME/SESSION -> arn:aws:iam::1:role/NAME. A role's path is not in it."""
+    head, _, rest = caller.partition(":assumed-role/")
+    return f"{head.replace(':sts:', ':iam:')}:role/{rest.split('/')[0]}" if rest else caller
+
+
+def simulate(
+    iam: Any,
+    principal: str,
+    actions: tuple[AwsAction, ...],
+    question: Question,
+    asked: Asked,
+    denied: list[str],
+    doubtful: list[str],
+) -> None:
+    """Adds to denied what is surely, and to doubtful what is perhaps not allowed to the principal (an ARN)."""
+    _, partition, _, _, account, _ = principal.split(":", 5)
+    by_resource: dict[AwsResource, list[str]] = defaultdict(list)
+    for action in actions:
+        by_resource[action.resource].append(action.action)
+    for resource, wanted in by_resource.items():
+        target = arn(resource, question, partition, account)
+        # The conditions want a UID and no certain one, so the answer is that of every import with this resource.
+        ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid)
+        answer = asked.once((principal, tuple(wanted), target), ask)
+        if isinstance(answer, str):
+            doubtful.append(answer)
+            return
+        for result in answer:
+            decision = result["EvalDecision"]
+            if decision == "allowed":
+                continue
+            told = f"{principal} may not {result['EvalActionName']} on {target}"
+            implicit = decision == "implicitDeny"
+            certain = not (implicit and (question.exists(resource) or result.get("MissingContextValues")))
+            (denied if certain else doubtful).append(told)
+
+
+def _simulated(iam: Any, principal: str, actions: list[str], target: str, uid: str) -> list[Any] | str:
+    """IAM's result of each action; or, where it does not answer, what there is to say of it."""
+    entries = [
+        {"ContextKeyName": f"aws:{kind}/{UID_LABEL}", "ContextKeyType": "string", "ContextKeyValues": [uid]}
+        for kind in ("ResourceTag", "RequestTag")
+    ]
+    try:
+        answer = iam.simulate_principal_policy(
+            PolicySourceArn=principal, ActionNames=actions, ResourceArns=[target], ContextEntries=entries
+        )
+    except AWS_FAILURES as error:
+        code = aws_code(error) if isinstance(error, ClientError) else type(error).__name__
+        return f"the permissions of {principal} were not checked: iam:SimulatePrincipalPolicy says {code}"
+    results: list[Any] = answer["EvaluationResults"]
+    return results

@@ -1,0 +1,139 @@
+"""The staging bucket: the bucket itself, the run's files, the result."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from lindorm_import.adapters.errors import aws_code, aws_errors
+from lindorm_import.domain import names
+from lindorm_import.domain.observed import BucketSeen, ResultSeen, Trouble, TroubleError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_CHECKPOINT = re.compile(r"/chk-(\d+)/_metadata$")
+_MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+
+
+def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
+    """The bucket, when it was made, its owner's UID and whether it is empty. Raises TroubleError."""
+    with aws_errors(f"s3:ListBucket on bucket {name}"):
+        try:
+            s3.head_bucket(Bucket=name)
+        except ClientError as error:
+            if aws_code(error) in _MISSING:
+                return BucketSeen(exists=False)
+            raise
+        empty = s3.list_objects_v2(Bucket=name, MaxKeys=1)["KeyCount"] == 0
+    with aws_errors(f"s3:GetBucketTagging on bucket {name}"):
+        try:
+            tags = {t["Key"]: t["Value"] for t in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
+        except ClientError as error:
+            if aws_code(error) != "NoSuchTagSet":
+                raise
+            tags = {}
+    return BucketSeen(True, tags.get(names.UID_LABEL), _made_at(s3, name), empty)
+
+
+def _made_at(s3: "S3Client", name: str) -> datetime | None:
+    """When the bucket was made; only the list of one's own buckets tells it. It may become later when the bucket's
+    policy is changed (API: Bucket). Raises TroubleError."""
+    with aws_errors(f"s3:ListAllMyBuckets, for when bucket {name} was made"):
+        for page in s3.get_paginator("list_buckets").paginate(Prefix=name):
+            for bucket in page["Buckets"]:
+                if bucket["Name"] == name:
+                    return bucket["CreationDate"].astimezone(UTC)
+    return None
+
+
+def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) -> None:
+    """Creates the bucket, with its tags from the first moment on (API: CreateBucketConfiguration); one of that name
+    that is there already is left to the next look. Public access is blocked by default since April 2023 (AWS: S3 User
+    Guide, "Default settings for new buckets"). Raises TroubleError."""
+    tag_set: Any = [{"Key": k, "Value": v} for k, v in tags.items()]
+    with aws_errors(f"s3:CreateBucket of bucket {name}"):
+        configuration: Any = {"Tags": tag_set}
+        if region != "us-east-1":  # which is said by leaving it out
+            configuration["LocationConstraint"] = region
+        try:
+            s3.create_bucket(Bucket=name, CreateBucketConfiguration=configuration)
+        except ClientError as error:
+            if aws_code(error) != "BucketAlreadyOwnedByYou":
+                raise
+
+
+def delete_bucket(s3: "S3Client", name: str) -> None:
+    """Deletes an empty bucket; already gone is success. Raises TroubleError."""
+    with aws_errors(f"s3:DeleteBucket of bucket {name}"):
+        try:
+            s3.delete_bucket(Bucket=name)
+        except ClientError as error:
+            if aws_code(error) not in _MISSING:
+                raise
+
+
+def count_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> int:
+    """Objects below the prefixes, counted up to one page each. Raises TroubleError."""
+    with aws_errors(f"s3:ListBucket on bucket {bucket}"):
+        return sum(s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] for prefix in prefixes)
+
+
+def delete_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> None:
+    """Deletes up to 1,000 objects below each prefix, as many as one call takes. Raises TroubleError."""
+    for prefix in prefixes:
+        with aws_errors(f"s3:DeleteObject below s3://{bucket}/{prefix}"):
+            found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+            if not found:
+                continue
+            answer = s3.delete_objects(
+                Bucket=bucket, Delete={"Objects": [{"Key": o["Key"]} for o in found], "Quiet": True}
+            )
+            for refused in answer.get("Errors", []):
+                raise TroubleError(
+                    Trouble(
+                        "StagingNotRemoved",
+                        f"s3://{bucket}/{refused.get('Key')} cannot be deleted: {refused.get('Code')} "
+                        f"{refused.get('Message')}. Delete it, or allow the controller's role to",
+                    )
+                )
+
+
+def look_for_result(s3: "S3Client", bucket: str, key: str) -> ResultSeen | None:
+    """result.json, None where there is none. Raises TroubleError, also for one that cannot be read."""
+    with aws_errors(f"s3:GetObject of s3://{bucket}/{key}"):
+        try:
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if aws_code(error) in _MISSING:
+                return None
+            raise
+    try:
+        data = json.loads(body)
+        return ResultSeen(
+            run_id=data["runId"],
+            rows_read=int(data["rowsRead"]),
+            items_written=int(data["itemsWritten"]),
+            rows_rejected=int(data["rowsRejected"]),
+            rejected_by_reason=dict(data.get("rejectedByReason", {})),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise TroubleError(Trouble("ResultUnreadable", f"s3://{bucket}/{key} is no result: {error!r}")) from error
+
+
+def newest_checkpoint(s3: "S3Client", bucket: str, prefix: str) -> str | None:
+    """s3://… of the newest complete checkpoint below the prefix (Flink: <job id>/chk-<n>/_metadata)."""
+    newest: tuple[datetime, int] | None = None
+    address = None
+    with aws_errors(f"s3:ListBucket on bucket {bucket}"):
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for entry in page.get("Contents", []):
+                found = _CHECKPOINT.search(entry["Key"])
+                # S3's times are whole seconds: of two in one second the number decides.
+                age = (entry["LastModified"], int(found[1])) if found else None
+                if age and (newest is None or age > newest):
+                    newest = age
+                    address = f"s3://{bucket}/{entry['Key'].removesuffix('/_metadata')}"
+    return address

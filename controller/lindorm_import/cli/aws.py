@@ -1,0 +1,30 @@
+"""AWS as the user's own credentials reach it."""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from lindorm_import.adapters import dynamodb
+from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.observed import TableSeen
+
+# A person waits: an endpoint that does not answer is said after seconds.
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "max_attempts": 2},
+    user_agent_extra="lindorm-import",
+)
+
+
+def client(service: str, region: str) -> Any:
+    return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+
+
+def look_at_target(spec: ImportSpec) -> TableSeen:
+    """The target table as it is. Raises TroubleError."""
+    region = spec.target.region
+    return dynamodb.look_at_table(
+        client("dynamodb", region), client("application-autoscaling", region), spec.target.table, policy=""
+    )

@@ -1,0 +1,234 @@
+"""How large an item is, and what writing it costs, by DynamoDB's own arithmetic. Pure.
+
+Rules, with their source (facts: dynamodb, section 1):
+- an item's size is the UTF-8 bytes of its attribute names plus its values (AWS: "DynamoDB item sizes and formats");
+- one write unit writes one item of up to 1 KB; a larger item rounds up; BatchWriteItem merges nothing
+  (AWS: "Provisioned capacity mode", API reference of BatchWriteItem);
+- a new item that has an index's key attributes costs one more write there, of the size of what the index projects
+  (AWS: "Using Global Secondary Indexes", "Local Secondary Indexes": provisioned throughput considerations).
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping as Row
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+
+from lindorm_import.api.spec import AttributeType
+from lindorm_import.domain.observed import TableIndex
+from lindorm_import.plan.mapping import KeyPart, Mapping, columns_of
+
+KB = 1024
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+_ISO = len("2023-01-01T00:00:00.000Z")
+_DAY = len("2023-01-01")
+_TIME = len("00:00:00.000")
+
+Basis = Literal["Counted", "Estimated", "Given"]
+
+
+@dataclass(frozen=True)
+class IndexLoad:
+    """What the import writes to one secondary index. units_per_item: a mean over all items; 0 for the items that
+    lack its key. local: a local index, which takes its units from the table. provisioned: its own write units a
+    second, where the table is provisioned and the index global."""
+
+    name: str
+    units_per_item: Fraction
+    item_bytes: int
+    local: bool = False
+    provisioned: int | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an import has to write. item_bytes, units_per_item: means of the table's own items.
+    rows_error_percent: half the width of the 95 % interval of rows; None where rows is exact (or given)."""
+
+    rows: int
+    item_bytes: int
+    units_per_item: Fraction
+    indexes: tuple[IndexLoad, ...] = ()
+    basis: Basis = "Given"
+    rows_error_percent: int | None = None
+
+    @classmethod
+    def of(cls, rows: int, item_bytes: int, indexes: int = 0) -> "Load":
+        """rows items of one size, and that many global indexes that hold the whole item."""
+        units = Fraction(write_units_per_item(item_bytes))
+        names = [f"index {n + 1}" for n in range(indexes)]
+        return cls(rows, item_bytes, units, tuple(IndexLoad(name, units, item_bytes) for name in names))
+
+    @property
+    def global_indexes(self) -> tuple[IndexLoad, ...]:
+        return tuple(i for i in self.indexes if not i.local)
+
+    @property
+    def table_units_per_item(self) -> Fraction:
+        """The table's own write units, those of its local indexes among them."""
+        return self.units_per_item + sum((i.units_per_item for i in self.indexes if i.local), Fraction(0))
+
+    @property
+    def write_units_per_item(self) -> Fraction:
+        """All write units of one row: table and indexes."""
+        return self.units_per_item + sum((i.units_per_item for i in self.indexes), Fraction(0))
+
+    @property
+    def table_units(self) -> int:
+        return math.ceil(self.rows * self.table_units_per_item)
+
+    @property
+    def write_units(self) -> int:
+        return math.ceil(self.rows * self.write_units_per_item)
+
+
+def write_units_per_item(item_bytes: int) -> int:
+    """1 to 1,024 bytes cost 1 write unit, 1,025 cost 2."""
+    return max(1, math.ceil(item_bytes / KB))
+
+
+def number_bytes(value: Decimal | int) -> int:
+    """About one byte for two significant digits, and one more (AWS: item sizes and formats)."""
+    digits = Decimal(value).normalize().as_tuple().digits
+    return math.ceil(len(digits) / 2) + 1
+
+
+def load_of(
+    rows: int,
+    sample: Sequence[Row[str, Any]],
+    mapping: Mapping,
+    nulls: Literal["Omit", "Write"],
+    shards: int | None,
+    indexes: Sequence[TableIndex] = (),
+    basis: Basis = "Counted",
+    rows_error_percent: int | None = None,
+) -> Load:
+    """The load of `rows` rows that look like the sample (column -> value, as adapters/lindorm_values.py gives it)."""
+    items = [item for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards)) is not None]
+    if not items:
+        return Load(rows, 0, Fraction(1), (), basis, rows_error_percent)
+    sizes = [sum(item.values()) for item in items]
+    return Load(
+        rows=rows,
+        item_bytes=math.ceil(Fraction(sum(sizes), len(sizes))),
+        units_per_item=Fraction(sum(write_units_per_item(size) for size in sizes), len(sizes)),
+        indexes=tuple(_index_load(index, items, mapping) for index in indexes),
+        basis=basis,
+        rows_error_percent=rows_error_percent,
+    )
+
+
+def _index_load(index: TableIndex, items: list[dict[str, int]], mapping: Mapping) -> IndexLoad:
+    table_key = {part.name for part in (mapping.partition, mapping.sort) if part}
+    entries = []
+    for item in items:
+        if not all(name in item for name in index.key):
+            continue  # an item without the index's key is not in the index
+        projected = None if index.projected is None else table_key | set(index.key) | set(index.projected)
+        entries.append(sum(size for name, size in item.items() if projected is None or name in projected))
+    return IndexLoad(
+        name=index.name,
+        units_per_item=Fraction(sum(write_units_per_item(size) for size in entries), len(items)),
+        item_bytes=math.ceil(Fraction(sum(entries), len(entries))) if entries else 0,
+        local=index.local,
+        provisioned=index.write_units,
+    )
+
+
+def _attribute_bytes(
+    row: Row[str, Any], mapping: Mapping, nulls: Literal["Omit", "Write"], shards: int | None
+) -> dict[str, int] | None:
+    """None for a row that cannot be an item, such as of text that is no number, no JSON or not UTF-8: a reject."""
+    try:
+        return attribute_bytes(row, mapping, nulls, shards)
+    except (ArithmeticError, RecursionError, ValueError):
+        return None
+
+
+def attribute_bytes(
+    row: Row[str, Any], mapping: Mapping, nulls: Literal["Omit", "Write"], shards: int | None
+) -> dict[str, int]:
+    """Attribute name -> bytes of name and value, for the item that this row becomes."""
+    out: dict[str, int] = {}
+    as_ = {a.column: a.as_ for a in mapping.attributes}
+    for attribute in mapping.attributes:
+        value = row.get(attribute.column)
+        if value is not None:
+            out[attribute.name] = len(attribute.name.encode()) + value_bytes(value, attribute.as_)
+        elif nulls == "Write":
+            out[attribute.name] = len(attribute.name.encode()) + 1  # the null type takes one byte
+    for part in (mapping.partition, mapping.sort):
+        if part is None:
+            continue
+        suffix = len(f"#{shards - 1}") if shards and part is mapping.partition else 0
+        if suffix or part.template != "{" + columns_of(part.template)[0] + "}":
+            out[part.name] = len(part.name.encode()) + _template_bytes(part, row, as_) + suffix
+    return out
+
+
+def _template_bytes(part: KeyPart, row: Row[str, Any], as_: dict[str, AttributeType]) -> int:
+    """A joined key is text: its literals and each column in its text form."""
+    literals = len(_PLACEHOLDER.sub("", part.template).encode())
+    values = ((row.get(column), as_[column]) for column in columns_of(part.template))
+    return literals + sum(_text_bytes(value, type_) for value, type_ in values if value is not None)
+
+
+def _text_bytes(value: Any, as_: AttributeType) -> int:
+    if as_ in ("EpochMillis", "EpochSeconds"):
+        return len(str(_epoch(value, as_)))
+    if as_ == "Number":
+        return len(str(value))
+    return value_bytes(value, as_)
+
+
+def value_bytes(value: Any, as_: AttributeType) -> int:
+    """Bytes of one value as DynamoDB counts them, names not included."""
+    match as_:
+        case "Boolean":
+            return 1
+        case "Number":
+            return number_bytes(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+        case "EpochMillis" | "EpochSeconds":
+            return number_bytes(_epoch(value, as_))
+        case "Iso8601":
+            return _iso_bytes(value)
+        case "JsonDocument":
+            return _document_bytes(json.loads(value) if isinstance(value, str | bytes) else value)
+        case "Binary":
+            return len(value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape"))
+        case _:
+            return 2 * len(value) if isinstance(value, bytes) else len(str(value).encode())  # bytes as hexadecimal
+
+
+def _epoch(value: Any, as_: AttributeType) -> int:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if not isinstance(value, datetime):
+        return int(value)
+    seconds = (value.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
+    return int(seconds * 1000) if as_ == "EpochMillis" else int(seconds)
+
+
+def _iso_bytes(value: Any) -> int:
+    """TIMESTAMP and epoch columns become an instant in UTC with milliseconds; DATE and TIME have their own form."""
+    if isinstance(value, timedelta):
+        return _TIME
+    return _ISO if isinstance(value, datetime | int) else _DAY
+
+
+def _document_bytes(value: Any) -> int:
+    """A list or map takes 3 bytes and one for each element (AWS: item sizes and formats)."""
+    if isinstance(value, dict):
+        return 3 + sum(1 + len(k.encode()) + _document_bytes(v) for k, v in value.items())
+    if isinstance(value, list):
+        return 3 + sum(1 + _document_bytes(v) for v in value)
+    if value is None or isinstance(value, bool):
+        return 1
+    if isinstance(value, int | float):
+        return number_bytes(Decimal(repr(value)))
+    return len(str(value).encode())
