@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lindorm_import.api.durations import format_duration
 from lindorm_import.api.status import Moment
 from lindorm_import.cli.chart import Series, svg
 from lindorm_import.cli.report import Rejects, to_document, to_markdown, to_picture
 from lindorm_import.cli.view import View, cluster_state, rates, sparkline
 from lindorm_import.cli.watch import line
 from lindorm_import.decide.history import KEPT, with_moment
-from lindorm_import.plan.words import span
 from tests.controller.factories import SPEC
 
 START = datetime(2026, 11, 24, 5, 0, 0, tzinfo=UTC)
@@ -139,7 +139,7 @@ def test_the_cluster_is_told_from_the_flink_deployment() -> None:
     ("seconds", "text"), [(0, "0s"), (42, "42s"), (125, "2m 05s"), (31_250, "8h 40m"), (312_500, "3d 14h"), (-3, "0s")]
 )
 def test_times_are_short(seconds: int, text: str) -> None:
-    assert span(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_rates_come_in_steps_of_ten_seconds_at_least_and_the_last_takes_the_rest() -> None:

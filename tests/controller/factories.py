@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lindorm_import.api.spec import ImportSpec
+from lindorm_import.domain.identity import Identity
 from lindorm_import.domain.observed import (
     BucketSeen,
     Column,
@@ -16,7 +17,6 @@ from lindorm_import.domain.observed import (
     TableKey,
     TableSeen,
 )
-from lindorm_import.manifests.build import Identity
 
 UID = "1a2b3c4d-0000-4000-8000-000000000001"
 OTHER_UID = "9f9f9f9f-0000-4000-8000-000000000002"

@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.api import PLURAL
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.decide import Settings
-from lindorm_import.domain.observed import Login, SourceSeen, Trouble
+from lindorm_import.domain.observed import Login, SourceSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.runtime.reconcile import Outcome, Reconciler
 from lindorm_import.world.clients import Clients
 from tests.controller.aws import Aws, AwsCall, controllers_clients
@@ -95,7 +96,7 @@ class World:
             kube=self.api.kube(),
             look_at_source=self._look_at_source,
             look_at_job=self.flink.look_at_job,
-            asked=Asked(lambda: self.now.timestamp()),
+            answers=AnswerCache(lambda: self.now.timestamp()),
         )
         self.reconciler = self.controller(clients)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lindorm_import.api.status import Acting, ImportStatus
 from lindorm_import.decide import Settings
-from lindorm_import.domain.observed import TroubleError
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.runtime.reconcile import Reconciler
 from lindorm_import.world import fence
 from lindorm_import.world.clock import ImportTimes, steps_forward, uptime

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from flink_job import main
 from lindorm_import.domain.column_types import parse_type
-from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, Trouble
+from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.plan.mapping import CHOICES, Mapping, map_table
 from tests.controller.factories import spec
 

@@ -13,7 +13,8 @@ from lindorm_import.adapters import cloudwatch
 from lindorm_import.api.status import Dashboard, ImportStatus, JobStatus, Progress, Run, Throttling
 from lindorm_import.decide import Settings, decide, decide_deletion
 from lindorm_import.domain.actions import DeleteDashboard, Metrics, PublishMetrics, PutDashboard
-from lindorm_import.domain.observed import JobSeen, Observed, Trouble, TroubleError
+from lindorm_import.domain.observed import JobSeen, Observed
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.manifests import dashboard
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, OTHER_UID, RUNNING, UID, spec
 

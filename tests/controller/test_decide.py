@@ -17,7 +17,8 @@ from lindorm_import.domain.actions import (
     ResumeJob,
     SuspendJob,
 )
-from lindorm_import.domain.observed import BucketSeen, JobSeen, Observed, SourceSeen, TableKey, TableSeen, Trouble
+from lindorm_import.domain.observed import BucketSeen, JobSeen, Observed, SourceSeen, TableKey, TableSeen
+from lindorm_import.domain.trouble import Trouble
 from tests.controller.factories import (
     IDENTITY,
     NO_DEPLOYMENT,

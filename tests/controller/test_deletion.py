@@ -8,7 +8,8 @@ import pytest
 from lindorm_import.api.status import ImportStatus, Resource, Run
 from lindorm_import.decide import Decision, Settings, decide_deletion
 from lindorm_import.domain.actions import DeleteBucket, DeleteConfigMap, DeleteDeployment, DeleteObjects, DeleteTable
-from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen, Trouble
+from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen
+from lindorm_import.domain.trouble import Trouble
 from tests.controller.factories import BUCKET, IDENTITY, NO_DEPLOYMENT, NOW, OTHER_UID, RUNNING, TABLE, UID, spec
 
 PREFIX = "lindorm-import/default/readings/r1a2b3c4d/"

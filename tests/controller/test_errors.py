@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 
 from lindorm_import.adapters.errors import aws_errors
-from lindorm_import.domain.observed import TroubleError
+from lindorm_import.domain.trouble import TroubleError
 
 
 class _Proxy(BaseHTTPRequestHandler):

@@ -13,7 +13,8 @@ import pytest
 from lindorm_import.api import PLURAL
 from lindorm_import.api.status import NOT_SEEN
 from lindorm_import.domain import names
-from lindorm_import.domain.observed import SourceSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import SourceSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from tests.controller.aws import AwsCall, reply_lost
 from tests.controller.aws_services import Refused
 from tests.controller.factories import OTHER_UID, SOURCE, UID

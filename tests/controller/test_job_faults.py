@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from lindorm_import.api import PLURAL
-from lindorm_import.domain.observed import SourceSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import SourceSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from tests.controller.factories import SOURCE
 from tests.controller.fakes import AnyCall, World
 from tests.controller.lives import DELETE, works

@@ -13,7 +13,8 @@ import pytest
 from lindorm_import.adapters.lindorm import look_at_source
 from lindorm_import.adapters.lindorm_wire import Session
 from lindorm_import.api.spec import Source
-from lindorm_import.domain.observed import Login, SourceSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import Login, SourceSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.plan.mapping import map_table
 from local.lindorm.controls import Controls
 from local.lindorm.server import Server

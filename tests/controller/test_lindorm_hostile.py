@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from lindorm_import.adapters import lindorm_wire
 from lindorm_import.adapters.lindorm import look_at_source
-from lindorm_import.domain.observed import Login, SourceSeen, TroubleError
+from lindorm_import.domain.observed import Login, SourceSeen
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.plan.items import load_of
 from lindorm_import.plan.mapping import Mapping, map_table
 from local.lindorm.controls import Controls

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lindorm_import.adapters.login import read_login
-from lindorm_import.domain.observed import Login, TroubleError
+from lindorm_import.domain.observed import Login
+from lindorm_import.domain.trouble import TroubleError
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "secrets.json").read_text(encoding="utf-8"))
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, TableKey, Trouble
+from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, TableKey
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import SOURCE, spec
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.adapters.iam import look_at_permissions
 from lindorm_import.adapters.kube import Kube
-from lindorm_import.domain.observed import BucketSeen, PermissionsSeen, TableSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import BucketSeen, PermissionsSeen, TableSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.permissions.preflight import Question, controller_actions
 from tests.controller.factories import READY_TO_START, UID, spec
 from tests.controller.situations import allocated, condition, step, told
@@ -66,7 +67,7 @@ def question(exists: bool = False, **changes: Any) -> Question:
 
 
 def look(iam: Iam, asked: Question, kube: KubeAnswers | None = None) -> PermissionsSeen:
-    return look_at_permissions(iam, Sts(), cast(Kube, kube or KubeAnswers()), asked, Asked())
+    return look_at_permissions(iam, Sts(), cast(Kube, kube or KubeAnswers()), asked, AnswerCache())
 
 
 def test_the_controllers_role_is_asked_for_what_this_import_needs_on_its_own_resources() -> None:
@@ -185,13 +186,13 @@ def test_a_budget_that_the_plan_exceeds_leaves_nothing_behind() -> None:
 
 def test_imports_that_have_the_same_questions_ask_them_once_a_minute() -> None:
     now = [0.0]
-    iam, asked = Iam(all_allowed), Asked(lambda: now[0])
+    iam, answers = Iam(all_allowed), AnswerCache(lambda: now[0])
 
     def ask(**changes: Any) -> int:
         """How many calls it takes."""
         before = len(iam.asked)
         about = question(**{"job.executionRoleArn": ROLE, **changes})
-        assert look_at_permissions(iam, Sts(), cast(Kube, KubeAnswers()), about, asked) == PermissionsSeen()
+        assert look_at_permissions(iam, Sts(), cast(Kube, KubeAnswers()), about, answers) == PermissionsSeen()
         return len(iam.asked) - before
 
     assert ask() == 7
@@ -202,7 +203,7 @@ def test_imports_that_have_the_same_questions_ask_them_once_a_minute() -> None:
 
 
 def test_who_asks_what_is_being_asked_waits_for_that_answer_and_nobody_else_does() -> None:
-    asked, begun, answer = Asked(), threading.Event(), threading.Event()
+    answers, begun, answer = AnswerCache(), threading.Event(), threading.Event()
     calls: list[str] = []
 
     def slow() -> str:
@@ -212,16 +213,16 @@ def test_who_asks_what_is_being_asked_waits_for_that_answer_and_nobody_else_does
         return "yes"
 
     with ThreadPoolExecutor(8) as threads:
-        waiting = [threads.submit(asked.once, "question", slow) for _ in range(6)]
+        waiting = [threads.submit(answers.get, "question", slow) for _ in range(6)]
         begun.wait(10)
-        assert asked.once("another", lambda: "no") == "no"
+        assert answers.get("another", lambda: "no") == "no"
         answer.set()
         assert [w.result() for w in waiting] == ["yes"] * 6
     assert calls == ["slow"]
 
 
 def test_an_answer_that_raises_is_asked_for_again() -> None:
-    asked = Asked()
+    answers = AnswerCache()
     with pytest.raises(ZeroDivisionError):
-        asked.once("question", lambda: 1 // 0)
-    assert asked.once("question", lambda: 1) == 1
+        answers.get("question", lambda: 1 // 0)
+    assert answers.get("question", lambda: 1) == 1

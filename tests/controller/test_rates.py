@@ -9,7 +9,8 @@ import pytest
 
 from lindorm_import.decide import decide_deletion
 from lindorm_import.domain.actions import CreateObject, DeleteConfigMap, SetRates
-from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen, Trouble
+from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.manifests import build
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RUNNING, TABLE, UID, spec
 from tests.controller.situations import SETTINGS, allocated, running, step, submitted, told

@@ -8,7 +8,8 @@ import pytest
 from lindorm_import.api.status import ImportStatus
 from lindorm_import.decide import decide
 from lindorm_import.domain.actions import DeleteDeployment
-from lindorm_import.domain.observed import DeploymentSeen, JobSeen, Observed, ResultSeen, Trouble
+from lindorm_import.domain.observed import DeploymentSeen, JobSeen, Observed, ResultSeen
+from lindorm_import.domain.trouble import Trouble
 from tests.controller.factories import IDENTITY, NO_DEPLOYMENT, NOW, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.fakes import World
 from tests.controller.lives import DELETE, works

@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSResponse
 from urllib3 import HTTPResponse
 
 from lindorm_import.decide import Settings
-from lindorm_import.domain.observed import TroubleError
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.runtime.reconcile import Outcome, Reconciler
 from lindorm_import.world import fence
 from lindorm_import.world.clients import Clients

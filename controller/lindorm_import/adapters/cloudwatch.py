@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from lindorm_import.adapters.errors import aws_code, aws_errors
 from lindorm_import.api.status import Throttling
 from lindorm_import.domain.actions import Metrics
-from lindorm_import.domain.observed import Trouble, TroubleError
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -12,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from pymysql.constants import CR
 from urllib3.exceptions import HTTPError
 
-from lindorm_import.domain.observed import Trouble, TroubleError
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 # What a call of boto3's may raise. A proxy's HTML page in place of AWS's answer is no BotoCoreError.
 AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)

@@ -13,32 +13,33 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.adapters.errors import AWS_FAILURES, aws_code
 from lindorm_import.adapters.kube import Kube
 from lindorm_import.domain.names import UID_LABEL
-from lindorm_import.domain.observed import PermissionsSeen, TroubleError
+from lindorm_import.domain.observed import PermissionsSeen
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.permissions.needed import AwsAction, AwsResource
 from lindorm_import.permissions.preflight import Question, arn, controller_actions, job_actions
 
 
-def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, asked: Asked) -> PermissionsSeen:
-    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients; asked: the
-    answers so far, of every import of this process."""
+def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, answers: AnswerCache) -> PermissionsSeen:
+    """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients; answers:
+    those that this process has had so far, for every import."""
     denied: list[str] = []
     doubtful: list[str] = []
     try:
-        denied += asked.once(question.namespace, lambda: kube.denied(question.namespace))
+        denied += answers.get(question.namespace, lambda: kube.denied(question.namespace))
     except TroubleError as error:
         doubtful.append(error.trouble.message)
     try:
-        caller = asked.once("caller", lambda: _role(sts.get_caller_identity()["Arn"]))
+        caller = answers.get("caller", lambda: _role(sts.get_caller_identity()["Arn"]))
     except AWS_FAILURES as error:
         doubtful.append(f"sts:GetCallerIdentity failed: {error}")
     else:
-        simulate(iam, caller, controller_actions(question), question, asked, denied, doubtful)
+        simulate(iam, caller, controller_actions(question), question, answers, denied, doubtful)
     if role := question.spec.job.execution_role_arn:
-        simulate(iam, role, job_actions(), question, asked, denied, doubtful)
+        simulate(iam, role, job_actions(), question, answers, denied, doubtful)
     return PermissionsSeen(tuple(denied), tuple(doubtful))
 
 
@@ -53,7 +54,7 @@ def simulate(
     principal: str,
     actions: tuple[AwsAction, ...],
     question: Question,
-    asked: Asked,
+    answers: AnswerCache,
     denied: list[str],
     doubtful: list[str],
 ) -> None:
@@ -66,7 +67,7 @@ def simulate(
         target = arn(resource, question, partition, account)
         # The conditions want a UID and no certain one, so the answer is that of every import with this resource.
         ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid)
-        answer = asked.once((principal, tuple(wanted), target), ask)
+        answer = answers.get((principal, tuple(wanted), target), ask)
         if isinstance(answer, str):
             doubtful.append(answer)
             return

@@ -18,7 +18,8 @@ from lindorm_import.api import GROUP, PLURAL, VERSION
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import DELETED, Resource
 from lindorm_import.domain import names
-from lindorm_import.domain.observed import DeploymentSeen, Login, OtherImport, Trouble, TroubleError
+from lindorm_import.domain.observed import DeploymentSeen, Login, OtherImport
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.manifests.build import FLINK_SPEC
 from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 

@@ -6,7 +6,8 @@ from lindorm_import.adapters.errors import lindorm_number
 from lindorm_import.adapters.lindorm_rows import COUNT_TIMEOUT_MS, look_at_rows, quoted
 from lindorm_import.adapters.lindorm_wire import Session
 from lindorm_import.api.spec import ImportSpec
-from lindorm_import.domain.observed import Column, KeyColumn, Login, SourceSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import Column, KeyColumn, Login, SourceSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 _HASHED_KEY = re.compile(r"PRIMARY\s+KEY\s*\(\s*(hash\d+\s*\([^)]*\))", re.IGNORECASE)
 UNSUPPORTED = {1064, 1235, 9001}  # what a server says to a statement that it does not have

@@ -19,7 +19,8 @@ from lindorm_import.adapters.lindorm_values import read_value, spread
 from lindorm_import.adapters.lindorm_wire import LARGE, Session
 from lindorm_import.api.instants import bound_of_sql
 from lindorm_import.api.spec import ImportSpec, TimeRange
-from lindorm_import.domain.observed import Column, KeyColumn, TroubleError
+from lindorm_import.domain.observed import Column, KeyColumn
+from lindorm_import.domain.trouble import TroubleError
 
 COUNT_TIMEOUT_MS = 20_000
 _SHORT_TIMEOUT_MS = 5_000

@@ -23,7 +23,8 @@ from lindorm_import.adapters.errors import (
     lindorm_errors,
 )
 from lindorm_import.api.spec import Source
-from lindorm_import.domain.observed import Login, Trouble, TroubleError
+from lindorm_import.domain.observed import Login
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 40

@@ -4,7 +4,8 @@ import base64
 import re
 from collections.abc import Mapping
 
-from lindorm_import.domain.observed import Login, Trouble, TroubleError
+from lindorm_import.domain.observed import Login
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 _FINAL_NEWLINE = re.compile(r"\r?\n\Z")
 

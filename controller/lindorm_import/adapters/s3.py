@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from lindorm_import.adapters.errors import aws_code, aws_errors
 from lindorm_import.domain import names
-from lindorm_import.domain.observed import BucketSeen, ResultSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import BucketSeen, ResultSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -5,3 +5,4 @@ VERSION = "v1alpha1"
 KIND = "LindormImport"
 PLURAL = "lindormimports"
 SHORT_NAME = "limport"
+ABANDON = "lindorm.io/abandon"  # annotation: lets a deleted import go although something stays

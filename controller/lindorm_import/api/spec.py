@@ -5,7 +5,6 @@ target.region, target.table and staging.bucket. Rules that one document can brea
 CRD generated from these models (api/crd.py), at admission; what only the world can tell becomes a condition.
 """
 
-import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -14,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lindorm_import.api.base import SpecModel
 from lindorm_import.api.change import Change
+from lindorm_import.api.durations import DURATION_PATTERN, parse_duration
 from lindorm_import.api.filters import check_filter
 from lindorm_import.api.instants import EpochUnit, Instant, in_units, text_of
 from lindorm_import.api.paths import OWN_PATHS, OWN_PATHS_TOLD, Bucket, Prefix, S3Uri
@@ -22,10 +22,7 @@ AttributeType = Literal[
     "String", "Number", "Binary", "Boolean", "Iso8601", "EpochMillis", "EpochSeconds", "Json", "JsonDocument"
 ]
 
-_DURATION = re.compile(r"(\d+)([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # At most some 44 years: now and a duration must be a time that there is.
-DURATION_PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$"
 CHECKPOINT_PATTERN = r"^([0-9]{1,3}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
 MINIMUM_PROCESS_MEMORY = 1024  # MiB; below it Flink's own parts (metaspace, network, overhead) leave no heap
 # Characters of all entries together. The whole import must fit into etcd's 1.5 MiB, beside what kubectl and the API
@@ -40,11 +37,6 @@ _LABEL = r"[^:/?#@.\s]{1,63}"
 _DATABASE = r"[^/?#%+&;\\\s\x00-\x1f\x7f]+"
 _PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
 JDBC_PATTERN = rf"^jdbc:(mysql|lindorm)://{_LABEL}(\.{_LABEL})*\.?:{_PORT}/{_DATABASE}$"
-
-
-def parse_duration(text: str) -> timedelta:
-    """'1h30m' -> 90 minutes. Units s, m, h, d; the pattern has been checked by the model."""
-    return timedelta(seconds=sum(int(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
 
 
 def mebibytes(memory: str) -> int:

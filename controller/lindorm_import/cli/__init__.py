@@ -12,7 +12,7 @@ from typing import NoReturn
 from lindorm_import.cli import doctor, edit, plan, report, watch
 from lindorm_import.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from lindorm_import.decide import Settings
-from lindorm_import.domain.observed import TroubleError
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.plan import Prices, PricesError
 
 

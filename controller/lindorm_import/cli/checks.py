@@ -10,7 +10,8 @@ from lindorm_import.adapters.errors import kube_errors
 from lindorm_import.api import GROUP, PLURAL
 from lindorm_import.api.crd import crd
 from lindorm_import.cli.cluster import Cluster
-from lindorm_import.domain.observed import Login, TroubleError
+from lindorm_import.domain.observed import Login
+from lindorm_import.domain.trouble import TroubleError
 
 Level = Literal["ok", "warn", "fail", "skip"]
 _TIMEOUT = (3, 15)

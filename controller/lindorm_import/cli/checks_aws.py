@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.adapters.emr import look_at_virtual_cluster
 from lindorm_import.adapters.errors import AWS_FAILURES, aws_code, aws_trouble
 from lindorm_import.adapters.iam import simulate
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.cli import aws
 from lindorm_import.cli.checks import Check, ok, trouble
-from lindorm_import.domain.observed import TroubleError
+from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.permissions.preflight import Question, job_actions
 from lindorm_import.plan import TABLE_QUOTA
 from lindorm_import.plan.mapping import Mapping
@@ -207,7 +207,7 @@ def _permissions(spec: ImportSpec, namespace: str) -> Check:
     denied: list[str] = []
     doubtful: list[str] = []
     question = Question(namespace, "doctor", spec, bucket_exists=False, table_exists=False)
-    simulate(aws.client("iam", spec.target.region), role, job_actions(), question, Asked(), denied, doubtful)
+    simulate(aws.client("iam", spec.target.region), role, job_actions(), question, AnswerCache(), denied, doubtful)
     if denied:
         return Check(
             "role permissions",

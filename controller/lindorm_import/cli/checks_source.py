@@ -7,7 +7,8 @@ from lindorm_import.adapters.lindorm import look_at_source, use_utc
 from lindorm_import.adapters.lindorm_wire import Session
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.cli.checks import Check, ok, trouble
-from lindorm_import.domain.observed import Login, SourceSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import Login, SourceSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.plan.mapping import Mapping, map_table
 
 _OLDEST = (2, 6, 0)  # the first LindormTable that speaks MySQL's protocol (facts: lindorm, section 1)

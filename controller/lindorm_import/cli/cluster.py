@@ -17,7 +17,8 @@ from lindorm_import.adapters.errors import kube_errors
 from lindorm_import.adapters.kube import Kube
 from lindorm_import.api import GROUP, PLURAL, VERSION
 from lindorm_import.cli.errors import BadInputError
-from lindorm_import.domain.observed import Login, TroubleError
+from lindorm_import.domain.observed import Login
+from lindorm_import.domain.trouble import TroubleError
 
 Document = dict[str, Any]
 _TIMEOUT = (3, 15)

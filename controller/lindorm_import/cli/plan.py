@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lindorm_import import plan
 from lindorm_import.adapters.lindorm import look_at_source
+from lindorm_import.api.durations import format_duration
 from lindorm_import.api.spec import Budget, Capacity, ImportSpec, Job
 from lindorm_import.api.status import ImportStatus
 from lindorm_import.cli import documents
@@ -22,10 +23,10 @@ from lindorm_import.cli.cluster import Cluster, ask_credentials
 from lindorm_import.cli.console import console
 from lindorm_import.cli.documents import Wanted
 from lindorm_import.cli.errors import BAD_INPUT, OK, BadInputError, first_error
-from lindorm_import.domain.observed import SourceSeen, TableSeen, Trouble, TroubleError
+from lindorm_import.domain.observed import SourceSeen, TableSeen
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.plan.mapping import map_table
 from lindorm_import.plan.status import load_from, over_budget
-from lindorm_import.plan.words import span
 
 Document = dict[str, Any]
 _MOST_ROWS = 10**15
@@ -330,7 +331,7 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
     for index in load.indexes:
         facts.add_row("", f"{_number(index.units_per_item)} in index {index.name} ({index.item_bytes:,} bytes)")
     facts.add_row("write units", f"{load.write_units:,} in all")
-    facts.add_row("time", f"{span(made.seconds)} at {made.rate:,} write units/s ({made.way.name})")
+    facts.add_row("time", f"{format_duration(made.seconds)} at {made.rate:,} write units/s ({made.way.name})")
     facts.add_row("", "   ".join(f"{hours} h needs {units:,}/s" for hours, units in made.needed.items()))
     facts.add_row("cost", f"${made.total_usd}: DynamoDB ${made.cost_usd}, cluster and S3 ${made.way.cluster_usd}")
     facts.add_row("storage", f"{made.storage_gib:,} GiB, ${made.storage_usd_month:,} a month")
@@ -349,7 +350,7 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
             f"{way.cost_usd:,}",
             f"{way.cluster_usd:,}",
             f"{way.total_usd:,}",
-            span(way.seconds),
+            format_duration(way.seconds),
             way.note,
             style="bold green" if best else "",
         )

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lindorm_import.adapters.errors import AWS_FAILURES, aws_trouble
+from lindorm_import.api.durations import format_duration
 from lindorm_import.api.instants import text_of
 from lindorm_import.cli import aws
 from lindorm_import.cli.chart import Series, svg
 from lindorm_import.cli.cluster import Cluster
 from lindorm_import.cli.errors import OK, BadInputError
 from lindorm_import.cli.view import CAUSES, View, rates
-from lindorm_import.plan.words import span
 
 Document = dict[str, Any]
 _SAMPLE = 5
@@ -240,7 +240,7 @@ def _error(percent: int | None) -> str:
 
 
 def _seconds(seconds: int | None) -> str:
-    return "unknown" if seconds is None else span(seconds)
+    return "unknown" if seconds is None else format_duration(seconds)
 
 
 def _money(usd: str | None) -> str:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lindorm_import.api.conditions import Condition
+from lindorm_import.api.durations import format_duration
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Moment
 from lindorm_import.decide.passes import RELEASING
-from lindorm_import.plan.words import span
 
 Document = dict[str, Any]
 
@@ -98,7 +98,7 @@ class View:
         eta = self.status.progress.estimated_completion_time if self.status.progress else None
         if eta is None or self.ended:
             return ""
-        return f"{eta:%H:%M:%S} UTC (in {span((eta - self.now).total_seconds())})"
+        return f"{eta:%H:%M:%S} UTC (in {format_duration((eta - self.now).total_seconds())})"
 
     @property
     def rows_in_range(self) -> str:
@@ -140,7 +140,7 @@ class View:
     @property
     def checkpoint(self) -> str:
         at = self.status.job.last_checkpoint_time if self.status.job else None
-        return f"{span((self.now - at).total_seconds())} old" if at else "none yet"
+        return f"{format_duration((self.now - at).total_seconds())} old" if at else "none yet"
 
     @property
     def restarts(self) -> str:

@@ -18,12 +18,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lindorm_import.api.durations import format_duration
 from lindorm_import.cli.cluster import Cluster
 from lindorm_import.cli.console import console
 from lindorm_import.cli.errors import FAILED, OK, BadInputError
 from lindorm_import.cli.view import View, rates, sparkline
-from lindorm_import.domain.observed import TroubleError
-from lindorm_import.plan.words import span
+from lindorm_import.domain.trouble import TroubleError
 
 _STYLES = {"Complete": "green", "Running": "cyan", "Failed": "red", "Stalled": "red", "Waiting": "yellow"}
 _LOOK_EVERY = 1.0
@@ -168,7 +168,7 @@ def picture(view: View) -> RenderableType:
     head = Table.grid(expand=True)
     head.add_column()
     head.add_column(justify="right")
-    clock = f"after {span(view.elapsed.total_seconds())}" if view.elapsed else ""
+    clock = f"after {format_duration(view.elapsed.total_seconds())}" if view.elapsed else ""
     head.add_row(Text(view.summary, f"bold {style}"), Text(f"ETA {view.eta}   {clock}" if view.eta else clock))
     rows: list[RenderableType] = [head]
     if view.percent is not None:

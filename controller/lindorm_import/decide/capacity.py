@@ -25,7 +25,8 @@ from lindorm_import.domain.actions import (
     SetScaling,
     UpdateTable,
 )
-from lindorm_import.domain.observed import TableSeen, Trouble
+from lindorm_import.domain.observed import TableSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.manifests.build import NEW_READ_UNITS
 
 # What an import has set is remembered that often, the latest last.

@@ -10,7 +10,8 @@ Names stand in the status one pass before anything is created under them.
 
 from datetime import datetime
 
-from lindorm_import.api.spec import ImportSpec, parse_duration
+from lindorm_import.api.durations import parse_duration
+from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Progress, Results, Run
 from lindorm_import.decide import capacity, history
 from lindorm_import.decide.crash_loop import forget
@@ -22,8 +23,9 @@ from lindorm_import.decide.spending import spend
 from lindorm_import.decide.throttling import count_throttling
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import DeleteDeployment, DeleteImport
-from lindorm_import.domain.observed import DeploymentSeen, Observed, ResultSeen, TableSeen, Trouble
-from lindorm_import.manifests.build import Identity
+from lindorm_import.domain.identity import Identity
+from lindorm_import.domain.observed import DeploymentSeen, Observed, ResultSeen, TableSeen
+from lindorm_import.domain.trouble import Trouble
 
 
 def decide(

@@ -11,6 +11,7 @@ after it does nothing.
 
 from datetime import datetime, timedelta
 
+from lindorm_import.api import ABANDON
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import DELETED, ImportStatus
 from lindorm_import.decide import capacity, monitoring, ownership
@@ -24,19 +25,9 @@ from lindorm_import.domain.actions import (
     DeleteTable,
     UpdateTable,
 )
-from lindorm_import.domain.observed import Observed, Trouble
-from lindorm_import.manifests.build import Identity
-
-TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
-ABANDON = "lindorm.io/abandon"
-
-
-def staged_prefixes(spec: ImportSpec, identity: Identity) -> tuple[str, ...]:
-    """The key prefixes that deletion removes: all of the run, or with Retain all but result and rejects."""
-    prefix = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid)
-    if spec.staging.deletion_policy == "Delete":
-        return (prefix,)
-    return tuple(prefix + part for part in TEMPORARY)
+from lindorm_import.domain.identity import Identity, staged_prefixes
+from lindorm_import.domain.observed import Observed
+from lindorm_import.domain.trouble import Trouble
 
 
 def decide_deletion(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from lindorm_import.api.spec import parse_duration
+from lindorm_import.api.durations import parse_duration
 from lindorm_import.api.status import JobStatus
 from lindorm_import.decide import capacity, history
 from lindorm_import.decide.crash_loop import count_crashes, gives_up, told_crashes
@@ -14,7 +14,8 @@ from lindorm_import.decide.spending import spend
 from lindorm_import.decide.throttling import count_throttling
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import Action, CreateObject, DeleteDeployment, ResumeJob, SetRates, SuspendJob
-from lindorm_import.domain.observed import DeploymentSeen, JobSeen, SourceSeen, Trouble
+from lindorm_import.domain.observed import DeploymentSeen, JobSeen, SourceSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.manifests import build
 from lindorm_import.plan.mapping import Mapping, map_table
 

@@ -19,7 +19,8 @@ from enum import Enum
 
 from lindorm_import.api.status import Holder, Resource, TableSettings
 from lindorm_import.decide.passes import Pass
-from lindorm_import.domain.observed import OtherImport, TableSeen, Trouble
+from lindorm_import.domain.observed import OtherImport, TableSeen
+from lindorm_import.domain.trouble import Trouble
 
 
 class Turn(Enum):

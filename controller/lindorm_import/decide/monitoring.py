@@ -3,7 +3,7 @@
 from lindorm_import.api.status import Dashboard, Progress
 from lindorm_import.decide.passes import Pass
 from lindorm_import.domain.actions import DeleteDashboard, PublishMetrics, PutDashboard
-from lindorm_import.domain.observed import Trouble
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.manifests import dashboard
 
 

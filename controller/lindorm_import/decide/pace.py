@@ -9,10 +9,10 @@ what a rate is divided by. Where a job tells no such time, the look's own has to
 
 from datetime import timedelta
 
+from lindorm_import.api.durations import format_duration
 from lindorm_import.api.status import Mark, Progress
 from lindorm_import.decide.passes import Pass
 from lindorm_import.domain.observed import JobSeen
-from lindorm_import.plan.words import span
 
 # A rate is measured from the older of two marks, which gives way when the other is that old: over 2.5 to 5 minutes.
 # Marks are of what was counted, so that rows which are read again after a failure are in the rate.
@@ -76,7 +76,7 @@ def _end(p: Pass, left: int, rate: float | None) -> dict[str, object]:
         return {"estimated_completion_time": None, "eta": "more than 999d"}
     end = p.now + timedelta(seconds=seconds)
     day = "" if end.date() == p.now.date() else f"{end:%b} {end.day} "
-    return {"estimated_completion_time": end, "eta": f"{day}{end:%H:%M}Z (in {span(seconds)})"}
+    return {"estimated_completion_time": end, "eta": f"{day}{end:%H:%M}Z (in {format_duration(seconds)})"}
 
 
 def _still(p: Pass, progress: Progress) -> Progress:

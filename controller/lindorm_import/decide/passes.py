@@ -8,8 +8,9 @@ from lindorm_import.api.conditions import Conditions, ConditionType
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Progress, Run
 from lindorm_import.domain.actions import Action
-from lindorm_import.domain.observed import Observed, Trouble
-from lindorm_import.manifests.build import Identity
+from lindorm_import.domain.identity import Identity
+from lindorm_import.domain.observed import Observed
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.plan import Prices
 
 T = TypeVar("T")

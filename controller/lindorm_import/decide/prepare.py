@@ -8,7 +8,8 @@ from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.spending import spend
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import CreateBucket, CreateObject, CreateTable
-from lindorm_import.domain.observed import SourceSeen, TableSeen, Trouble
+from lindorm_import.domain.observed import SourceSeen, TableSeen
+from lindorm_import.domain.trouble import Trouble
 from lindorm_import.manifests import build
 from lindorm_import.plan import status as plan_status
 from lindorm_import.plan.mapping import Mapping, map_table

@@ -5,14 +5,15 @@ Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: fac
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from lindorm_import import plan
 from lindorm_import.api import GROUP, KIND, VERSION
+from lindorm_import.api.durations import parse_duration
 from lindorm_import.api.instants import bound_of_job
-from lindorm_import.api.spec import Duration, ImportSpec, Monitoring, parse_duration
+from lindorm_import.api.spec import Duration, ImportSpec, Monitoring
 from lindorm_import.domain import names
+from lindorm_import.domain.identity import Identity
 from lindorm_import.plan.mapping import KeyPart, Mapping
 
 Document = dict[str, Any]
@@ -42,16 +43,6 @@ JAVA_OPTIONS = " ".join(
         "java.util", "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks",
     )]
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which import this is."""
-
-    namespace: str
-    name: str
-    uid: str
-    generation: int
 
 
 def _metadata(identity: Identity, name: str | None = None) -> Document:

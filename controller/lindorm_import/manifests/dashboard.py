@@ -11,7 +11,7 @@ from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import Progress
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import Metrics
-from lindorm_import.manifests.build import Identity
+from lindorm_import.domain.identity import Identity
 
 METRICS = "LindormImport"
 _CAUSES = {

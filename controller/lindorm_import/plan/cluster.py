@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from lindorm_import.api.spec import Job, parse_duration
+from lindorm_import.api.durations import parse_duration
+from lindorm_import.api.spec import Job
 from lindorm_import.plan.prices import Prices
 
 # Rows a second that the plan expects of one slot. CPU is not what limits it: docs/benchmarks.md has twenty times that

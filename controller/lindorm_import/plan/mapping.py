@@ -10,7 +10,8 @@ from typing import Literal
 
 from lindorm_import.api.spec import AttributeType, ImportSpec
 from lindorm_import.domain.column_types import INTEGERS, parse_type
-from lindorm_import.domain.observed import Column, SourceSeen, TableKey, Trouble
+from lindorm_import.domain.observed import Column, SourceSeen, TableKey
+from lindorm_import.domain.trouble import Trouble
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 

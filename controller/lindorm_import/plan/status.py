@@ -3,12 +3,12 @@
 from decimal import Decimal
 from fractions import Fraction
 
-from lindorm_import.api.spec import Budget, parse_duration
+from lindorm_import.api.durations import format_duration, parse_duration
+from lindorm_import.api.spec import Budget
 from lindorm_import.api.status import PlanIndex, PlanStatus
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan import Plan
 from lindorm_import.plan.items import IndexLoad, Load
-from lindorm_import.plan.words import span
 
 
 def plan_status(made: Plan) -> PlanStatus:
@@ -62,7 +62,7 @@ def over_budget(made: Plan, budget: Budget) -> str | None:
             f"budget.maxCostUSD is {budget.max_cost_usd}"
         )
     elif budget.max_duration and made.seconds > parse_duration(budget.max_duration).total_seconds():
-        over = f"the plan takes {span(made.seconds)}, budget.maxDuration is {budget.max_duration}"
+        over = f"the plan takes {format_duration(made.seconds)}, budget.maxDuration is {budget.max_duration}"
     else:
         return None
     return f"{over}: raise it, or change target.capacity ({made.recommended} would be {made.why})"

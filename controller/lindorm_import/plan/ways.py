@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from lindorm_import.api.spec import Budget, Capacity, Job, parse_duration
+from lindorm_import.api.durations import format_duration, parse_duration
+from lindorm_import.api.spec import Budget, Capacity, Job
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.cluster import s3_cost, size_cluster
 from lindorm_import.plan.items import Load
 from lindorm_import.plan.prices import Prices
 from lindorm_import.plan.rates import TABLE_QUOTA, mode_of, rate_limit, ready_units, seconds_at
-from lindorm_import.plan.words import span
 
 CENT = Decimal("0.01")
 USE = (100, 90, 80, 70)  # percent of provisioned capacity that the import really uses
@@ -128,7 +128,7 @@ def _provisioned(setting: Setting, rate: int, table: TableSeen | None) -> list[W
     for use in USE:
         seconds = setting.seconds(max(1, rate * use // 100))
         cost = provisioned_cost(setting, rate, seconds, table)
-        hours = span(max(seconds, 3600))
+        hours = format_duration(max(seconds, 3600))
         note = (
             f"{rate:,}/s for {hours} at ${prices.provisioned_write_unit_hour} a unit and hour{USE_NOTES.get(use, '')}"
         )
@@ -166,7 +166,7 @@ def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
     if budget.cost is not None:
         fitting = [w for w in fitting if w.total_usd <= budget.cost]
     best = min(fitting or realistic, key=lambda w: (w.total_usd, w.seconds))
-    why = f"cheapest with the cluster: ${best.total_usd} for {span(best.seconds)}"
+    why = f"cheapest with the cluster: ${best.total_usd} for {format_duration(best.seconds)}"
     if best.name.startswith("provisioned"):
         dearer = next((w for w in open_ways if w.name in (WARM, ON_DEMAND) and w.rate == best.rate), None)
         why += f", against ${dearer.total_usd} {dearer.name} at the same rate" if dearer else ""

@@ -18,9 +18,8 @@ from typing import Any
 
 import kopf
 
-from lindorm_import.api import GROUP, PLURAL, VERSION
+from lindorm_import.api import ABANDON, GROUP, PLURAL, VERSION
 from lindorm_import.decide import Settings
-from lindorm_import.decide.deletion import ABANDON
 from lindorm_import.runtime.logs import configure
 from lindorm_import.runtime.metrics import Metrics
 from lindorm_import.runtime.reconcile import Outcome, Reconciler

@@ -13,16 +13,16 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from lindorm_import.adapters.kube import Conflict
+from lindorm_import.api import ABANDON
 from lindorm_import.api.conditions import Condition, Conditions
 from lindorm_import.api.read import StatusRead, read_status, spec_for_deletion
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus
 from lindorm_import.decide import Decision, Settings, decide, decide_deletion
-from lindorm_import.decide.deletion import ABANDON
 from lindorm_import.decide.passes import RELEASING
 from lindorm_import.domain.actions import REPORTS
-from lindorm_import.domain.observed import Trouble, TroubleError
-from lindorm_import.manifests.build import Identity
+from lindorm_import.domain.identity import Identity
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.runtime.metrics import Metrics
 from lindorm_import.world.act import act
 from lindorm_import.world.clients import Clients

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from lindorm_import.adapters.asked import Asked
+from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.adapters.flink import look_at_job
 from lindorm_import.adapters.iam import look_at_permissions
 from lindorm_import.adapters.kube import Kube
@@ -40,14 +40,15 @@ _CONFIG = Config(
 @dataclass
 class Clients:
     """kube: the API server; flink_rest: where a job's REST API is, with {namespace} and {name} in it;
-    look_at_…: Lindorm's, Flink's and IAM's adapters, fields so that tests can put others there; asked: IAM, so far."""
+    look_at_…: Lindorm's, Flink's and IAM's adapters, fields so that tests can put others there; answers: those of IAM
+    and Kubernetes that are still good."""
 
     kube: Kube
     flink_rest: str
     look_at_source: Callable[[ImportSpec, Login, bool], SourceSeen] = look_at_source
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
-    look_at_permissions: Callable[[Any, Any, Kube, Question, Asked], PermissionsSeen] = look_at_permissions
-    asked: Asked = field(default_factory=Asked)
+    look_at_permissions: Callable[[Any, Any, Kube, Question, AnswerCache], PermissionsSeen] = look_at_permissions
+    answers: AnswerCache = field(default_factory=AnswerCache)
     _made: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 

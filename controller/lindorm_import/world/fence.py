@@ -25,7 +25,7 @@ from threading import Lock
 from typing import Any
 
 from lindorm_import.api.status import Acting
-from lindorm_import.domain.observed import Trouble, TroubleError
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.world.clock import Ticks, Wall, steps_forward
 
 # A pass acts for seconds. A longer one stops, and the next goes on.

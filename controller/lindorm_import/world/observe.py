@@ -12,8 +12,8 @@ from typing import TypeVar
 from lindorm_import.adapters import cloudwatch, dynamodb, emr, s3
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Throttling
-from lindorm_import.decide.deletion import staged_prefixes
 from lindorm_import.domain import names
+from lindorm_import.domain.identity import Identity, staged_prefixes
 from lindorm_import.domain.observed import (
     BucketSeen,
     DeploymentSeen,
@@ -22,11 +22,9 @@ from lindorm_import.domain.observed import (
     PermissionsSeen,
     SourceSeen,
     TableSeen,
-    Trouble,
-    TroubleError,
     VirtualClusterSeen,
 )
-from lindorm_import.manifests.build import Identity
+from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.permissions.preflight import Question
 from lindorm_import.world.clients import Clients
 from lindorm_import.world.unexpected import unexpected
@@ -231,7 +229,7 @@ def _permissions(
     question = Question(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
     region = spec.target.region
     iam, sts = clients.iam(region), clients.sts(region)
-    return clients.look_at_permissions(iam, sts, clients.kube, question, clients.asked)
+    return clients.look_at_permissions(iam, sts, clients.kube, question, clients.answers)
 
 
 def _throttling(

@@ -3,7 +3,7 @@
 import logging
 import traceback
 
-from lindorm_import.domain.observed import Trouble
+from lindorm_import.domain.trouble import Trouble
 
 log = logging.getLogger("lindorm-import")
 

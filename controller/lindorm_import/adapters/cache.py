@@ -9,7 +9,7 @@ T = TypeVar("T")
 SECONDS = 60.0
 
 
-class Asked:
+class AnswerCache:
     """Answers of the last minute. Who asks what somebody is asking already waits for that answer; other questions
     wait for nobody. An answer that raises is not kept."""
 
@@ -19,7 +19,7 @@ class Asked:
         self._asking: dict[Hashable, Lock] = {}
         self._answers: dict[Hashable, tuple[float, Any]] = {}
 
-    def once(self, question: Hashable, ask: Callable[[], T]) -> T:
+    def get(self, question: Hashable, ask: Callable[[], T]) -> T:
         """The answer, asked for where none is there that is less than SECONDS old."""
         with self._lock:
             turn = self._asking.setdefault(question, Lock())
