@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pymysql
-import requests
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.parsers import ResponseParserError
 from kubernetes.client.exceptions import ApiException
@@ -88,6 +87,8 @@ def kube_errors(doing: str) -> Iterator[None]:
         raise TroubleError(
             Trouble("KubernetesUnreachable", f"cannot {doing}: the API server does not answer ({type(error).__name__})")
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise TroubleError(Trouble("KubernetesError", f"cannot {doing}: the answer is no JSON document")) from error
 
 
 class TooMuchError(pymysql.err.OperationalError):
@@ -161,4 +162,4 @@ def lindorm_answers(where: str) -> Iterator[None]:
 
 
 # No answer, or one of another shape than Flink's (a proxy's, a cluster's that is just starting).
-FLINK_ERRORS = (requests.RequestException, ValueError, KeyError, TypeError, AttributeError)
+FLINK_ERRORS = (HTTPError, OSError, ValueError)

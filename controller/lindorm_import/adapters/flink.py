@@ -1,106 +1,152 @@
-"""Flink's REST API: counts, restarts, checkpoints, the cause of a failure (docs/contracts.md, section 6)."""
+"""Flink's REST API: counts, restarts, checkpoints, the cause of a failure (docs/contracts.md, section 6).
 
-from datetime import UTC, datetime
+A JobManager is a tenant's pod: what it answers is bounded in bytes and time, and believed of this import alone.
+"""
+
+import time
 from typing import Any
+from urllib.parse import quote
 
-import requests
+import urllib3
 
+from lindorm_import.adapters.bounded import MB, bound
 from lindorm_import.adapters.errors import FLINK_ERRORS
+from lindorm_import.adapters.foreign import at, count, instant, items, parsed, text
 from lindorm_import.domain.observed import JobSeen
 
-_TIMEOUT = (2, 5)
+# Of one answer, and of a whole look, which are about eight of them.
+ANSWER_SECONDS, ANSWER_BYTES, LOOK_SECONDS = 5.0, 2 * MB, 10.0
+_EACH = urllib3.Timeout(connect=2, read=ANSWER_SECONDS)
 _OWN_WORDS = "LindormImport: "
 _COUNTS = ("rowsRead", "itemsWritten", "rowsRejected", "writeUnits", "throttled")
 _CLOCK = "clock"
+_MOST_VERTICES = 20  # the import's job has about five
+_WORDS = 1000  # of what is told of a failure
+_ADDRESS = 1024 + 100  # S3: User Guide, "Creating object key names"
+# org.apache.flink.api.common.JobStatus
+_STATES = {
+    "INITIALIZING", "CREATED", "RUNNING", "FAILING", "FAILED", "CANCELLING", "CANCELED", "FINISHED", "RESTARTING",
+    "SUSPENDED", "RECONCILING",
+}  # fmt: skip
 
 
 def look_at_job(base: str, job_id: str) -> JobSeen | None:
-    """The job as its JobManager sees it; None while the JobManager does not answer (it may be starting)."""
+    """The job as its JobManager sees it; None while the JobManager does not answer (it may be starting), or answers as
+    none does."""
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # a Service of the cluster: no proxy, no .netrc, which would be read each time
-            return _look(session, f"{base}/jobs/{job_id}")
+        with _JobManager(base, job_id) as job:
+            return _look(job)
     except FLINK_ERRORS:
         return None
 
 
-def _get(session: requests.Session, url: str, **params: str) -> Any:
-    answer = session.get(url, params=params, timeout=_TIMEOUT)
-    answer.raise_for_status()
-    return answer.json()
+class _Failed(Exception):  # noqa: N818  (an answer of its own kind)
+    """The JobManager answers 500."""
 
 
-def _look(session: requests.Session, job: str) -> JobSeen | None:
-    answer = session.get(job, timeout=_TIMEOUT)
-    if answer.status_code == 500:
-        return _failed_main(session, job)
-    answer.raise_for_status()
-    details = answer.json()
-    counts = _counts(session, job, details["vertices"])
-    checkpoints = _get(session, f"{job}/checkpoints")
-    latest = (checkpoints.get("latest") or {}).get("completed") or {}
-    restarts = _restarts(_get(session, f"{job}/metrics", get="numRestarts"))
-    untroubled = details["state"] == "RUNNING" and restarts == 0  # for nearly all of an import: a call less each time
-    failure, hopeless = (None, False) if untroubled else _last_failure(session, job)
-    at = _time(latest.get("latest_ack_timestamp"))
+class _JobManager:
+    """One look's connection. No proxy, no redirects, no second tries."""
+
+    def __init__(self, base: str, job_id: str) -> None:
+        self._job = f"{base}/jobs/{quote(job_id, safe='')}"
+        self._until = time.monotonic() + LOOK_SECONDS
+        self._pools = urllib3.PoolManager(timeout=_EACH, retries=False)
+        bound(self._pools, ANSWER_SECONDS, ANSWER_BYTES)
+
+    def get(self, path: str = "", **query: str) -> Any:
+        """The JSON of an answer. Raises FLINK_ERRORS, and _Failed."""
+        if time.monotonic() > self._until:
+            raise TimeoutError("the JobManager takes too long")
+        answer = self._pools.request("GET", self._job + path, fields=query, redirect=False)
+        if answer.status == 500:
+            raise _Failed
+        if answer.status != 200:
+            raise ValueError(f"HTTP {answer.status}")
+        return parsed(answer.data)
+
+    def __enter__(self) -> "_JobManager":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pools.clear()
+
+
+def _look(job: _JobManager) -> JobSeen | None:
+    try:
+        details = job.get()
+    except _Failed:
+        return _failed_main(job)
+    state = at(details, "state")
+    if not isinstance(state, str) or state not in _STATES:
+        raise ValueError("no state of a job")
+    counts = _counts(job, _list(at(details, "vertices"), _MOST_VERTICES))
+    latest = at(job.get("/checkpoints"), "latest", "completed")
+    restarts = _restarts(job.get("/metrics", get="numRestarts"))
+    untroubled = state == "RUNNING" and restarts == 0  # for nearly all of an import: a call less each time
+    failure, hopeless = (None, False) if untroubled else _last_failure(job)
+    acknowledged = instant(at(latest, "latest_ack_timestamp"))
     return JobSeen(
-        state=details["state"],
-        counted_at=_time(counts.get(_CLOCK)),
+        state=state,
+        counted_at=instant(counts.get(_CLOCK)),
         rows_read=counts.get("rowsRead"),
         items_written=counts.get("itemsWritten"),
         rows_rejected=counts.get("rowsRejected"),
         write_units=counts.get("writeUnits"),
         throttled=counts.get("throttled"),
         restarts=restarts,
-        checkpoint=latest.get("external_path"),
-        checkpoint_time=at.replace(microsecond=0) if at else None,
+        checkpoint=text(at(latest, "external_path"), _ADDRESS),
+        checkpoint_time=acknowledged.replace(microsecond=0) if acknowledged else None,
         failure=failure,
-        failed=details["state"] == "FAILED",
+        failed=state == "FAILED",
         hopeless=hopeless,
     )
 
 
-def _failed_main(session: requests.Session, job: str) -> JobSeen | None:
+def _failed_main(job: _JobManager) -> JobSeen | None:
     """A main that failed before there was a job: Flink 1.20 shows one in its place that has no checkpoints, and cannot
     show its details (a NullPointerException: it has no plan). The operator never sees it fail (FLINK-37370)."""
-    if _get(session, f"{job}/status")["status"] != "FAILED":
+    if at(job.get("/status"), "status") != "FAILED":
         return None
-    failure, hopeless = _last_failure(session, job)
+    failure, hopeless = _last_failure(job)
     return JobSeen("FAILED", failure=f"{failure}. The JobManager's log says more", failed=True, hopeless=hopeless)
 
 
-def _restarts(metrics: list[dict[str, Any]]) -> int:
+def _restarts(metrics: Any) -> int:
     """numRestarts of this JobManager; one that was started again begins at 0."""
-    return next((round(float(m["value"])) for m in metrics if m["id"] == "numRestarts"), 0)
+    found = (count(at(m, "value")) for m in _list(metrics, 1) if at(m, "id") == "numRestarts")
+    return next(found, None) or 0
 
 
-def _counts(session: requests.Session, job: str, vertices: list[dict[str, Any]]) -> dict[str, int]:
+def _list(value: Any, most: int) -> list[Any]:
+    """What Flink answers as a list, always. Raises ValueError."""
+    if not isinstance(value, list):
+        raise ValueError("no list")
+    return value[:most]
+
+
+def _counts(job: _JobManager, vertices: list[Any]) -> dict[str, int]:
     """The sums over subtasks of the operator `items`, on whichever vertex has it; of its clock the latest."""
     wanted = {f"items.{name}": name for name in (*_COUNTS, _CLOCK)}
     for vertex in vertices:
-        found = _get(session, f"{job}/vertices/{vertex['id']}/subtasks/metrics", get=",".join(wanted), agg="sum,max")
+        id_ = quote(text(at(vertex, "id"), 64) or "", safe="")
+        found = _list(job.get(f"/vertices/{id_}/subtasks/metrics", get=",".join(wanted), agg="sum,max"), len(wanted))
         if found:
-            aggregate = {name: "max" if name == _CLOCK else "sum" for name in wanted.values()}
-            named = [(wanted[m["id"]], m) for m in found if m["id"] in wanted]
-            return {name: round(float(m[aggregate[name]])) for name, m in named if aggregate[name] in m}
+            named = ((wanted.get(at(m, "id")), m) for m in found if isinstance(at(m, "id"), str))
+            told = {name: count(at(m, "max" if name == _CLOCK else "sum")) for name, m in named if name}
+            return {name: number for name, number in told.items() if number is not None}
     return {}
 
 
-def _time(milliseconds: int | None) -> datetime | None:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
-
-
-def _last_failure(session: requests.Session, job: str) -> tuple[str | None, bool]:
+def _last_failure(job: _JobManager) -> tuple[str | None, bool]:
     """The last failure in one line, and whether it is final: the job's own words for the user where it has some
     (docs/contracts.md, section 6), else the root cause's first line."""
-    exceptions = _get(session, f"{job}/exceptions", maxExceptions="1")
-    entries = (exceptions.get("exceptionHistory") or {}).get("entries") or []
-    if not entries:
+    history = items(at(job.get("/exceptions", maxExceptions="1"), "exceptionHistory", "entries"), 1)
+    if not history:
         return None, False
-    trace = str(entries[0].get("stacktrace") or "")
-    lines = [line.strip() for line in trace.splitlines()]
+    lines = [line.strip() for line in (text(at(history[0], "stacktrace"), ANSWER_BYTES) or "").splitlines()]
     for line in lines:
         if _OWN_WORDS in line:
-            return line.split(_OWN_WORDS, 1)[1][:1000], True
+            return line.split(_OWN_WORDS, 1)[1][:_WORDS], True
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    return (causes[-1] if causes else lines[0] if lines else str(entries[0].get("exceptionName")))[:1000], False
+    told = causes[-1] if causes else lines[0] if lines else str(text(at(history[0], "exceptionName"), _WORDS))
+    return told[:_WORDS], False

@@ -1,18 +1,20 @@
 """The API server: imports, their status, Secrets, ConfigMaps, FlinkDeployments."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from pydantic import ValidationError
 from urllib3.exceptions import HTTPError
 
+from lindorm_import.adapters.bounded import MB, bound
 from lindorm_import.adapters.errors import kube_errors
+from lindorm_import.adapters.foreign import at, integer, parsed, text
 from lindorm_import.adapters.login import read_login
 from lindorm_import.api import GROUP, PLURAL, VERSION
 from lindorm_import.api.spec import ImportSpec
@@ -26,6 +28,10 @@ from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 Document = dict[str, Any]
 _FLINK = ("flink.apache.org", "v1beta1")
 _TIMEOUT = (3, 15)
+# Of one answer. The largest are lists: an object may have 1.5 MB (etcd's limit of a request).
+_ANSWER_SECONDS, _ANSWER_BYTES, _PAGE = 30.0, 64 * MB, 20
+_MOST_PAGES = 500  # of a list
+_WORD, _WORDS = 100, 1000  # of what the Flink operator says: of one word, of a sentence
 FIELD_MANAGER = "lindorm-import"  # as whom managedFields names the controller
 
 
@@ -50,7 +56,10 @@ class Kube:
             config.load_kube_config()  # type: ignore[no-untyped-call]
         configuration = client.Configuration.get_default_copy()
         configuration.connection_pool_maxsize = 256  # as many as passes run at once (operator.py)
+        # Idle connections may have been closed meanwhile; more than a second try takes a pass too long.
+        configuration.retries = urllib3.Retry(total=2, read=1, redirect=0)
         api = client.ApiClient(configuration)
+        bound(api.rest_client.pool_manager, _ANSWER_SECONDS, _ANSWER_BYTES)
         return cls(client.CoreV1Api(api), client.CustomObjectsApi(api), namespaces)
 
     def answers(self) -> bool:
@@ -93,19 +102,31 @@ class Kube:
         """All imports with that field selector, where they are watched. An API server before 1.31 knows no selectable
         fields of custom resources and says 400: then all imports are read."""
         for namespace in self.namespaces or ("",):
-            for selector in (field, ""):
-                with kube_errors(f"list LindormImports {f'in {namespace}' if namespace else 'of all namespaces'}"):
-                    try:
-                        listed = self._list(namespace, selector)
-                    except ApiException as error:
-                        if error.status == 400 and selector:
-                            continue
+            with kube_errors(f"list LindormImports {f'in {namespace}' if namespace else 'of all namespaces'}"):
+                try:
+                    yield from self._listed(namespace, field)
+                except ApiException as error:
+                    if error.status != 400:
                         raise
-                yield from listed["items"]
-                break
+                    yield from self._listed(namespace, "")
 
-    def _list(self, namespace: str, selector: str) -> Document:
-        options: Any = {"field_selector": selector, "_request_timeout": _TIMEOUT}
+    def _listed(self, namespace: str, selector: str) -> Iterator[Document]:
+        """Page by page, of one moment: the first page's (API concepts, "Retrieving large results sets in chunks")."""
+        token = ""
+        for _ in range(_MOST_PAGES):
+            page = self._list(namespace, selector, token)
+            yield from page["items"]
+            before, token = token, page["metadata"].get("continue") or ""
+            if not token:
+                return
+            if token == before:
+                break
+        raise TroubleError(Trouble("KubernetesError", "a list of LindormImports does not come to an end"))
+
+    def _list(self, namespace: str, selector: str, token: str = "") -> Document:
+        options: Any = {"field_selector": selector, "limit": _PAGE, "_request_timeout": _TIMEOUT}
+        if token:
+            options["_continue"] = token
         if namespace:
             found = self.objects.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
         else:
@@ -411,8 +432,9 @@ def _owner(labels: dict[str, str] | None, owners: list[str]) -> str | None:
 
 
 def _deployment(found: Document) -> DeploymentSeen:
-    meta, status = found["metadata"], found.get("status") or {}
-    job = status.get("jobStatus") or {}
+    """What the Flink operator wrote, and who else may write it: the API server knows no schema of most of it."""
+    meta, status = found["metadata"], found.get("status")
+    settings = at(meta, "annotations", names.SETTINGS)
     return DeploymentSeen(
         exists=True,
         uid=meta["uid"],
@@ -420,39 +442,37 @@ def _deployment(found: Document) -> DeploymentSeen:
         deleting="deletionTimestamp" in meta,
         generation=meta.get("generation") or 0,
         observed_generation=_observed_generation(status),
-        settings=(meta.get("annotations") or {}).get(names.SETTINGS),
-        wanted_state=((found.get("spec") or {}).get("job") or {}).get("state") or "running",
-        lifecycle=status.get("lifecycleState") or "",
-        reconciliation=(status.get("reconciliationStatus") or {}).get("state") or "",
-        job_manager=status.get("jobManagerDeploymentStatus") or "",
-        job_state=job.get("state") or "",
-        job_id=job.get("jobId") or None,
-        error=_first_line(status.get("error")),
+        settings=text(settings, _WORD),
+        wanted_state=text(at(found, "spec", "job", "state"), _WORD) or "running",
+        lifecycle=text(at(status, "lifecycleState"), _WORD) or "",
+        reconciliation=text(at(status, "reconciliationStatus", "state"), _WORD) or "",
+        job_manager=text(at(status, "jobManagerDeploymentStatus"), _WORD) or "",
+        job_state=text(at(status, "jobStatus", "state"), _WORD) or "",
+        job_id=text(at(status, "jobStatus", "jobId"), _WORD),
+        error=_message(at(status, "error")),
     )
 
 
-def _observed_generation(status: Document) -> int:
+def _observed_generation(status: Any) -> int:
     """The generation of the spec that the status is about; 0 where it does not say.
 
     Operators before 1.8 (EMR before 7.2) have no `observedGeneration`: they tell it in the text of the last reconciled
     spec, as `resource_metadata.metadata.generation` (ReconciliationMetadata of release-1.7.0).
     """
-    found: Any = status.get("observedGeneration")
-    if not found:
-        try:
-            told: Any = json.loads((status.get("reconciliationStatus") or {}).get("lastReconciledSpec") or "{}")
-            found = told["resource_metadata"]["metadata"]["generation"]
-        except (ValueError, KeyError, TypeError):
-            return 0
-    return found if isinstance(found, int) else 0
+    if told := integer(at(status, "observedGeneration")):
+        return told
+    last = _json(at(status, "reconciliationStatus", "lastReconciledSpec"))
+    return integer(at(last, "resource_metadata", "metadata", "generation")) or 0
 
 
-def _first_line(error: str | None) -> str | None:
+def _message(error: Any) -> str | None:
     """status.error is a JSON string {type, message, …}, or plain text; the user gets the message."""
-    if not error:
-        return None
+    return text(at(_json(error), "message"), _WORDS) or text(error, _WORDS)
+
+
+def _json(value: Any) -> Any:
+    """What a text says as JSON; None where it is none."""
     try:
-        message = json.loads(error)["message"]
-    except (ValueError, KeyError, TypeError):
-        message = error
-    return str(message)[:1000]
+        return parsed(value) if isinstance(value, str) and len(value) <= MB else None
+    except ValueError:
+        return None
