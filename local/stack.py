@@ -407,7 +407,7 @@ class Stack:
         arguments = [
             *("--port", str(self._ports["dynamodb-gate"])),
             *("--backend", f"http://127.0.0.1:{self._ports['dynamodb-local']}"),
-            *("--cloudwatch", self.environment.get("AWS_ENDPOINT_URL", "none")),
+            *("--aws", self.environment.get("AWS_ENDPOINT_URL", "none")),
         ]
         self._start_with_ready_file("dynamodb-gate", "local.dynamodb", arguments)
 

@@ -1,4 +1,4 @@
-"""Start the gate: `python -m local.dynamodb --port 0 --backend URL --cloudwatch URL|none --ready-file F`.
+"""Start the gate: `python -m local.dynamodb --port 0 --backend URL --aws URL|none --ready-file F`.
 
 The ready file, written when connections are accepted and DynamoDB Local answers: {"port": n}.
 """
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.dynamodb", description="The gate before DynamoDB Local.")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--backend", required=True, help="DynamoDB Local, such as http://127.0.0.1:8000")
-    parser.add_argument("--cloudwatch", required=True, help="where to send metrics; none: nowhere")
+    parser.add_argument("--aws", required=True, help="moto: where metrics go and files are; none: nowhere")
     parser.add_argument("--ready-file", type=Path, required=True)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
@@ -29,8 +29,8 @@ def main() -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    cloudwatch = None if options.cloudwatch == "none" else options.cloudwatch
-    runner = web.AppRunner(Gate(options.backend, cloudwatch).application(), access_log=None)
+    aws = None if options.aws == "none" else options.aws
+    runner = web.AppRunner(Gate(options.backend, aws).application(), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()

@@ -68,6 +68,22 @@ def limit_exceeded(message: str) -> DynamoDBError:
     return DynamoDBError(400, _MODEL + "LimitExceededException", message)
 
 
+def import_conflict(message: str) -> DynamoDBError:
+    return DynamoDBError(400, _MODEL + "ImportConflictException", message)
+
+
+def import_not_found(message: str) -> DynamoDBError:
+    return DynamoDBError(400, _MODEL + "ImportNotFoundException", message)
+
+
+def idempotent_mismatch(message: str) -> DynamoDBError:
+    return DynamoDBError(400, _MODEL + "IdempotentParameterMismatchException", message)
+
+
+def backups_unavailable(message: str) -> DynamoDBError:
+    return DynamoDBError(400, _MODEL + "ContinuousBackupsUnavailableException", message)
+
+
 def internal() -> DynamoDBError:
     return DynamoDBError(500, _MODEL + "InternalServerError", "Internal server error")
 

@@ -56,6 +56,8 @@ class Tables:
                 return await self._delete(request, authorization)
             case "TagResource":
                 state = await self.state(request["ResourceArn"], authorization)
+                if state.status == "CREATING":
+                    raise answers.in_use(f"Table is being created: {state.name}")
                 state.tags |= {tag["Key"]: tag["Value"] for tag in request["Tags"]}
                 return {}
             case "UntagResource":
@@ -87,6 +89,11 @@ class Tables:
         state.status, state.status_until = "CREATING", time.time() + self.settings.create_seconds
         self._states[name] = state
         return {"TableDescription": state.describe(description)}
+
+    async def drop(self, name: str, authorization: str) -> None:
+        """A table that an import made for nothing: it was never there."""
+        await self._backend.ask("DeleteTable", {"TableName": name}, authorization)
+        self._states.pop(name, None)
 
     async def _describe(self, state: TableState, authorization: str) -> dict[str, Any]:
         if state.status == "DELETING":
@@ -123,6 +130,10 @@ class Tables:
 
     async def _backups(self, request: dict[str, Any], authorization: str) -> dict[str, Any]:
         state = await self.state(request["TableName"], authorization)
+        if state.status == "CREATING":
+            raise answers.backups_unavailable(
+                f"Backups are being enabled for the table: {state.name}. Please retry later"
+            )
         given = request["PointInTimeRecoverySpecification"]
         state.recovery = None
         if given["PointInTimeRecoveryEnabled"]:
@@ -173,6 +184,7 @@ def _from_description(description: dict[str, Any], authorization: str) -> TableS
         arn=f"arn:aws:dynamodb:{region(authorization)}:{ACCOUNT}:table/{name}",
         partition_key=keys["HASH"],
         sort_key=keys.get("RANGE"),
+        key_types={each["AttributeName"]: each["AttributeType"] for each in description["AttributeDefinitions"]},
         indexes={
             index["IndexName"]: None if on_demand else _index_units(index)
             for index in description.get("GlobalSecondaryIndexes", [])

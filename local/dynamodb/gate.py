@@ -18,8 +18,10 @@ from aiohttp import web
 
 from . import answers
 from .backend import Backend
+from .bulk_puts import BULK_PUTS, BulkPuts
 from .capacity import Cause, Side
 from .control_plane import Tables
+from .imports import IMPORTS, Imports
 from .items import Items
 from .metrics import Counters, Publisher
 from .settings import Fault, Settings
@@ -29,14 +31,17 @@ _MAX_BODY = 20 * 1024 * 1024
 
 
 class Gate:
-    def __init__(self, backend_url: str, cloudwatch_url: str | None) -> None:
+    def __init__(self, backend_url: str, aws_url: str | None) -> None:
+        """aws_url: moto, where metrics and logs go and files are read; None: neither."""
         self.settings = Settings()
         self.counters = Counters()
         self.faults: list[Fault] = []
         self.backend = Backend(backend_url)
         self.tables = Tables(self.backend, self.settings)
         self.items = Items(self.backend, self.tables, self.counters, self.settings)
-        self.publisher = Publisher(self.counters, cloudwatch_url, "us-west-2") if cloudwatch_url else None
+        self.imports = Imports(self.backend, self.tables, self.settings, aws_url, self.items.forget)
+        self.bulk_puts = BulkPuts(self.backend, self.tables, self.settings, aws_url)
+        self.publisher = Publisher(self.counters, aws_url, "us-west-2") if aws_url else None
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=_MAX_BODY)
@@ -53,6 +58,8 @@ class Gate:
         yield
         if sending:
             sending.cancel()
+        await self.imports.close()
+        await self.bulk_puts.close()
         await self.backend.close()
 
     async def _dynamodb(self, request: web.Request) -> web.Response:
@@ -69,6 +76,8 @@ class Gate:
                 raise answers.internal()
             if fault == "denied":
                 raise answers.access_denied(operation, "*")
+            if fault == "limit":
+                raise answers.limit_exceeded("Subscriber limit exceeded (ordered from the gate)")
             if fault == "throttle":
                 self.counters.operations[operation]["throttled"] += 1
                 raise answers.throttled(Side.WRITE, False, [Cause.PROVISIONED], "")
@@ -83,6 +92,10 @@ class Gate:
         on_items = await self.items.answer(operation, body, authorization)
         if on_items:
             return answers.answer(*on_items)
+        if operation in IMPORTS:
+            return answers.answer_json(await self.imports.answer(operation, json.loads(body), authorization))
+        if operation in BULK_PUTS:
+            return answers.answer_json(await self.bulk_puts.answer(operation, json.loads(body), authorization))
         try:
             request = json.loads(body)
             on_tables = await self.tables.answer(operation, request, authorization)
@@ -129,13 +142,17 @@ class Gate:
         if given.get("reset"):
             self.counters.reset()
             self.faults.clear()
-            self.items.unprocessed_next = 0
+            self.items.unprocessed_next = self.imports.fail_next = self.bulk_puts.fail_next = 0
             self._set(asdict(Settings()))
         self._set(given.get("settings", {}))
         for order in given.get("inject", []):
             fault = Fault(**order)
             if fault.kind == "unprocessed":
                 self.items.unprocessed_next += fault.count
+            elif fault.kind == "fails" and fault.operation == "ImportTable":
+                self.imports.fail_next += fault.count
+            elif fault.kind == "fails":
+                self.bulk_puts.fail_next += fault.count
             else:
                 self.faults.append(fault)
 

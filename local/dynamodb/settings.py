@@ -18,6 +18,7 @@ class Settings:
     create_seconds: float = 1.0
     update_seconds: float = 1.0
     delete_seconds: float = 1.0
+    import_seconds: float = 1.0  # an import or bulk operation takes at least that long
 
 
 @dataclass
@@ -25,14 +26,16 @@ class Fault:
     """The next `count` requests of an operation (or "*") get it.
 
     kind: throttle (nothing goes through) | unprocessed (BatchWriteItem only: `count` items come back) | error (500,
-    nothing done) | denied (AccessDeniedException) | lost-reply (done, but answered with 500).
+    nothing done) | limit (LimitExceededException, nothing done) | fails (ImportTable and StartBulkPutItems: accepted,
+    and FAILED when half of the objects are read) | denied (AccessDeniedException) | lost-reply (done, but answered with
+    500).
     """
 
     operation: str
     kind: str
     count: int = 1
 
-    KINDS = ("throttle", "unprocessed", "error", "denied", "lost-reply")
+    KINDS = ("throttle", "unprocessed", "error", "denied", "limit", "fails", "lost-reply")
 
     def __post_init__(self) -> None:
         if self.kind not in self.KINDS:

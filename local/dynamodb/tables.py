@@ -13,6 +13,7 @@ https://github.com/bchew/dynamodump/pull/266).
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,6 +180,8 @@ class TableState:
     status_until: float = 0.0
     pending: Throughput | None = None
     indexes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    key_types: dict[str, str] = field(default_factory=dict)
+    table_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     protected: bool = False
     sse: dict[str, Any] | None = None
     table_class: str | None = None
@@ -264,7 +267,7 @@ class TableState:
 
     def describe(self, description: dict[str, Any]) -> dict[str, Any]:
         """DynamoDB Local's description with the gate's settings in it."""
-        shown = {**description, "TableStatus": self.status, "TableArn": self.arn}
+        shown = {**description, "TableStatus": self.status, "TableArn": self.arn, "TableId": self.table_id}
         shown["DeletionProtectionEnabled"] = self.protected
         throughput = self.throughput
         read, write = throughput.provisioned or (0, 0)
