@@ -1,7 +1,7 @@
 """The arithmetic. Every expected figure is derived from AWS's rules in a comment."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +27,7 @@ from lindorm_import.plan import (
     write_units_per_item,
     wrong_figure,
 )
+from lindorm_import.plan.files import files_of
 from lindorm_import.plan.items import attribute_bytes
 from lindorm_import.plan.mapping import Mapping, map_table
 from lindorm_import.plan.status import load_from, over_budget, plan_status
@@ -121,6 +122,7 @@ def test_golden_the_reference_import() -> None:
         "provisioned-90": (Decimal("250.78"), 34_723),  # 1.25e9 / 36,000 = 34,722.2; / 3,600 x $26
         "provisioned-80": (Decimal("282.12"), 39_063),  # 1.25e9 / 32,000 = 39,062.5
         "provisioned-70": (Decimal("322.42"), 44_643),  # 1.25e9 / 28,000 = 44,642.9
+        "import-table": (Decimal("27.38"), 3_572),  # 1.25e9 x (80 + 66) bytes x $0.15 a GB
     }
     assert plan.recommended == "provisioned-90"
     assert plan.needed == {1: 347_223, 4: 86_806, 8: 43_403, 24: 14_468}  # 1.25e9 / 3,600 / hours, rounded up
@@ -335,6 +337,75 @@ def test_the_recommended_way_is_one_of_the_ways_and_none_that_fits_is_cheaper(
     budget = Budget.model_validate({"maxDuration": f"{hours}h"})
     plan = make_plan(Load.of(rows, size), capacity(writeUnits=units, warm=warm), PRICES, budget=budget)
     best = next(way for way in plan.ways if way.name == plan.recommended)
-    fitting = [w for w in plan.ways if w.rate <= 40_000 and w.seconds <= hours * 3600 and w.name != "provisioned-100"]
+    fitting = [
+        w for w in plan.ways if 0 < w.rate <= 40_000 and w.seconds <= hours * 3600 and w.name != "provisioned-100"
+    ]
     assert all(best.total_usd <= w.total_usd for w in fitting)
     assert best in fitting or not fitting
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+def test_golden_the_reference_import_through_files() -> None:
+    way = next(way for way in make_plan(REFERENCE, capacity(), PRICES).ways if way.name == "import-table")
+    assert way.cost_usd == Decimal("27.38")  # 1.25e9 x (80 + 66) bytes = 182.5 GB x $0.15
+    assert way.seconds == 3572  # 35 slots of 10,000 rows/s
+    assert way.total_usd < 60
+    assert "not known" in way.unknown, "nobody knows how long ImportTable takes"
+
+
+def test_an_import_from_files_costs_no_more_with_indexes() -> None:
+    def cost(indexes: int) -> Decimal:
+        plan = make_plan(Load.of(10**9, 80, indexes), capacity(), PRICES)
+        return next(way.cost_usd for way in plan.ways if way.name == "import-table")
+
+    assert cost(0) == cost(3)
+
+
+def test_import_table_is_no_way_into_a_table_that_exists() -> None:
+    table = TableSeen(exists=True)
+    assert "import-table" not in costs(make_plan(REFERENCE, capacity(), PRICES, table))
+
+
+def test_a_bulk_put_is_a_way_only_into_a_table_that_exists_and_at_a_price_that_the_file_has() -> None:
+    table = TableSeen(exists=True)
+    priced = PRICES.model_copy(update={"bulk_put_gb": Decimal("0.20")})
+    assert "bulk-put" not in costs(make_plan(REFERENCE, capacity(), PRICES, table))
+    assert "bulk-put" not in costs(make_plan(REFERENCE, capacity(), priced))
+    assert costs(make_plan(REFERENCE, capacity(), priced, table))["bulk-put"][0] == Decimal("36.50")  # 182.5 GB
+
+
+def test_a_price_file_of_an_older_release_offers_no_files(tmp_path: Path) -> None:
+    old = {k: v for k, v in json.loads(PRICES.model_dump_json(by_alias=True)).items() if k not in ("importGB",)}
+    old["bulkPutGB"] = None
+    (tmp_path / "prices.json").write_text(json.dumps(old))
+    plan = make_plan(REFERENCE, capacity(), Prices.load(tmp_path / "prices.json"))
+    assert "import-table" not in costs(plan)
+
+
+@given(rows=st.integers(0, 10**11), limit=st.none() | st.integers(1, 10**7), slots=st.none() | st.integers(1, 2000))
+def test_no_plan_makes_more_objects_than_an_import_takes(rows: int, limit: int | None, slots: int | None) -> None:
+    job = Job.model_validate({} if slots is None else {"parallelism": slots})
+    files = files_of(Load.of(rows, 80), job, limit)
+    assert files.objects <= 50_000
+    assert files.seconds * files.rows_per_second >= rows
+
+
+def test_the_pace_of_the_source_makes_files_later_and_not_more_than_an_import_takes() -> None:
+    files = files_of(REFERENCE, Job(), 2_000)
+    assert (files.rows_per_second, files.seconds) == (2_000, 625_000)
+    assert files.interval == timedelta(seconds=60)  # 10,417 files of one slot
+    slow = files_of(REFERENCE, Job.model_validate({"parallelism": 40}), 2_000)
+    assert slow.interval == timedelta(seconds=625)  # 40 slots x 625,000 s / 40,000
+    assert slow.objects == 40_000
+
+
+def test_a_line_is_as_long_as_the_job_writes_it() -> None:
+    load = load_of(1, [row()], mapping(), "Omit", None)
+    line = (
+        '{"Item":{"device":{"S":"dev-1"},"ts":{"S":"2023-01-01T00:00:00.000Z"},'
+        '"metric":{"S":"temp"},"val":{"N":"21.5"}}}\n'
+    )
+    assert load.line_bytes is not None
+    assert abs(load.line_bytes - len(line)) <= 2

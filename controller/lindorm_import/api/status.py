@@ -58,6 +58,7 @@ class PlanStatus(StatusModel):
         description="Half the width of the 95 % interval where rows is an estimate; absent where they were counted.",
     )
     item_bytes: int | None = Field(None, description="Mean size of an item, from a sample of rows.")
+    line_bytes: int | None = Field(None, description="Mean size of an item as a line of a file, from the same rows.")
     write_units_per_item: str | None = Field(None, description="Mean for one row, in the table alone.")
     indexes: tuple[PlanIndex, ...] = Field((), description="What each secondary index of an existing table adds.")
     write_units: int | None = Field(None, description="In all, secondary indexes included.")

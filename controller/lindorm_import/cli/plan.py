@@ -289,6 +289,8 @@ def to_document(made: plan.Plan, notes: tuple[str, ...] = ()) -> Document:
                 "clusterUSD": float(way.cluster_usd),
                 "totalUSD": float(way.total_usd),
                 "seconds": way.seconds,
+                "method": way.method,
+                "unknown": way.unknown or None,
                 "note": way.note,
             }
             for way in made.ways
@@ -350,8 +352,8 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
             f"{way.cost_usd:,}",
             f"{way.cluster_usd:,}",
             f"{way.total_usd:,}",
-            format_duration(way.seconds),
-            way.note,
+            format_duration(way.seconds) + ("+?" if way.unknown else ""),
+            f"{way.note}; {way.unknown}" if way.unknown else way.note,
             style="bold green" if best else "",
         )
     out.print(ways)

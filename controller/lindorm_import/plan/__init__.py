@@ -22,7 +22,7 @@ from lindorm_import.plan.rates import (
     quotas,
     rate_limit,
 )
-from lindorm_import.plan.ways import Setting, Way, cents, chosen, recommend, rows_rate, ways
+from lindorm_import.plan.ways import Setting, Way, cents, chosen, recommend, ways
 
 __all__ = [
     "NEW_ON_DEMAND_TABLE",
@@ -123,7 +123,7 @@ def make_plan(
         why=why,
         needed={hours: needed_rate(load, hours) for hours in HOURS},
         quotas=quotas(load, capacity, table),
-        cluster=size_cluster(rows_rate(load, own.rate, rows_per_second), job),
+        cluster=size_cluster(own.rows_per_second, job),
         storage_gib=(Decimal(stored) / GIB).quantize(Decimal("0.1")),
         storage_usd_month=cents(Decimal(stored) / GIB * prices.storage_gb_month),
         prices=prices,

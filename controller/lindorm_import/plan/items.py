@@ -24,6 +24,8 @@ from lindorm_import.domain.observed import TableIndex
 from lindorm_import.plan.mapping import KeyPart, Mapping, columns_of
 
 KB = 1024
+# What DynamoDB JSON adds to an item of four attributes, two of them numbers: {"Item":{"device":{"S":"…"},…}}.
+LINE_OVERHEAD = 66
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _ISO = len("2023-01-01T00:00:00.000Z")
 _DAY = len("2023-01-01")
@@ -47,7 +49,8 @@ class IndexLoad:
 
 @dataclass(frozen=True)
 class Load:
-    """What an import has to write. item_bytes, units_per_item: means of the table's own items.
+    """What an import has to write. item_bytes, units_per_item: means of the table's own items; line_bytes: the mean of
+    an item as a line of a file, None where no row was seen.
     rows_error_percent: half the width of the 95 % interval of rows; None where rows is exact (or given)."""
 
     rows: int
@@ -56,6 +59,7 @@ class Load:
     indexes: tuple[IndexLoad, ...] = ()
     basis: Basis = "Given"
     rows_error_percent: int | None = None
+    line_bytes: int | None = None
 
     @classmethod
     def of(cls, rows: int, item_bytes: int, indexes: int = 0) -> "Load":
@@ -63,6 +67,11 @@ class Load:
         units = Fraction(write_units_per_item(item_bytes))
         names = [f"index {n + 1}" for n in range(indexes)]
         return cls(rows, item_bytes, units, tuple(IndexLoad(name, units, item_bytes) for name in names))
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of an item as a line of DynamoDB JSON."""
+        return self.item_bytes + LINE_OVERHEAD if self.line_bytes is None else self.line_bytes
 
     @property
     def global_indexes(self) -> tuple[IndexLoad, ...]:
@@ -109,7 +118,8 @@ def load_of(
     rows_error_percent: int | None = None,
 ) -> Load:
     """The load of `rows` rows that look like the sample (column -> value, as adapters/lindorm_values.py gives it)."""
-    items = [item for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards)) is not None]
+    found = [(row, item) for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards)) is not None]
+    items, lines = [item for _, item in found], [_line_bytes(row, item, mapping) for row, item in found]
     if not items:
         return Load(rows, 0, Fraction(1), (), basis, rows_error_percent)
     sizes = [sum(item.values()) for item in items]
@@ -120,6 +130,7 @@ def load_of(
         indexes=tuple(_index_load(index, items, mapping) for index in indexes),
         basis=basis,
         rows_error_percent=rows_error_percent,
+        line_bytes=math.ceil(Fraction(sum(lines), len(lines))),
     )
 
 
@@ -169,6 +180,28 @@ def attribute_bytes(
         if suffix or part.template != "{" + columns_of(part.template)[0] + "}":
             out[part.name] = len(part.name.encode()) + _template_bytes(part, row, as_) + suffix
     return out
+
+
+def _line_bytes(row: Row[str, Any], item: dict[str, int], mapping: Mapping) -> int:
+    """An item as a line {"Item":{"name":{"S":"text"},…}}: 12 bytes around each attribute, numbers as digits, bytes as
+    base64, and a document about as much again as it holds. An estimate: escapes are not counted."""
+    line = 13 + 12 * len(item) + sum(item.values())
+    for attribute in mapping.attributes:
+        value = row.get(attribute.column)
+        if value is None or attribute.name not in item:
+            continue
+        size = value_bytes(value, attribute.as_)
+        if attribute.as_ in ("Number", "EpochMillis", "EpochSeconds"):
+            line += len(_digits(value, attribute.as_)) - size
+        elif attribute.as_ == "Binary":
+            line += math.ceil(size / 3)
+        elif attribute.as_ == "JsonDocument":
+            line += size
+    return line
+
+
+def _digits(value: Any, as_: AttributeType) -> str:
+    return str(value) if as_ == "Number" else str(_epoch(value, as_))
 
 
 def _template_bytes(part: KeyPart, row: Row[str, Any], as_: dict[str, AttributeType]) -> int:

@@ -21,7 +21,9 @@ class Prices(BaseModel):
 
     on_demand_write_per_million: a million write units; provisioned_write_unit_hour: one write unit a second for an
     hour; warm_write_unit: one write unit a second of warm throughput, paid once; storage_gb_month: a GB of table;
-    node_hour: an r5.2xlarge; emr_*: what EMR adds for each vCPU and GB that a pod asks for.
+    node_hour: an r5.2xlarge; emr_*: what EMR adds for each vCPU and GB that a pod asks for;
+    import_gb: a GB (10^9 bytes) that ImportTable reads, uncompressed; bulk_put_gb: the same of StartBulkPutItems. None:
+    not known, and the way is not offered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, alias_generator=to_camel)
@@ -39,6 +41,8 @@ class Prices(BaseModel):
     eks_cluster_hour: Price
     emr_vcpu_hour: Price
     emr_gb_hour: Price = Field(alias="emrGBHour")
+    import_gb: Price | None = Field(None, alias="importGB")
+    bulk_put_gb: Price | None = Field(None, alias="bulkPutGB")
 
     @classmethod
     def load(cls, file: Path | None = None) -> "Prices":

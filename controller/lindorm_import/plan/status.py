@@ -18,6 +18,7 @@ def plan_status(made: Plan) -> PlanStatus:
         rows=load.rows,
         rows_error_percent=load.rows_error_percent,
         item_bytes=load.item_bytes,
+        line_bytes=load.line_bytes,
         write_units_per_item=_text(load.units_per_item),
         indexes=tuple(
             PlanIndex(name=i.name, write_units_per_item=_text(i.units_per_item), item_bytes=i.item_bytes, local=i.local)
@@ -51,6 +52,7 @@ def load_from(known: PlanStatus, table: TableSeen | None, rows: int | None = Non
         ),
         basis="Counted" if known.rows_error_percent is None else "Estimated",
         rows_error_percent=known.rows_error_percent,
+        line_bytes=known.line_bytes,
     )
 
 

@@ -13,6 +13,7 @@ from lindorm_import.api.durations import format_duration, parse_duration
 from lindorm_import.api.spec import Budget, Capacity, Job
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.cluster import s3_cost, size_cluster
+from lindorm_import.plan.files import BULK_TIME_UNKNOWN, IMPORT_TIME_UNKNOWN, Method, files_of
 from lindorm_import.plan.items import Load
 from lindorm_import.plan.prices import Prices
 from lindorm_import.plan.rates import TABLE_QUOTA, mode_of, rate_limit, ready_units, seconds_at
@@ -21,12 +22,15 @@ CENT = Decimal("0.01")
 USE = (100, 90, 80, 70)  # percent of provisioned capacity that the import really uses
 USE_NOTES = {100: "; the floor: only evenly spread keys use all of it", 90: "; with room for a hot key"}
 ON_DEMAND, WARM = "on-demand", "on-demand-warm"
+IMPORT_TABLE, BULK_PUT = "import-table", "bulk-put"
+FILE_METHODS: tuple[Method, ...] = ("ImportTable", "BulkPut")
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way. cost_usd: DynamoDB's part (writes and warming); cluster_usd: EMR, EKS, EC2 and S3 for its time;
-    rate: write units a second that the table takes."""
+    """One way. cost_usd: DynamoDB's part (writes and warming, or the import); cluster_usd: EMR, EKS, EC2 and S3 for its
+    time; rate: write units a second that the table takes, 0 where the way takes none; rows_per_second: at which the job
+    reads; method: spec.target.load.method; unknown: what of its time is not known, and so not in seconds."""
 
     name: str
     cost_usd: Decimal
@@ -34,6 +38,9 @@ class Way:
     seconds: int
     rate: int
     note: str
+    rows_per_second: int
+    method: Method = "BatchWrite"
+    unknown: str = ""
 
     @property
     def total_usd(self) -> Decimal:
@@ -50,13 +57,15 @@ class Setting:
     rows_per_second: int | None = None
 
     def way(self, name: str, rate: int, cost: Decimal, seconds: int, note: str) -> Way:
-        return Way(name, cents(cost), cents(self._cluster(rate, seconds)), seconds, rate, note)
+        rows = rows_rate(self.load, rate, self.rows_per_second)
+        return Way(name, cents(cost), cents(self.cluster(rows, seconds)), seconds, rate, note, rows)
 
     def seconds(self, rate: int) -> int:
         return seconds_at(self.load, rate, self.rows_per_second)
 
-    def _cluster(self, rate: int, seconds: int) -> Decimal:
-        size = size_cluster(rows_rate(self.load, rate, self.rows_per_second), self.job)
+    def cluster(self, rows: int, seconds: int) -> Decimal:
+        """What the pods cost that read so many rows a second, for that time."""
+        size = size_cluster(rows, self.job)
         return size.cost(seconds, self.prices) + s3_cost(seconds, size.parallelism, self.job, self.prices)
 
 
@@ -106,7 +115,31 @@ def ways(setting: Setting, capacity: Capacity, table: TableSeen | None) -> tuple
         out += _on_demand(setting, wanted, ready_units(table))
     if existing != "OnDemand":
         out += _provisioned(setting, wanted, table)
+    for method in FILE_METHODS:
+        out += [way] if (way := through_files(setting, method, existing is not None)) else []
     return tuple(out)
+
+
+def through_files(setting: Setting, method: Method, exists: bool) -> Way | None:
+    """The way of a method that loads files; None where it is not open: ImportTable makes the table, the other needs it,
+    and neither is offered without a price."""
+    prices, load = setting.prices, setting.load
+    name, price, unknown = {
+        "ImportTable": (IMPORT_TABLE, prices.import_gb, IMPORT_TIME_UNKNOWN),
+        "BulkPut": (BULK_PUT, prices.bulk_put_gb, BULK_TIME_UNKNOWN),
+    }[method]
+    if price is None or exists is (method == "ImportTable"):
+        return None
+    files = files_of(load, setting.job, setting.rows_per_second)
+    puts = files.objects * prices.s3_put_per_thousand / 1000
+    cost, cluster = files.gigabytes * price, setting.cluster(files.rows_per_second, files.seconds) + puts
+    note = (
+        f"{files.gigabytes.quantize(Decimal('0.1')):,} GB in {files.objects:,} files at ${price} a GB, indexes "
+        f"included; the time is that of writing the files, with {files.rows_per_second:,} rows/s read from Lindorm "
+        "(source.maxRowsPerSecond protects it)"
+    )
+    seconds, rows = files.seconds, files.rows_per_second
+    return Way(name, cents(cost), cents(cluster), seconds, 0, note, rows, method, unknown)
 
 
 def _on_demand(setting: Setting, wanted: int, ready: int) -> list[Way]:
@@ -158,7 +191,7 @@ def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way
 
 def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
     """Name of the way to take, and why. Provisioned is planned with 90 % of use: 100 % needs luck."""
-    realistic = [w for w in open_ways if w.name != provisioned_name(100)]
+    realistic = [w for w in open_ways if w.name != provisioned_name(100) and w.method == "BatchWrite"]
     limit = parse_duration(budget.max_duration).total_seconds() if budget.max_duration else None
     fitting = [w for w in realistic if w.rate <= TABLE_QUOTA]
     if limit is not None:
