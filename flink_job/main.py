@@ -12,7 +12,8 @@ import re
 import sys
 from typing import Any, Dict, List, Optional
 
-VERSION = 1
+# 2 where the job writes files that DynamoDB loads (load): a job that knows no files must refuse it.
+VERSIONS = (1, 2)
 PREFIX = "LindormImport: "
 RATES_FILE = "rates.json"
 RESULT_SIZE = 1024 * 1024  # bytes; it has some hundred
@@ -70,9 +71,9 @@ def load_config(path: str) -> Dict[str, Any]:
     except ValueError as error:
         raise UserError(f"the job config {path} is not JSON: {error}") from error
     version = config.get("version") if isinstance(config, dict) else None
-    if version != VERSION:
+    if version not in VERSIONS:
         raise UserError(
-            f"the job config {path} has version {version}, this job understands version {VERSION};"
+            f"the job config {path} has version {version}, this job understands versions 1 and 2;"
             " use the job image that belongs to the controller"
         )
     for part in ("import", "source", "target", "rejects", "result"):

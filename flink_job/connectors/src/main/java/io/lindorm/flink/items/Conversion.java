@@ -6,9 +6,13 @@ import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 /** How the values of one column, which are not NULL, become attributes. docs/types.md has the table. */
 abstract class Conversion {
+
+    /** The digits of a second that an item's times have. */
+    private static final int MILLISECONDS = 3;
 
     private static final long MILLIS_PER_DAY = 86_400_000L;
 
@@ -29,6 +33,36 @@ abstract class Conversion {
 
     Kind kind() {
         return kind;
+    }
+
+    /**
+     * What is wrong with a column of a key that becomes this: that two of its values are one, and how. Null where
+     * values stay apart. The controller's rule of the same is {@code LOSSY_KEYS}; tests/data/key-conversions.json has
+     * the cases of both.
+     *
+     * @param lindormType the column's type as Lindorm has it, or null where that is not known
+     */
+    static String loss(LogicalType type, JobConfig.TargetType as, String lindormType) {
+        switch (type.getTypeRoot()) {
+            case CHAR:
+            case VARCHAR:
+                // A DECIMAL of which precision and scale are not known is text here, of one form for each number.
+                boolean isNumber = lindormType != null && lindormType.strip().equalsIgnoreCase("DECIMAL");
+                return as == JobConfig.TargetType.Number && !isNumber
+                        ? "is text, and as Number 1 and 1.0 would be one key"
+                        : null;
+            case TIMESTAMP_WITHOUT_TIME_ZONE:
+            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
+                int precision = LogicalTypeChecks.getPrecision(type);
+                if (as == JobConfig.TargetType.EpochSeconds && precision > 0) {
+                    return "as EpochSeconds loses its milliseconds: rows of one second would be one key";
+                }
+                return precision > MILLISECONDS
+                        ? "has the type " + type.asSummaryString() + " and loses what is below a millisecond"
+                        : null;
+            default:
+                return null;
+        }
     }
 
     /** Writes the column's value of a row. */

@@ -1,5 +1,8 @@
 package io.lindorm.flink.items;
 
+import java.io.DataInput;
+import java.io.DataOutput;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -69,5 +72,23 @@ final class Counts {
         for (int i = 2; i < array.length; i++) {
             rejected[i - 2] += array[i];
         }
+    }
+
+    /** Their form in checkpoints. */
+    void write(DataOutput out) throws IOException {
+        long[] array = toArray();
+        out.writeInt(array.length);
+        for (long count : array) {
+            out.writeLong(count);
+        }
+    }
+
+    /** Adds what {@link #write} wrote. */
+    void add(DataInput in) throws IOException {
+        long[] array = new long[in.readInt()];
+        for (int i = 0; i < array.length; i++) {
+            array[i] = in.readLong();
+        }
+        add(array);
     }
 }

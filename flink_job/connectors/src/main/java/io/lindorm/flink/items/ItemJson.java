@@ -65,6 +65,13 @@ final class ItemJson {
         length += json.length;
     }
 
+    /** Writes what another has written. */
+    void raw(ItemJson other) {
+        room(other.length);
+        System.arraycopy(other.buffer, 0, buffer, length, other.length);
+        length += other.length;
+    }
+
     void raw(char json) {
         room(1);
         buffer[length++] = (byte) json;

@@ -9,11 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.node.ObjectNode;
@@ -41,7 +39,8 @@ final class ItemMapper {
     private static final int BYTES_PER_UNIT = 1024;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private record Column(String name, int at, Conversion conversion) {}
+    /** {@code loss}: what speaks against it as a part of the key that tells rows apart, or null. */
+    private record Column(String name, int at, Conversion conversion, String loss) {}
 
     /** An attribute's name, as JSON with the colon after it, and how many bytes it has. */
     private record Name(String name, byte[] json, int bytes) {
@@ -82,6 +81,12 @@ final class ItemMapper {
 
     private final ShardHash hash = new ShardHash();
     private final ItemJson json = new ItemJson();
+    /** Where the values of the key begin and end in it. */
+    private int partitionAt;
+
+    private int partitionEnd;
+    private int sortAt;
+    private int sortEnd;
 
     /**
      * @param rowType the rows to come
@@ -110,19 +115,25 @@ final class ItemMapper {
                 attributes.add(new Attribute(Name.of(name), column));
             }
         });
-        Set<String> inKey = new HashSet<>(partition.template.columns());
+        List<Column> inKey = new ArrayList<>(partition.columns);
         if (sort != null) {
-            inKey.addAll(sort.template.columns());
+            inKey.addAll(sort.columns);
         }
         List<JobConfig.KeyPart> source = config.source().primaryKey();
         this.sourceKey = new int[source.size()];
         for (int i = 0; i < sourceKey.length; i++) {
             String name = source.get(i).name();
             sourceKey[i] = position(name);
-            if (!inKey.contains(name)) {
+            List<Column> uses =
+                    inKey.stream().filter(column -> column.name.equals(name)).toList();
+            if (uses.isEmpty()) {
                 throw new UserError("the DynamoDB key does not hold the column `" + name + "` of Lindorm's primary key,"
                         + " so rows that differ only in it would overwrite each other; put it into a key template,"
                         + " such as '{…}#{" + name + "}'");
+            }
+            if (uses.stream().allMatch(column -> column.loss != null)) {
+                throw new UserError("the key column `" + name + "` " + uses.get(0).loss
+                        + ", so rows that differ only there would overwrite each other; choose another 'as'");
             }
         }
     }
@@ -155,16 +166,17 @@ final class ItemMapper {
         int at = position(name);
         LogicalType type = rowType.getTypeAt(at);
         JobConfig.TimeRange time = config.source().timeRange();
-        Conversion conversion = Conversion.of(
-                name,
-                at,
-                type,
-                as == null ? Conversion.defaultTarget(type) : as,
-                time != null && name.equals(time.column()) ? time.unit() : null);
+        JobConfig.TargetType target = as == null ? Conversion.defaultTarget(type) : as;
+        Conversion conversion =
+                Conversion.of(name, at, type, target, time != null && name.equals(time.column()) ? time.unit() : null);
         if (conversion == null) {
             throw new UserError("column `" + name + "` of type " + type + " cannot be stored as " + as);
         }
-        return new Column(name, at, conversion);
+        return new Column(
+                name,
+                at,
+                conversion,
+                Conversion.loss(type, target, config.source().lindormType(name)));
     }
 
     private Key key(
@@ -208,13 +220,13 @@ final class ItemMapper {
      *
      * @throws Reject where DynamoDB would not take it, or its key would not be the row's own
      */
-    Item item(RowData row) throws Reject {
+    void encode(RowData row) throws Reject {
         json.clear();
         json.raw('{');
-        int partitionAt = writeKey(partition, row, shards);
-        int partitionEnd = json.length();
-        int sortAt = 0;
-        int sortEnd = 0;
+        partitionAt = writeKey(partition, row, shards);
+        partitionEnd = json.length();
+        sortAt = 0;
+        sortEnd = 0;
         if (sort != null) {
             json.raw(',');
             sortAt = writeKey(sort, row, 0);
@@ -238,8 +250,23 @@ final class ItemMapper {
                     RejectReason.ItemTooLarge,
                     "the item takes " + json.size() + " bytes; DynamoDB takes " + MAX_ITEM_BYTES);
         }
+    }
+
+    /** The item that was made last, as DynamoDB's JSON. Valid until the next. */
+    ItemJson encoded() {
+        return json;
+    }
+
+    /** The item that was made last. */
+    Item item() {
         int units = (int) ((json.size() + BYTES_PER_UNIT - 1) / BYTES_PER_UNIT);
         return new Item(json.toBytes(), partitionAt, partitionEnd, sortAt, sortEnd, units);
+    }
+
+    /** Makes an item, as {@link #encode} does. */
+    Item item(RowData row) throws Reject {
+        encode(row);
+        return item();
     }
 
     /** Writes a key's name and value, and returns where the value begins. */

@@ -1,57 +1,37 @@
 package io.lindorm.flink.items;
 
-import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.Item;
 import io.lindorm.flink.dynamodb.ItemWriter;
 import io.lindorm.flink.dynamodb.RateShare;
 import io.lindorm.flink.dynamodb.RateShares;
 import io.lindorm.flink.dynamodb.Target;
+import java.io.DataInput;
+import java.io.DataOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.flink.api.common.state.ListState;
-import org.apache.flink.api.common.state.ListStateDescriptor;
-import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
-import org.apache.flink.core.memory.DataInputDeserializer;
-import org.apache.flink.core.memory.DataOutputSerializer;
 import org.apache.flink.runtime.state.StateInitializationContext;
-import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.runtime.taskexecutor.GlobalAggregateManager;
-import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
-import org.apache.flink.streaming.api.operators.BoundedOneInput;
-import org.apache.flink.streaming.api.operators.ChainingStrategy;
-import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * The operator {@code items}: makes of each row an item, which it writes, or a reject, and counts.
- *
- * <p>A checkpoint holds the counts and the items that DynamoDB has not acknowledged, so after a failure a row that is
- * read again is not counted twice, and none is forgotten. Its input ends when all items are acknowledged. Then the
- * counts are handed to {@code outcome}, and from then on are not in this operator's checkpoints: whichever of the two
- * a restart gives them back to, nobody has them twice.
+ * The operator {@code items} of a job that writes to DynamoDB itself. A checkpoint holds the items that DynamoDB has not
+ * acknowledged, so none is forgotten. Its input ends when all items are acknowledged.
  */
-final class ItemsOperator extends AbstractStreamOperator<Outcome>
-        implements OneInputStreamOperator<RowData, Outcome>, BoundedOneInput {
+final class ItemsOperator extends RowsOperator<Outcome> {
 
     private static final long serialVersionUID = 1L;
-    private static final int STATE_VERSION = 2;
     private static final String SHARES = "lindorm-items write units";
 
-    private final JobConfig config;
-    private final RowType rowType;
-    private final boolean unreadable;
     private final String endpoint;
     private final String rates;
 
-    private transient ItemMapper mapper;
-    private transient Counts counts;
     private transient ItemWriter writer;
-    private transient boolean handedOver;
-    private transient ListState<byte[]> state;
+    private transient long writtenBefore;
+    private transient List<Item> waiting;
 
     /**
      * @param rowType the columns of the rows
@@ -60,27 +40,15 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
      * @param rates the file with the rate to keep, or null
      */
     ItemsOperator(JobConfig config, RowType rowType, boolean unreadable, String endpoint, String rates) {
-        this.config = config;
-        this.rowType = rowType;
-        this.unreadable = unreadable;
+        super(config, rowType, unreadable);
         this.endpoint = endpoint;
         this.rates = rates;
-        // An operator is by default the head of a chain, and rows would be serialized on their way here.
-        this.chainingStrategy = ChainingStrategy.ALWAYS;
     }
 
     @Override
     public void initializeState(StateInitializationContext context) throws Exception {
+        waiting = new ArrayList<>();
         super.initializeState(context);
-        counts = new Counts();
-        state = context.getOperatorStateStore()
-                .getListState(new ListStateDescriptor<>("items", BytePrimitiveArraySerializer.INSTANCE));
-        long written = 0;
-        List<Item> waiting = new ArrayList<>();
-        // Several where the job now has fewer subtasks than before, none in some where it has more.
-        for (byte[] restored : state.get()) {
-            written += restore(restored, waiting);
-        }
         JobConfig.Key key = config.target().key();
         Target target = new Target(
                 config.target().region(),
@@ -88,24 +56,13 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
                 config.target().table(),
                 key.partition().name(),
                 key.sort() == null ? null : key.sort().name());
-        writer = ItemWriter.to(target, getContainingTask().getEnvironment()::failExternally, written, waiting);
+        writer = ItemWriter.to(target, getContainingTask().getEnvironment()::failExternally, writtenBefore, waiting);
+        waiting = null;
     }
 
     @Override
     public void open() throws Exception {
         super.open();
-        if (!getContainingTask().getConfiguration().isCheckpointingEnabled()) {
-            throw new UserError(
-                            "'lindorm-items' needs checkpoints: the result is written when the last one is complete."
-                                    + " Set execution.checkpointing.interval, and execution.runtime-mode to STREAMING")
-                    .endingTheJob();
-        }
-        mapper = new ItemMapper(config, rowType);
-        // When the others were read: what asks for them gets what some earlier question has left behind.
-        getMetricGroup().gauge("clock", System::currentTimeMillis);
-        getMetricGroup().gauge("rowsRead", counts::rowsRead);
-        getMetricGroup().gauge("itemsEmitted", counts::itemsEmitted);
-        getMetricGroup().gauge("rowsRejected", counts::rowsRejected);
         getMetricGroup().gauge("itemsWritten", writer::written);
         getMetricGroup().gauge("writeUnits", writer::consumedUnits);
         getMetricGroup().gauge("throttled", writer::throttled);
@@ -129,20 +86,17 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
     @Override
     public void processElement(StreamRecord<RowData> element) throws Exception {
         reportInvalid();
-        RowData row = element.getValue();
-        Item item;
-        try {
-            if (unreadable && !row.isNullAt(rowType.getFieldCount())) {
-                throw Reject.ofUnreadable(row.getString(rowType.getFieldCount()).toString());
-            }
-            item = mapper.item(row);
-        } catch (Reject reject) {
-            counts.addReject(reject.reason());
-            output.collect(new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(row, reject))));
-            return;
-        }
-        counts.addItem();
-        writer.write(item);
+        super.processElement(element);
+    }
+
+    @Override
+    void accept() throws Exception {
+        writer.write(mapper.item());
+    }
+
+    @Override
+    void report(Outcome outcome) {
+        output.collect(new StreamRecord<>(outcome));
     }
 
     /** Makes rejects of the items that DynamoDB has refused, which were counted as items. */
@@ -150,8 +104,7 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
         for (ItemWriter.Invalid invalid : writer.takeInvalid()) {
             Reject reject = new Reject(RejectReason.RefusedByDynamoDB, invalid.words());
             counts.itemIsReject(reject.reason());
-            output.collect(
-                    new StreamRecord<>(Outcome.reject(reject.reason(), mapper.rejectLine(invalid.item(), reject))));
+            report(Outcome.reject(reject.reason(), mapper.rejectLine(invalid.item(), reject)));
         }
     }
 
@@ -162,57 +115,36 @@ final class ItemsOperator extends AbstractStreamOperator<Outcome>
     }
 
     @Override
-    public void endInput() throws Exception {
+    void settle() throws Exception {
         writer.drain();
         reportInvalid();
         if (writer.written() != counts.itemsEmitted()) {
             throw new IllegalStateException("items and those that DynamoDB has acknowledged do not add up: "
                     + counts.itemsEmitted() + ", " + writer.written());
         }
-        output.collect(new StreamRecord<>(Outcome.counts(counts)));
-        handedOver = true;
     }
 
     @Override
-    public void snapshotState(StateSnapshotContext context) throws Exception {
-        super.snapshotState(context);
-        state.update(handedOver ? List.of() : List.of(snapshot()));
+    int stateVersion() {
+        return 2;
     }
 
-    private byte[] snapshot() throws IOException {
+    @Override
+    void snapshot(DataOutput out) throws IOException {
         ItemWriter.Snapshot items = writer.snapshot();
-        DataOutputSerializer out = new DataOutputSerializer(1024);
-        out.writeInt(STATE_VERSION);
-        long[] array = counts.toArray();
-        out.writeInt(array.length);
-        for (long count : array) {
-            out.writeLong(count);
-        }
         out.writeLong(items.written());
         out.writeInt(items.waiting().size());
         for (Item item : items.waiting()) {
             item.write(out);
         }
-        return out.getCopyOfBuffer();
     }
 
-    /** Adds the items that wait, and returns how many are written. */
-    private long restore(byte[] bytes, List<Item> waiting) throws IOException {
-        DataInputDeserializer in = new DataInputDeserializer(bytes);
-        int version = in.readInt();
-        if (version != STATE_VERSION) {
-            throw new IOException("unknown version of the items' state: " + version);
-        }
-        long[] array = new long[in.readInt()];
-        for (int i = 0; i < array.length; i++) {
-            array[i] = in.readLong();
-        }
-        counts.add(array);
-        long written = in.readLong();
+    @Override
+    void restore(DataInput in) throws IOException {
+        writtenBefore += in.readLong();
         for (int i = in.readInt(); i > 0; i--) {
             waiting.add(Item.read(in));
         }
-        return written;
     }
 
     @Override

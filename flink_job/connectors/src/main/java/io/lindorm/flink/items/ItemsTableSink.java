@@ -1,10 +1,12 @@
 package io.lindorm.flink.items;
 
+import io.lindorm.flink.files.ItemLines;
 import java.util.List;
 import java.util.Map;
 import org.apache.flink.api.common.typeinfo.TypeInformation;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.DataStreamSink;
+import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
 import org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink;
 import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.connector.ChangelogMode;
@@ -70,9 +72,7 @@ final class ItemsTableSink implements DynamicTableSink, SupportsWritingMetadata 
     /** Puts the sink behind a stream of rows. */
     DataStreamSink<Outcome> consume(DataStream<RowData> rows) {
         TypeInformation<Outcome> type = TypeInformation.of(Outcome.class);
-        return rows.transform("items", type, new ItemsOperator(config, rowType, unreadable, endpoint, rates))
-                .uid("items")
-                .setParallelism(rows.getParallelism())
+        return outcomes(rows, type)
                 .global()
                 .transform("outcome", type, new OutcomeOperator(config))
                 .uid("outcome")
@@ -84,6 +84,27 @@ final class ItemsTableSink implements DynamicTableSink, SupportsWritingMetadata 
                 .uid("end")
                 .setParallelism(1)
                 .setMaxParallelism(1);
+    }
+
+    private DataStream<Outcome> outcomes(DataStream<RowData> rows, TypeInformation<Outcome> type) {
+        if (config.load() == null) {
+            return rows.transform("items", type, new ItemsOperator(config, rowType, unreadable, endpoint, rates))
+                    .uid("items")
+                    .setParallelism(rows.getParallelism());
+        }
+        SingleOutputStreamOperator<ItemLines> lines = rows.transform(
+                        "items",
+                        TypeInformation.of(ItemLines.class),
+                        new ItemLinesOperator(config, rowType, unreadable))
+                .uid("items")
+                .setParallelism(rows.getParallelism());
+        // Each writer gets lines of all readers in turn, each of which reads several ranges of the key at a time. So a
+        // file is not in the order of the key, which would have DynamoDB load it into one partition after the other.
+        return lines.rebalance()
+                .transform("files", type, new ItemFilesOperator(config.load().items()))
+                .uid("files")
+                .setParallelism(rows.getParallelism())
+                .union(lines.getSideOutput(ItemLinesOperator.OUTCOMES));
     }
 
     @Override

@@ -17,13 +17,29 @@ record JobConfig(
         @JsonProperty("import") Import imported,
         Source source,
         Target target,
+        Load load,
         Rejects rejects,
         Result result)
         implements Serializable {
 
+    /** The version of a document that has {@link #load}: a job that knows no files must refuse it. */
+    private static final int VERSION_WITH_FILES = 2;
+
     record Import(String namespace, String name, String uid, String runId) implements Serializable {}
 
-    record Source(List<Column> columns, List<KeyPart> primaryKey, TimeRange timeRange) implements Serializable {}
+    record Source(List<Column> columns, List<KeyPart> primaryKey, TimeRange timeRange) implements Serializable {
+
+        /** A column's type as Lindorm's DESCRIBE says it, or null where the config does not name the column. */
+        String lindormType(String column) {
+            return columns == null
+                    ? null
+                    : columns.stream()
+                            .filter(each -> each.name.equals(column))
+                            .map(Column::type)
+                            .findFirst()
+                            .orElse(null);
+        }
+    }
 
     /** The time column, and what it counts since 1970: null where it is a TIMESTAMP. */
     record TimeRange(String column, Unit unit) implements Serializable {}
@@ -42,6 +58,9 @@ record JobConfig(
     record KeyAttribute(String name, KeyType type, String template) implements Serializable {}
 
     record Attribute(String column, String name, TargetType as) implements Serializable {}
+
+    /** How the items get into the table; null in a document of version 1, whose job writes to DynamoDB itself. */
+    record Load(LoadMethod method, String items, String manifest, int maxObjects) implements Serializable {}
 
     record Rejects(String path, long max) implements Serializable {}
 
@@ -80,6 +99,12 @@ record JobConfig(
         }
     }
 
+    /** Ways by which DynamoDB loads files; for the job they are one. */
+    enum LoadMethod {
+        ImportTable,
+        BulkPut
+    }
+
     /** What becomes of a NULL. */
     enum Nulls {
         Omit,
@@ -112,9 +137,18 @@ record JobConfig(
         } catch (JsonProcessingException e) {
             throw new UserError("the job config cannot be read: " + e.getOriginalMessage(), e);
         }
-        if (config.version != 1) {
-            throw new UserError("the job config has version " + config.version + ", this job understands version 1;"
-                    + " use the job image that belongs to the controller");
+        if (config.version != 1 && config.version != VERSION_WITH_FILES) {
+            throw new UserError(
+                    "the job config has version " + config.version + ", this job understands versions 1 and "
+                            + VERSION_WITH_FILES + "; use the job image that belongs to the controller");
+        }
+        if (config.version == VERSION_WITH_FILES) {
+            require(config.load, "load");
+            require(config.load.method, "load.method");
+            require(config.load.items, "load.items");
+            require(config.load.manifest, "load.manifest");
+        } else if (config.load != null) {
+            throw new UserError("a job config with 'load' has version " + VERSION_WITH_FILES);
         }
         require(config.imported, "import");
         require(config.source, "source");

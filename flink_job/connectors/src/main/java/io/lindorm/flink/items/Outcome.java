@@ -1,24 +1,36 @@
 package io.lindorm.flink.items;
 
+import io.lindorm.flink.files.FinishedFile;
+import java.io.IOException;
+
 /**
- * What the subtasks of {@code items} report to the one {@code outcome}: a rejected row, or, at the end of
- * its input, a subtask's counts. Public and with public fields because Flink's serializer wants it so.
+ * What reaches the one {@code outcome}: a rejected row, a finished file, or, at the end of its input, the counts of a
+ * subtask of {@code items}. Public and with public fields because Flink's serializer wants it so.
  */
 public final class Outcome {
 
-    /** The reject's reason, or null in a report of counts. */
+    /** The reject's reason, or null. */
     public String reason;
 
     /** The reject's line of JSON, or null. */
     public String line;
 
-    /** {@link Counts#toArray}, or null in a reject. */
+    /** {@link Counts#toArray}, or null. */
     public long[] counts;
+
+    /** {@link FinishedFile#toBytes}, or null. */
+    public byte[] file;
 
     static Outcome reject(RejectReason reason, String line) {
         Outcome outcome = new Outcome();
         outcome.reason = reason.name();
         outcome.line = line;
+        return outcome;
+    }
+
+    static Outcome file(FinishedFile file) throws IOException {
+        Outcome outcome = new Outcome();
+        outcome.file = file.toBytes();
         return outcome;
     }
 

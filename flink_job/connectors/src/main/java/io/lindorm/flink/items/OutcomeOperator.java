@@ -1,6 +1,9 @@
 package io.lindorm.flink.items;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.files.FinishedFile;
+import io.lindorm.flink.files.ItemFiles;
+import io.lindorm.flink.files.SmallFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -11,7 +14,6 @@ import java.util.UUID;
 import org.apache.flink.api.common.state.ListState;
 import org.apache.flink.api.common.state.ListStateDescriptor;
 import org.apache.flink.api.common.typeutils.base.array.BytePrimitiveArraySerializer;
-import org.apache.flink.core.fs.FileSystem;
 import org.apache.flink.core.fs.Path;
 import org.apache.flink.core.fs.RecoverableFsDataOutputStream;
 import org.apache.flink.core.fs.RecoverableWriter;
@@ -28,8 +30,8 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 
 /**
- * The operator {@code outcome}, one for the whole job: writes rejected rows to files, and in the end the
- * result.
+ * The operator {@code outcome}, one for the whole job: writes rejected rows to files, publishes files of items where the
+ * job writes these, and in the end writes the result.
  *
  * <p>A two-phase commit with Flink's checkpoints. At a checkpoint the file of rejects is closed but not
  * published; when the checkpoint is complete it is published. The result is written when a checkpoint is
@@ -48,11 +50,15 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
 
     private static final long serialVersionUID = 1L;
     private static final int STATE_VERSION = 1;
+    private static final int STATE_VERSION_WITH_FILES = 2;
     private static final long NONE = -1;
 
     private final JobConfig config;
 
     private transient Counts counts;
+    /** Null where the job writes to DynamoDB itself. */
+    private transient ItemFiles files;
+
     private transient long rejects;
     /** When the input ended, in milliseconds since the epoch; 0 before. */
     private transient long endedAt;
@@ -74,6 +80,8 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
     public void initializeState(StateInitializationContext context) throws Exception {
         super.initializeState(context);
         counts = new Counts();
+        JobConfig.Load load = config.load();
+        files = load == null ? null : new ItemFiles(new Path(load.items()), load.maxObjects());
         unpublished = new ArrayList<>();
         endedInCheckpoint = NONE;
         state = context.getOperatorStateStore()
@@ -89,10 +97,27 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
     }
 
     @Override
+    public void open() throws Exception {
+        super.open();
+        if (files != null) {
+            getMetricGroup().gauge("objects", files::objects);
+            getMetricGroup().gauge("storedBytes", files::storedBytes);
+        }
+    }
+
+    @Override
     public void processElement(StreamRecord<Outcome> element) throws Exception {
         Outcome outcome = element.getValue();
         if (outcome.counts != null) {
             counts.add(outcome.counts);
+            return;
+        }
+        if (outcome.file != null) {
+            try {
+                files.add(FinishedFile.of(outcome.file));
+            } catch (UserError e) {
+                throw e.endingTheJob();
+            }
             return;
         }
         rejects++;
@@ -130,7 +155,7 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
         if (endedAt > 0 && endedInCheckpoint == NONE) {
             endedInCheckpoint = context.getCheckpointId();
         }
-        state.update(List.of(snapshot()));
+        state.update(List.of(snapshot(context.getCheckpointId())));
     }
 
     @Override
@@ -147,6 +172,9 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
                 unpublished.remove(file);
             }
         }
+        if (files != null) {
+            files.publish(checkpointId);
+        }
         if (endedInCheckpoint != NONE && checkpointId >= endedInCheckpoint) {
             writeResult();
         }
@@ -161,8 +189,12 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
             throw new IllegalStateException("rows read, items and rejects do not add up: " + counts.rowsRead() + ", "
                     + counts.itemsEmitted() + ", " + counts.rowsRejected() + " (" + rejects + ")");
         }
+        if (files != null && files.items() != counts.itemsEmitted()) {
+            throw new IllegalStateException("items and those in published files do not add up: " + counts.itemsEmitted()
+                    + ", " + files.items());
+        }
         ObjectNode result = new ObjectMapper().createObjectNode();
-        result.put("version", 1);
+        result.put("version", config.version());
         result.put("runId", config.imported().runId());
         result.put("rowsRead", counts.rowsRead());
         result.put("itemsWritten", counts.itemsEmitted());
@@ -172,29 +204,17 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
             reasons.put(reason.getKey().name(), reason.getValue());
         }
         result.put("finishedAt", Instant.ofEpochMilli(endedAt).toString());
-        Path path = new Path(config.result().path());
-        FileSystem fileSystem = path.getFileSystem();
-        // Published whole or not at all, on a local disk as in S3.
-        RecoverableFsDataOutputStream stream =
-                fileSystem.createRecoverableWriter().open(path);
-        try {
-            stream.write((result + "\n").getBytes(StandardCharsets.UTF_8));
-            stream.closeForCommit().commit();
-        } catch (IOException e) {
-            stream.close();
-            throw e;
+        if (files != null) {
+            files.writeManifest(new Path(config.load().manifest()), result.putObject("files"));
         }
+        SmallFile.write(new Path(config.result().path()), (result + "\n").getBytes(StandardCharsets.UTF_8));
         LOG.info("The import is complete: {}", result);
     }
 
-    private byte[] snapshot() throws IOException {
+    private byte[] snapshot(long checkpointId) throws IOException {
         DataOutputSerializer out = new DataOutputSerializer(256);
-        out.writeInt(STATE_VERSION);
-        long[] array = counts.toArray();
-        out.writeInt(array.length);
-        for (long count : array) {
-            out.writeLong(count);
-        }
+        out.writeInt(files == null ? STATE_VERSION : STATE_VERSION_WITH_FILES);
+        counts.write(out);
         out.writeLong(rejects);
         out.writeLong(endedAt);
         out.writeInt(unpublished.size());
@@ -205,24 +225,22 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
             out.writeInt(bytes.length);
             out.write(bytes);
         }
+        if (files != null) {
+            files.snapshot(checkpointId, out);
+        }
         return out.getCopyOfBuffer();
     }
 
     private void restore(byte[] bytes) throws IOException {
         DataInputDeserializer in = new DataInputDeserializer(bytes);
         int version = in.readInt();
-        if (version != STATE_VERSION) {
+        if (version != (files == null ? STATE_VERSION : STATE_VERSION_WITH_FILES)) {
             throw new IOException("unknown version of the outcome's state: " + version);
         }
-        long[] array = new long[in.readInt()];
-        for (int i = 0; i < array.length; i++) {
-            array[i] = in.readLong();
-        }
-        counts.add(array);
+        counts.add(in);
         rejects = in.readLong();
         endedAt = in.readLong();
-        int files = in.readInt();
-        for (int i = 0; i < files; i++) {
+        for (int i = in.readInt(); i > 0; i--) {
             long checkpoint = in.readLong();
             byte[] file = new byte[in.readInt()];
             in.readFully(file);
@@ -230,6 +248,9 @@ final class OutcomeOperator extends AbstractStreamOperator<Outcome>
                     checkpoint,
                     SimpleVersionedSerialization.readVersionAndDeSerialize(
                             rejectsWriter().getCommitRecoverableSerializer(), file)));
+        }
+        if (files != null) {
+            files.restore(in);
         }
     }
 

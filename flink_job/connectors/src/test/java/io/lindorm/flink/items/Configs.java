@@ -13,15 +13,23 @@ final class Configs {
     static final class Builder {
         private final List<Map<String, Object>> primaryKey = new ArrayList<>();
         private final List<Map<String, Object>> attributes = new ArrayList<>();
+        private final List<Map<String, Object>> columns = new ArrayList<>();
         private final Map<String, Object> key = new LinkedHashMap<>();
         private final Map<String, Object> target = new LinkedHashMap<>();
         private String path = "file:///nowhere";
         private long maxRejects = 1000;
+        private Integer maxObjects;
 
         Builder primaryKey(String... columns) {
             for (String column : columns) {
                 primaryKey.add(Map.of("name", column, "order", "ASC"));
             }
+            return this;
+        }
+
+        /** A column's type as Lindorm has it. */
+        Builder lindormType(String column, String type) {
+            columns.add(Map.of("name", column, "type", type));
             return this;
         }
 
@@ -55,6 +63,12 @@ final class Configs {
             return this;
         }
 
+        /** The job writes files, and at most so many. */
+        Builder files(int maxObjects) {
+            this.maxObjects = maxObjects;
+            return this;
+        }
+
         Builder maxRejects(long max) {
             this.maxRejects = max;
             return this;
@@ -62,9 +76,16 @@ final class Configs {
 
         String json() {
             Map<String, Object> all = new LinkedHashMap<>();
-            all.put("version", 1);
+            all.put("version", maxObjects == null ? 1 : 2);
+            if (maxObjects != null) {
+                Map<String, Object> load =
+                        new LinkedHashMap<>(Map.of("method", "ImportTable", "maxObjects", maxObjects));
+                load.put("items", path + "/items/");
+                load.put("manifest", path + "/result/manifest.jsonl");
+                all.put("load", load);
+            }
             all.put("import", Map.of("namespace", "default", "name", "n", "uid", "u", "runId", "r1"));
-            all.put("source", Map.of("table", "t", "columns", List.of(), "primaryKey", primaryKey, "later", "ignored"));
+            all.put("source", Map.of("table", "t", "columns", columns, "primaryKey", primaryKey, "later", "ignored"));
             Map<String, Object> whole =
                     new LinkedHashMap<>(Map.of("region", "us-west-2", "table", "t", "nulls", "Omit"));
             whole.put("key", key);

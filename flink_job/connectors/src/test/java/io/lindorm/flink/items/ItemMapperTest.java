@@ -452,8 +452,8 @@ class ItemMapperTest {
 
     @Test
     void aConfigOfAnotherVersionIsRefused() {
-        UserError error = assertThrows(UserError.class, () -> JobConfig.parse("{\"version\": 2}"));
-        assertTrue(error.getMessage().contains("version 2"), error.getMessage());
+        UserError error = assertThrows(UserError.class, () -> JobConfig.parse("{\"version\": 3}"));
+        assertTrue(error.getMessage().contains("version 3"), error.getMessage());
         assertThrows(UserError.class, () -> JobConfig.parse("{"));
         assertThrows(UserError.class, () -> JobConfig.parse("{\"version\": 1}"));
         assertNull(Configs.config()

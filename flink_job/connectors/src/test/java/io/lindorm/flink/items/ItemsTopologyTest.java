@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.files.ItemLines;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.StreamSupport;
@@ -54,10 +55,44 @@ class ItemsTopologyTest {
         assertEquals(1, vertices.get(1).getParallelism());
     }
 
+    /** Each writer gets lines of all readers, or a file would hold a few ranges of the key one after the other. */
+    @Test
+    void linesGoFromAllReadersToAllWritersOfFilesInTurn() {
+        RowType rowType = (RowType)
+                DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING())).getLogicalType();
+        StreamExecutionEnvironment env = StreamExecutionEnvironment.createLocalEnvironment(3);
+        JobConfig config = Configs.config()
+                .primaryKey("k")
+                .attribute("k", "k", "String")
+                .partition("k", "S", "{k}")
+                .files(50_000)
+                .build();
+        new ItemsTableSink(config, rowType, null, null)
+                .consume(env.fromSource(new NumberSequenceSource(1, 10), WatermarkStrategy.noWatermarks(), "numbers")
+                        .map(n -> (RowData) GenericRowData.of(StringData.fromString(n.toString())))
+                        .returns(InternalTypeInfo.of(rowType)));
+        List<JobVertex> vertices = StreamSupport.stream(
+                        env.getStreamGraph().getJobGraph().getVertices().spliterator(), false)
+                .sorted(Comparator.comparing(JobVertex::getName))
+                .toList();
+        assertEquals(
+                List.of("Source: numbers -> Map -> items", "files", "outcome -> end: Writer"),
+                vertices.stream().map(JobVertex::getName).toList());
+        assertEquals(
+                List.of(3, 3, 1),
+                vertices.stream().map(JobVertex::getParallelism).toList());
+        assertEquals(
+                List.of("REBALANCE"),
+                vertices.get(1).getInputs().stream()
+                        .map(edge -> edge.getShipStrategyName())
+                        .toList());
+    }
+
     /** Else Flink would take Kryo, which EMR's Java may refuse. */
     @Test
-    void outcomesTravelInFlinksOwnForm() {
+    void whatTravelsDoesSoInFlinksOwnForm() {
         assertTrue(TypeInformation.of(Outcome.class) instanceof PojoTypeInfo);
+        assertTrue(TypeInformation.of(ItemLines.class) instanceof PojoTypeInfo);
     }
 
     @Test
