@@ -1,13 +1,15 @@
 """Keys and attributes: what is accepted, and which data loss is refused before it happens."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lindorm_import.domain.observed import Column, KeyColumn, SourceSeen, TableKey
 from lindorm_import.domain.trouble import Trouble
-from lindorm_import.plan.mapping import Mapping, map_table
+from lindorm_import.plan.mapping import CHOICES, Mapping, base_type, map_table
 from tests.controller.factories import SOURCE, spec
 
 
@@ -88,6 +90,31 @@ def test_a_template_without_separator_is_refused_because_rows_could_collide() ->
 def test_a_key_timestamp_in_whole_seconds_is_refused_because_rows_could_collide() -> None:
     trouble = refused(**{"target.attributes": [{"column": "ts", "as": "EpochSeconds"}]})
     assert trouble.reason == "KeyNotUnique"
+
+
+CONVERSIONS = [
+    case
+    for case in json.loads((Path(__file__).parents[1] / "data" / "key-conversions.json").read_text())
+    if case["type"]  # the others are of SQL alone, whose types are not Lindorm's
+]
+
+
+@pytest.mark.parametrize("case", CONVERSIONS, ids=lambda case: f"{case['type']} as {case['as']}")
+def test_a_form_that_makes_one_key_of_two_is_refused_and_no_other(case: dict[str, Any]) -> None:
+    source = replace(SOURCE, columns=(Column("device", case["type"]), *SOURCE.columns[1:]))
+    found = map_table(spec(**{"target.attributes": [{"column": "device", "as": case["as"]}]}), source)
+    if case["exact"]:
+        assert isinstance(found, Mapping), found
+    else:
+        assert isinstance(found, Trouble)
+        assert found.reason == "KeyNotUnique"
+        assert "overwrite each other" in found.message
+
+
+def test_the_cases_of_keys_have_every_type_in_every_form_that_a_key_can_have() -> None:
+    told = {(base_type(case["type"]), case["as"]) for case in CONVERSIONS}
+    no_key = ("Boolean", "JsonDocument")
+    assert told == {(type_, as_) for type_, choices in CHOICES.items() for as_ in choices if as_ not in no_key}
 
 
 def test_two_columns_with_one_attribute_name_are_refused() -> None:
