@@ -97,6 +97,7 @@ class Aws:
             return _Answer(refused.status, {}), {"Error": error, "ResponseMetadata": _metadata(refused.status)}
         self.after(call)
         if isinstance(parsed.get("Body"), bytes):
+            parsed["ContentLength"] = len(parsed["Body"])
             parsed["Body"] = StreamingBody(io.BytesIO(parsed["Body"]), len(parsed["Body"]))
         return _Answer(200, {}), {**parsed, "ResponseMetadata": _metadata(200)}
 

@@ -83,8 +83,7 @@ class Life:
 
     def close(self) -> None:
         self.api.close()  # type: ignore[no-untyped-call]
-        for made in self.clients._made.values():
-            made.close()
+        self.clients.close()
 
     def _after_aws(self, http_response: Any, model: Any, **_: Any) -> None:
         read = model.name.startswith(("Describe", "List", "Get", "Head"))

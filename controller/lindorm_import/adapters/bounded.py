@@ -100,3 +100,14 @@ def bound_aws(client: Any, seconds: float, size: int) -> None:
     session = client._endpoint.http_session
     session._pool_classes_by_scheme = bounded(session._pool_classes_by_scheme, seconds, size)
     session._manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+
+
+def close_aws(client: Any) -> None:
+    """Closes its connections: those in use when they have their answer, the others now. Its own close() leaves both to
+    the garbage collector, as urllib3 2 does where a manager forgets its pools."""
+    session = client._endpoint.http_session
+    for manager in (session._manager, *session._proxy_managers.values()):
+        for key in manager.pools.keys():  # noqa: SIM118  (no mapping to iterate over)
+            if pool := manager.pools.get(key):
+                pool.close()
+    client.close()

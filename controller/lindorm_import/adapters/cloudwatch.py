@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.errors import aws_code, aws_errors
+from lindorm_import.adapters.errors import aws_code, aws_errors, first_pages
 from lindorm_import.api.status import Throttling
 from lindorm_import.domain.actions import Metrics
 from lindorm_import.domain.trouble import Trouble, TroubleError
@@ -97,7 +97,7 @@ def look_at_throttling(cloudwatch: "CloudWatchClient", table: str, start: dateti
             StartTime=start.replace(second=0, microsecond=0),
             EndTime=now + timedelta(minutes=1),
         )
-        for page in pages:
+        for page in first_pages(pages, f"what CloudWatch has of table {table}"):
             for result in page["MetricDataResults"]:
                 metric = metrics[int(result["Id"][1:])]
                 for at, value in zip(result["Timestamps"], result["Values"], strict=True):

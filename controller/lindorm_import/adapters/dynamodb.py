@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.errors import aws_code, aws_errors
+from lindorm_import.adapters.errors import aws_code, aws_errors, first_pages
 from lindorm_import.adapters.scaling import look_at_scaling
 from lindorm_import.api.status import TableSettings
 from lindorm_import.domain import names
@@ -26,7 +26,11 @@ def look_at_table(
         return seen
     with aws_errors(f"dynamodb:ListTagsOfResource on table {name}"):
         pages = dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=seen.arn)
-        tags = {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        tags = {
+            tag["Key"]: tag["Value"]
+            for page in first_pages(pages, f"the list of the tags of table {name}")
+            for tag in page["Tags"]
+        }
     with aws_errors(f"dynamodb:DescribeContinuousBackups on table {name}"):
         backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")

@@ -1,8 +1,10 @@
 """Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
 
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import pymysql
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -13,8 +15,13 @@ from urllib3.exceptions import HTTPError
 
 from lindorm_import.domain.trouble import Trouble, TroubleError
 
-# What a call of boto3's may raise. A proxy's HTML page in place of AWS's answer is no BotoCoreError.
-AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+T = TypeVar("T")
+
+# What a call of boto3's may raise. A proxy's HTML page in place of AWS's answer is no BotoCoreError, nor is JSON that
+# is nested too deep.
+AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError, RecursionError)
+# Of a list: with S3, 100,000 objects.
+MOST_PAGES, PAGES_SECONDS = 100, 60.0
 
 _AWS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _AWS_THROTTLED = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
@@ -65,6 +72,18 @@ def aws_errors(doing: str) -> Iterator[None]:
         yield
     except AWS_FAILURES as error:
         raise TroubleError(aws_trouble(error, doing)) from error
+
+
+def first_pages(pages: Iterable[T], what: str) -> Iterator[T]:
+    """The pages of a list, which must come to an end. Raises TroubleError."""
+    until = time.monotonic() + PAGES_SECONDS
+    for number, page in enumerate(pages):
+        if number == MOST_PAGES or time.monotonic() > until:
+            message = (
+                f"{what} does not end within {MOST_PAGES} pages and {PAGES_SECONDS:.0f} s: remove what is not needed"
+            )
+            raise TroubleError(Trouble("TooManyEntries", message))
+        yield page
 
 
 def aws_code(error: ClientError) -> str:

@@ -1,13 +1,14 @@
 """The staging bucket: the bucket itself, the run's files, the result."""
 
-import json
 import re
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from lindorm_import.adapters.errors import aws_code, aws_errors
+from lindorm_import.adapters.errors import aws_code, aws_errors, first_pages
+from lindorm_import.adapters.foreign import at, integer, parsed
 from lindorm_import.domain import names
 from lindorm_import.domain.observed import BucketSeen, ResultSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CHECKPOINT = re.compile(r"/chk-(\d+)/_metadata$")
+_RESULT_BYTES = 64 * 1024  # a result has some hundred
+_REASON, _MOST_REASONS = re.compile(r"[A-Za-z]{1,40}"), 50  # docs/contracts.md, section 5, names eleven
 _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
@@ -43,7 +46,7 @@ def _made_at(s3: "S3Client", name: str) -> datetime | None:
     """When the bucket was made; only the list of one's own buckets tells it. It may become later when the bucket's
     policy is changed (API: Bucket). Raises TroubleError."""
     with aws_errors(f"s3:ListAllMyBuckets, for when bucket {name} was made"):
-        for page in s3.get_paginator("list_buckets").paginate(Prefix=name):
+        for page in first_pages(s3.get_paginator("list_buckets").paginate(Prefix=name), "the list of buckets"):
             for bucket in page["Buckets"]:
                 if bucket["Name"] == name:
                     return bucket["CreationDate"].astimezone(UTC)
@@ -103,33 +106,48 @@ def delete_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> No
 
 
 def look_for_result(s3: "S3Client", bucket: str, key: str) -> ResultSeen | None:
-    """result.json, None where there is none. Raises TroubleError, also for one that cannot be read."""
+    """result.json, None where there is none. Raises TroubleError, also for one that cannot be read: the job's role
+    writes it, and whoever else may write there."""
     with aws_errors(f"s3:GetObject of s3://{bucket}/{key}"):
         try:
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            found = s3.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if aws_code(error) in _MISSING:
                 return None
             raise
+        with closing(found["Body"]) as body:
+            data = body.read(_RESULT_BYTES + 1) if found["ContentLength"] <= _RESULT_BYTES else b""
     try:
-        data = json.loads(body)
-        return ResultSeen(
-            run_id=data["runId"],
-            rows_read=int(data["rowsRead"]),
-            items_written=int(data["itemsWritten"]),
-            rows_rejected=int(data["rowsRejected"]),
-            rejected_by_reason=dict(data.get("rejectedByReason", {})),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise TroubleError(Trouble("ResultUnreadable", f"s3://{bucket}/{key} is no result: {error!r}")) from error
+        if not 0 < len(data) <= _RESULT_BYTES:
+            raise ValueError(f"it has {found['ContentLength']:,} bytes")
+        return _result(parsed(data))
+    except ValueError as error:
+        raise TroubleError(Trouble("ResultUnreadable", f"s3://{bucket}/{key} is no result: {error}")) from error
+
+
+def _result(data: Any) -> ResultSeen:
+    """Raises ValueError: nothing is guessed where success is decided."""
+    run_id = at(data, "runId")
+    counts = [integer(at(data, name)) for name in ("rowsRead", "itemsWritten", "rowsRejected")]
+    rows_read, items_written, rows_rejected = counts
+    if not isinstance(run_id, str) or rows_read is None or items_written is None or rows_rejected is None:
+        raise ValueError("it needs runId, rowsRead, itemsWritten and rowsRejected")
+    reasons = at(data, "rejectedByReason") or {}
+    if not isinstance(reasons, dict) or len(reasons) > _MOST_REASONS:
+        raise ValueError("rejectedByReason is no list of reasons")
+    if not all(_REASON.fullmatch(reason) and integer(number) is not None for reason, number in reasons.items()):
+        raise ValueError("rejectedByReason counts what is no reason, or not in whole numbers")
+    return ResultSeen(run_id[:100], rows_read, items_written, rows_rejected, reasons)
 
 
 def newest_checkpoint(s3: "S3Client", bucket: str, prefix: str) -> str | None:
-    """s3://… of the newest complete checkpoint below the prefix (Flink: <job id>/chk-<n>/_metadata)."""
+    """s3://… of the newest complete checkpoint below the prefix (Flink: <job id>/chk-<n>/_metadata). Raises
+    TroubleError, also where so much lies there that it cannot be found: another one would import rows twice."""
     newest: tuple[datetime, int] | None = None
     address = None
     with aws_errors(f"s3:ListBucket on bucket {bucket}"):
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in first_pages(pages, f"the list of s3://{bucket}/{prefix}"):
             for entry in page.get("Contents", []):
                 found = _CHECKPOINT.search(entry["Key"])
                 # S3's times are whole seconds: of two in one second the number decides.

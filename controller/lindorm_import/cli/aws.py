@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config
 
 from lindorm_import.adapters import dynamodb
+from lindorm_import.adapters.bounded import MB, bound_aws
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.domain.observed import TableSeen
 
@@ -19,7 +20,9 @@ _CONFIG = Config(
 
 
 def client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+    made = boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+    bound_aws(made, seconds=20.0, size=16 * MB)
+    return made
 
 
 def look_at_target(spec: ImportSpec) -> TableSeen:

@@ -1,4 +1,4 @@
-"""The clients of one controller process: made once, kept by region, thread-safe."""
+"""The clients of one controller process: kept by region, those of the regions used last; thread-safe."""
 
 import os
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from lindorm_import.adapters.bounded import MB, bound_aws, close_aws
 from lindorm_import.adapters.cache import AnswerCache
 from lindorm_import.adapters.flink import look_at_job
 from lindorm_import.adapters.iam import look_at_permissions
@@ -35,6 +36,10 @@ _CONFIG = Config(
     user_agent_extra="lindorm-import",
     max_pool_connections=256,  # as many as passes run at once (operator.py)
 )
+# Of one answer, which a proxy may give in AWS's place. CloudWatch's are the largest: 100,800 values.
+ANSWER_SECONDS, ANSWER_BYTES = 30.0, 16 * MB
+# An import may name any region. Its clients are some megabytes and connections each.
+MOST_REGIONS = 8
 
 
 @dataclass
@@ -49,7 +54,7 @@ class Clients:
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
     look_at_permissions: Callable[[Any, Any, Kube, Question, AnswerCache], PermissionsSeen] = look_at_permissions
     answers: AnswerCache = field(default_factory=AnswerCache)
-    _made: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _made: dict[str, dict[str, Any]] = field(default_factory=dict)  # region, service
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 
     @classmethod
@@ -66,9 +71,24 @@ class Clients:
 
     def _client(self, service: str, region: str) -> Any:
         with self._lock:
-            if (service, region) not in self._made:
-                self._made[service, region] = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
-            return self._made[service, region]
+            of_region = self._made[region] = self._made.pop(region, {})  # the last in the order of use
+            if service not in of_region:
+                made: Any = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
+                bound_aws(made, ANSWER_SECONDS, ANSWER_BYTES)
+                of_region[service] = made
+            self._keep(MOST_REGIONS)
+            return of_region[service]
+
+    def _keep(self, most: int) -> None:
+        """Closes the clients of all other regions. A request that is under way gets its answer."""
+        while len(self._made) > most:
+            for unused in self._made.pop(next(iter(self._made))).values():
+                close_aws(unused)
+
+    def close(self) -> None:
+        """Closes the connections to AWS."""
+        with self._lock:
+            self._keep(0)
 
     def dynamodb(self, region: str) -> "DynamoDBClient":
         client: DynamoDBClient = self._client("dynamodb", region)
