@@ -159,10 +159,10 @@ deploy_controller() {
 PUSH
     exit 3
   fi
-  say "controller: chart helm/lindorm-import in namespace $NAMESPACE"
+  say "controller: chart helm/lindorm-import in namespace $NAMESPACE-system"
   output "$NAME" HelmValues >"$WORK/values.yaml"
-  run helm upgrade --install lindorm-import "$HERE/../helm/lindorm-import" --namespace "$NAMESPACE" \
-    --values "$WORK/values.yaml" --set "image.digest=${digests[controller]}" \
+  run helm upgrade --install lindorm-import "$HERE/../helm/lindorm-import" --namespace "$NAMESPACE-system" \
+    --create-namespace --values "$WORK/values.yaml" --set "image.digest=${digests[controller]}" \
     --set "job.image=$job@${digests[job]}" --wait --timeout 5m
 }
 

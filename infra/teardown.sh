@@ -88,7 +88,7 @@ main() {
     use_cluster "$(stack_parameter "$NAME" ClusterName)"
     remove_imports
     say "controller"
-    run helm uninstall lindorm-import --namespace "$NAMESPACE" --ignore-not-found --wait --timeout 5m
+    run helm uninstall lindorm-import --namespace "$NAMESPACE-system" --ignore-not-found --wait --timeout 5m
     if stack_exists "$NAME-cluster"; then
       say "EMR's Flink operator and cert-manager"
       run helm uninstall flink-kubernetes-operator --namespace "$NAMESPACE" --ignore-not-found --wait --timeout 5m

@@ -14,9 +14,10 @@ from cryptography import x509
 from local.kube.certificates import write_key, write_serving_certificate
 
 # What is of use without nodes: collection of owned objects, deletion of namespaces, the `default` service account
-# of each namespace, and the rules of aggregated cluster roles.
+# of each namespace, the rules of aggregated cluster roles, and the types of admission policies.
 _CONTROLLERS = (
-    "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
+    "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller,"
+    "validatingadmissionpolicy-status-controller"
 )
 # Every request with its user, verb and resource: what the RBAC tests compare the chart's rules with. Reads of the
 # control plane itself are left out.

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from lindorm_import.manifests import build
 from lindorm_import.plan.mapping import Mapping, map_table
 from tests.controller.factories import IDENTITY, SOURCE, spec
@@ -87,3 +90,19 @@ def test_a_provisioned_table_is_created_with_its_write_units() -> None:
     request = build.table_request(IDENTITY, spec(**{"target.capacity": capacity}), mapping)
     assert request["BillingMode"] == "PROVISIONED"
     assert request["ProvisionedThroughput"]["WriteCapacityUnits"] == 7000
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"a: 1\nenv.java.opts": "x"},
+        {"a b": "x"},
+        {"": "x"},
+        {"a" * 256: "x"},
+        *({"a": f"1{end}env.java.opts.all: -agentlib:x"} for end in ("\n", "\r", "\r\n", "\u0085", "\u2028", "\u2029")),
+    ],
+)
+def test_no_setting_of_flink_brings_another_one_along(settings: dict[str, str]) -> None:
+    """They go through a file of lines, past who lets only some keys by."""
+    with pytest.raises(ValidationError, match="of flinkConfiguration is"):
+        spec(**{"job.flinkConfiguration": settings})

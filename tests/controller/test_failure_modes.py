@@ -40,6 +40,12 @@ def test_every_row_names_tests_and_each_of_them_exists() -> None:
         assert set(named) <= known, f"no such test: {set(named) - known}"
 
 
+def test_what_the_page_on_security_says_is_proven_is_by_tests_that_exist() -> None:
+    named = set(_NAME.findall((ROOT / "docs" / "security.md").read_text()))
+    assert named
+    assert named - existing() == set()
+
+
 def test_every_row_says_what_is_seen_and_what_to_do() -> None:
     for row in rows():
         assert all(row), row

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from lindorm_import.cli import main
+from lindorm_import.runtime import operator
 from lindorm_import.runtime.logs import JsonFormatter
 from lindorm_import.runtime.metrics import Metrics
 from lindorm_import.runtime.serving import LOOP_SILENT, PASS_STUCK, Health, ListenError, serve
@@ -122,3 +124,34 @@ def test_what_was_said_last_is_on_stderr_when_the_process_has_ended() -> None:
     assert json.loads(line)["message"] == "a last line"
     assert json.loads(line)["run"] == "r1"
     assert "ZeroDivisionError" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [
+        ("debug", ["ours debug", "ours info", "ours warning", "ours error", "theirs warning", "theirs error"]),
+        ("info", ["ours info", "ours warning", "ours error", "theirs warning", "theirs error"]),
+        ("warning", ["ours warning", "ours error", "theirs warning", "theirs error"]),
+        ("error", ["ours error", "theirs error"]),
+    ],
+)
+def test_what_is_logged_begins_at_the_level_and_never_with_what_libraries_send(level: str, said: list[str]) -> None:
+    """boto3's and the Kubernetes client's lines below a warning hold signatures and Secrets."""
+    program = (
+        f"import logging; from lindorm_import.runtime.logs import configure; configure({level!r})\n"
+        "for whose, name in (('ours', 'lindorm-import'), ('theirs', 'botocore.endpoint'), ('theirs', 'kubernetes')):\n"
+        "    for level in ('debug', 'info', 'warning', 'error'):\n"
+        "        getattr(logging.getLogger(name), level)(f'{whose} {level}')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    lines = [json.loads(line)["message"] for line in ended.stderr.splitlines()]
+    assert list(dict.fromkeys(lines)) == said
+
+
+def test_the_command_hands_the_level_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(operator, "run", lambda *arguments: given.extend(arguments))
+    assert main(["controller", "--log-level", "debug"]) == 0
+    assert given[-1] == "debug"
+    with pytest.raises(SystemExit):
+        main(["controller", "--log-level", "verbose"])

@@ -249,8 +249,8 @@ def trusts(document: dict[str, Any], service_account: str) -> bool:
 
 def test_only_the_controller_s_service_account_takes_the_controller_s_role(stack: Deployed) -> None:
     trust = stack.trust["ControllerRole"]
-    assert trusts(trust, "system:serviceaccount:lindorm-import:lindorm-import")
-    assert not trusts(trust, "system:serviceaccount:lindorm-import:default")
+    assert trusts(trust, "system:serviceaccount:lindorm-import-system:lindorm-import")
+    assert not trusts(trust, "system:serviceaccount:lindorm-import-system:default")
     assert not trusts(trust, "system:serviceaccount:default:lindorm-import")
     pod_identity = next(s for s in trust["Statement"] if "Service" in s["Principal"])
     assert pod_identity["Principal"] == {"Service": "pods.eks.amazonaws.com"}
@@ -258,9 +258,19 @@ def test_only_the_controller_s_service_account_takes_the_controller_s_role(stack
     assert pod_identity["Condition"]["StringEquals"] == {
         "aws:SourceAccount": ACCOUNT,
         "aws:RequestTag/eks-cluster-name": "lindorm-import",
-        "aws:RequestTag/kubernetes-namespace": "lindorm-import",
+        "aws:RequestTag/kubernetes-namespace": "lindorm-import-system",
         "aws:RequestTag/kubernetes-service-account": "lindorm-import",
     }
+
+
+def test_no_service_account_of_the_namespace_of_imports_and_jobs_takes_the_controller_s_role(stack: Deployed) -> None:
+    """A job may run as any service account of its namespace (spec.job.serviceAccount)."""
+    documents = json.dumps(stack.trust["ControllerRole"])
+    named = {part.split('"')[0] for part in documents.split("system:serviceaccount:")[1:]}
+    assert named == {"lindorm-import-system:lindorm-import"}
+    assert not trusts(stack.trust["ControllerRole"], "system:serviceaccount:lindorm-import:lindorm-import")
+    cluster, namespace, account, _ = stack.resources["ControllerIdentity"].split("|")
+    assert (cluster, namespace, account) == ("lindorm-import", "lindorm-import-system", "lindorm-import")
 
 
 def base36(text: str) -> str:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 NEEDED = ["S3BucketName=my-import-bucket", "ApiAccessCidr=203.0.113.7/32"]
 IMPORTS = "lindormimports.lindorm.io"
 JOBS = "flinkdeployments.flink.apache.org"
-LINDORM = "lindorm-import/lindorm-import"
+LINDORM = "lindorm-import-system/lindorm-import"
 
 
 @dataclass
@@ -132,7 +132,7 @@ def test_an_account_s_life_from_nothing_to_nothing_but_the_data(account: Account
     assert first.returncode == 3, first.stderr  # the images are missing, and how to push them is said
     assert "docker build --platform linux/amd64 --target job" in first.stdout
     assert account.stacks() == ["lindorm-import", "lindorm-import-cluster"]
-    assert "lindorm-import/lindorm-import" not in account.state["releases"]
+    assert LINDORM not in account.state["releases"]
 
     account.push_images("controller", "job")
     second = account.run("deploy.sh", "DynamoDBTableName=readings", *NEEDED)
@@ -141,7 +141,7 @@ def test_an_account_s_life_from_nothing_to_nothing_but_the_data(account: Account
     assert releases["lindorm-import/flink-kubernetes-operator"]["version"] == "7.13.0"
     assert releases["cert-manager/cert-manager"]["version"].startswith("v1.")
 
-    manifest = [d for d in yaml.safe_load_all(releases["lindorm-import/lindorm-import"]["manifest"]) if d]
+    manifest = [d for d in yaml.safe_load_all(releases[LINDORM]["manifest"]) if d]
     deployment = next(d for d in manifest if d["kind"] == "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     registry = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/lindorm-import"

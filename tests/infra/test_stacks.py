@@ -173,6 +173,23 @@ def test_an_import_takes_the_stack_s_output_as_it_is(aws: None) -> None:
     )  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("key", ["", "arn:aws:kms:us-west-2:123456789012:key/1234abcd"])
+def test_the_chart_is_told_to_allow_what_the_stack_made_and_no_more(aws: None, key: str) -> None:
+    stack = deploy("imports", "import.yaml", DynamoDBTableName="sensors-*", TableKeyArn=key, **IMPORT)
+    values = yaml.safe_load(stack.outputs["HelmValues"])
+    fields = yaml.safe_load(stack.outputs["ImportValues"])
+    assert values["watch"] == {"namespaces": ["lindorm-import"]}
+    assert values["policy"]["allow"] == {
+        "executionRoles": [fields["job"]["executionRoleArn"]],
+        "virtualClusters": [fields["job"]["virtualClusterId"]],
+        "logGroups": [fields["job"]["monitoring"]["logGroup"]],
+        "tables": ["sensors-*"],
+        "regions": [fields["target"]["region"]],
+        "buckets": [fields["staging"]["bucket"]],
+        "kmsKeys": [key] if key else [],
+    }
+
+
 def test_every_type_that_moto_lacks_has_a_stand_in_that_is_used(aws: None) -> None:
     used = {r["Type"] for name in TEMPLATES for r in template(name)["Resources"].values()}
     assert STAND_INS.keys() <= used

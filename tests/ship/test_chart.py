@@ -10,7 +10,7 @@ from dev import chart
 from dev.chart import CHART
 from lindorm_import.permissions.needed import CONTROLLER_KUBERNETES
 from local.bootstrap import REPOSITORY
-from tests.ship.helm import Document, Helm, HelmError, container, granted, of_kind, only
+from tests.ship.helm import Document, Helm, container, granted, of_kind, only
 
 ROLE = "arn:aws:iam::123456789012:role/lindorm-import-controller"
 NAMESPACED = {(r.group, r.resource, verb) for r in CONTROLLER_KUBERNETES if not r.cluster for verb in r.verbs}
@@ -85,7 +85,7 @@ def test_for_all_namespaces_the_same_rules_hold_in_the_whole_cluster(helm: Helm)
 def test_what_has_no_namespace_may_be_looked_at_or_be_left_out(helm: Helm) -> None:
     roles = {r["metadata"]["name"]: r for r in of_kind(helm.template(), "ClusterRole")}
     assert granted(roles["system-imports-lindorm-import-discovery"]["rules"]) == CLUSTER
-    without = helm.template({"rbac": {"discovery": False, "aggregateToUsers": False}})
+    without = helm.template({"rbac": {"discovery": False}})
     assert of_kind(without, "ClusterRole") == []
     assert of_kind(without, "ClusterRoleBinding") == []
 
@@ -97,8 +97,13 @@ def test_the_secrets_that_may_be_read_can_be_named(helm: Helm) -> None:
     assert rule["verbs"] == ["get"]
 
 
+def test_nobody_gets_a_right_to_imports_by_a_role_that_he_has_unless_it_is_asked_for(helm: Helm) -> None:
+    labels = [label for d in helm.template() for label in d["metadata"]["labels"]]
+    assert not [label for label in labels if "aggregate-to" in label]
+
+
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_its_imports_but_never_with_a_status(helm: Helm) -> None:
-    roles = of_kind(helm.template(), "ClusterRole")
+    roles = of_kind(helm.template({"rbac": {"aggregateToUsers": True}}), "ClusterRole")
     by_label = {
         label: granted(r["rules"]) for r in roles for label in r["metadata"]["labels"] if "aggregate-to" in label
     }
@@ -110,7 +115,7 @@ def test_the_controller_is_started_with_what_the_values_say(helm: Helm) -> None:
     documents = helm.template(
         {
             "watch": {"namespaces": ["a", "b"]},
-            "job": {"image": "registry.example/job@sha256:1"},
+            "job": {"image": "registry.example/job:1"},
             "controller": {"pollSeconds": 5, "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
         }
     )
@@ -119,8 +124,9 @@ def test_the_controller_is_started_with_what_the_values_say(helm: Helm) -> None:
         "--namespace=a",
         "--namespace=b",
         "--poll=5",
-        "--job-image=registry.example/job@sha256:1",
+        "--job-image=registry.example/job:1",
         "--listen=:8080",
+        "--log-level=info",
     ]
     assert container(documents)["env"] == [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]
 
@@ -167,7 +173,7 @@ def test_nothing_of_the_monitoring_or_the_network_policy_is_there_unless_asked_f
     kinds = {d["kind"] for d in helm.template()}
     assert kinds == {
         "ServiceAccount", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
-        "Deployment",
+        "Deployment", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     }  # fmt: skip
 
 
@@ -195,31 +201,15 @@ def test_a_monitor_scrapes_the_port_that_serves_the_metrics(helm: Helm, monitor:
     assert f"--listen=:{ports[endpoint['port']]}" in container(documents)["args"]
 
 
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [
-        ({"watch": {"namespace": ["a"]}}, "namespace"),
-        ({"replicas": 2}, "replicas"),
-        ({"image": {"repository": "r", "digest": "latest"}}, "digest"),
-        ({"serviceAccount": {"roleArn": "lindorm-import-controller"}}, "roleArn"),
-        ({"watch": {"namespaces": ["Not-A-Namespace"]}}, "namespaces"),
-        ({"networkPolicy": {"lindormPorts": ["mysql"]}}, "lindormPorts"),
-        ({"image": {"repository": ""}}, "image.repository: say where"),
-        ({"watch": {"allNamespaces": True, "namespaces": ["a"]}}, "exclude each other"),
-        ({"metrics": {m: {"enabled": True} for m in ("podMonitor", "serviceMonitor")}}, "enable one of them"),
-        ({"serviceAccount": {"create": False}}, "serviceAccount.name"),
-    ],
-)
-def test_values_that_cannot_work_are_refused_by_name(helm: Helm, values: Document, told: str) -> None:
-    with pytest.raises(HelmError, match=told):
-        helm.template(values)
+# One value each, explained as a whole.
+WHOLE = {"resources", "affinity", "dnsConfig"}
 
 
 def schema_paths(node: Document, definitions: Document, prefix: str = "") -> set[str]:
     """Every value that the schema knows, by path; a free map or list is one value."""
     if "$ref" in node:
         node = definitions[node["$ref"].rsplit("/", 1)[1]]
-    if "properties" not in node:
+    if "properties" not in node or "patternProperties" in node or prefix in WHOLE:
         return {prefix}
     return {
         path

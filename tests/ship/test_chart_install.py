@@ -30,7 +30,23 @@ EVERYTHING: Document = {
     **IMAGE,
     "imagePullSecrets": [{"name": "registry"}],
     "job": {"image": "registry.example/job:1"},
-    "controller": {"pricesConfigMap": "prices", "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]},
+    "commonLabels": {"cost-centre": "4711"},
+    "controller": {
+        "logLevel": "debug",
+        "pricesConfigMap": "prices",
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+            {"name": "AWS_CA_BUNDLE", "value": "/ca/ca.pem"},
+        ],
+        "envFrom": [
+            {"secretRef": {"name": "proxy", "optional": True}},
+            {"prefix": "A_", "configMapRef": {"name": "a"}},
+        ],
+        "extraVolumes": [
+            {"name": "ca", "secret": {"secretName": "ca", "items": [{"key": "ca.pem", "path": "ca.pem"}]}}
+        ],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca", "readOnly": True}],
+    },
     "serviceAccount": {"roleArn": "arn:aws:iam::123456789012:role/controller", "annotations": {"a": "b"}},
     "rbac": {"secretNames": ["lindorm"]},
     "podLabels": {"team": "data"},
@@ -38,6 +54,16 @@ EVERYTHING: Document = {
     "nodeSelector": {"node.kubernetes.io/instance-type": "m5.2xlarge"},
     "tolerations": [{"key": "system", "operator": "Exists", "effect": "NoSchedule"}],
     "affinity": {"podAntiAffinity": {}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+    "dnsPolicy": "None",
+    "dnsConfig": {
+        "nameservers": ["10.0.0.10"],
+        "searches": ["svc.example"],
+        "options": [{"name": "ndots", "value": "2"}],
+    },
+    "policy": {"allow": {"images": ["registry.example/team/*"], "serviceAccounts": ["flink"]}},
     "priorityClassName": "system-cluster-critical",
     "metrics": {
         "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -59,7 +85,7 @@ EXAMPLES: list[Document] = [yaml.safe_load(path.read_text()) for path in EXAMPLE
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """An API server without our CRD. `system`, where the chart goes, takes only pods of the standard `restricted`."""
     with Stack(tmp_path_factory.mktemp("kube"), parts=["kube"], crds=[]) as stack:
-        stack.environment["LINDORM_URL"] = "jdbc:mysql://ld.example:33060/default"
+        stack.environment["LINDORM_URL"] = "jdbc:mysql://ld-x-proxy-lindorm-vpc.lindorm.aliyuncs.com:33060/default"
         world = World(stack, namespace="team-a")
         for name in ("system", "team-a", "team-b", "migration"):
             restricted = {"pod-security.kubernetes.io/enforce": "restricted"} if name == "system" else {}
@@ -258,7 +284,7 @@ def test_the_chart_can_be_installed_without_the_right_to_make_anything_of_the_cl
     """By somebody who is admin of one namespace, with a CRD that is there already."""
     install(release, CHART, {})
     release.run("uninstall", "imports", "-n", "system")
-    values = {"crds": {"install": False}, "rbac": {"discovery": False, "aggregateToUsers": False}}
+    values = {"crds": {"install": False}, "rbac": {"discovery": False}, "policy": {"enabled": False}}
     kinds = {d["kind"] for d in release.template(values)}
     assert not [k for k in kinds if k.startswith("Cluster") or k == "CustomResourceDefinition"]
     assert {d["metadata"]["namespace"] for d in release.template(values)} == {"system"}

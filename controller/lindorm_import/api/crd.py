@@ -26,11 +26,14 @@ from lindorm_import.api.paths import (
     cel,
 )
 from lindorm_import.api.spec import (
+    LINE_BREAK_TOLD,
     MAX_ATTRIBUTES,
     MAX_COLUMNS,
     MAX_FLINK_CONFIGURATION,
     MAX_SPLIT_POINTS,
     MINIMUM_PROCESS_MEMORY,
+    SETTING_KEY,
+    SETTING_KEY_TOLD,
     ImportSpec,
 )
 from lindorm_import.api.status import NOT_SEEN, ImportStatus
@@ -79,6 +82,15 @@ _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
         (
             f"!has(self.flinkConfiguration) || !self.flinkConfiguration.exists(k, k in {list(OWN_PATHS)})",
             OWN_PATHS_TOLD,
+        ),
+        (
+            f"!has(self.flinkConfiguration) || self.flinkConfiguration.all(k, k.matches(r'{SETTING_KEY}'))",
+            SETTING_KEY_TOLD,
+        ),
+        (
+            "!has(self.flinkConfiguration) || "
+            r"""self.flinkConfiguration.all(k, !self.flinkConfiguration[k].matches('[\n\r\u0085\u2028\u2029]'))""",
+            LINE_BREAK_TOLD,
         ),
         (
             "!has(self.nodeSelector) || self.nodeSelector.all(k, size(k) >= 1 && size(k) <= 317)",

@@ -5,6 +5,7 @@ target.region, target.table and staging.bucket. Rules that one document can brea
 CRD generated from these models (api/crd.py), at admission; what only the world can tell becomes a condition.
 """
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -32,7 +33,15 @@ MAX_SPLIT_POINTS = 65536
 MAX_ATTRIBUTES = 65536
 MAX_COLUMNS = 32768
 MAX_FLINK_CONFIGURATION = 32768
-_LABEL = r"[^:/?#@.\s]{1,63}"
+# Flink's settings go through a file of lines `key: value`: what looks like another line would be another setting, past
+# who lets only some keys by.
+SETTING_KEY = r"^[A-Za-z0-9$._-]{1,255}$"
+SETTING_KEY_TOLD = "a key of flinkConfiguration is of A-Z a-z 0-9 $ . _ - and has at most 255 characters"
+LINE_BREAK = r"[\n\r\u0085\u2028\u2029]"
+LINE_BREAK_TOLD = "a value of flinkConfiguration is one line"
+# No characters by which a driver reads more than one host (`a,b`), properties (`(host=a)`) or an escape (Connector/J's
+# reference, "Connection URL Syntax"); control characters are in no name.
+_LABEL = r"[^:/?#@.\s,;()\[\]{}<>=&%+*|!\\\"'`\x00-\x1f\x7f]{1,63}"
 # What drivers decode (% and +) or read as more than a name, one may read otherwise than another.
 _DATABASE = r"[^/?#%+&;\\\s\x00-\x1f\x7f]+"
 _PORT = r"(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
@@ -410,6 +419,10 @@ class Job(SpecModel):
         _bounded("flinkConfiguration", sum(len(k) + len(v) for k, v in settings), MAX_FLINK_CONFIGURATION)
         if any(key in OWN_PATHS for key in self.flink_configuration):
             raise ValueError(OWN_PATHS_TOLD)
+        if not all(re.fullmatch(SETTING_KEY, key) for key in self.flink_configuration):
+            raise ValueError(SETTING_KEY_TOLD)
+        if any(re.search(LINE_BREAK, value) for value in self.flink_configuration.values()):
+            raise ValueError(LINE_BREAK_TOLD)
         for key in self.node_selector:
             if not 1 <= len(key) <= 317:
                 raise ValueError("a label of nodeSelector has 1 to 317 characters")

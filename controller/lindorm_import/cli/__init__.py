@@ -14,6 +14,7 @@ from lindorm_import.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from lindorm_import.decide import Settings
 from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.plan import Prices, PricesError
+from lindorm_import.runtime.logs import LEVELS
 
 
 class _Parser(argparse.ArgumentParser):
@@ -33,7 +34,7 @@ def _controller(arguments: argparse.Namespace) -> int:
         raise BadInputError(f"--prices: {error}") from error
     settings = Settings(poll=arguments.poll, image=arguments.job_image, prices=prices)
     try:
-        operator.run(arguments.namespace, settings, arguments.listen)
+        operator.run(arguments.namespace, settings, arguments.listen, arguments.log_level)
     except ListenError as error:
         raise BadInputError(f"--listen: {error}") from error
     return 0
@@ -58,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     controller.add_argument(
         "--listen", metavar="HOST:PORT", help="serve /metrics and /healthz there; :8080 is port 8080 of all addresses"
+    )
+    controller.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="from which level on it logs (default info); debug: each pass",
     )
     controller.add_argument("--prices", type=Path, help="a price file in place of the one that comes along")
     controller.set_defaults(run=_controller)

@@ -8,6 +8,7 @@ from lindorm_import.api.status import JobStatus
 from lindorm_import.decide import capacity, history
 from lindorm_import.decide.crash_loop import count_crashes, gives_up, told_crashes
 from lindorm_import.decide.monitoring import monitor
+from lindorm_import.decide.own_rights import keep_own_rights
 from lindorm_import.decide.pace import progress_of, told_progress
 from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.spending import spend
@@ -42,6 +43,7 @@ def follow(p: Pass, deployment: DeploymentSeen) -> float:
             p.actions.append(SuspendJob(p.run.deployment))
         else:
             _result_or_hold(p)  # a job that has finished would run once more
+            keep_own_rights(p)
             p.actions.append(_resume(p))
     capacity.keep_up(p)
     if rates := _changed_rates(p):

@@ -24,7 +24,8 @@ class Settings:
     """How this controller is set up. poll: seconds between looks at a running job; image: the job's, where the
     spec names none; start_timeout: how long a JobManager may be broken before the import fails; prices: the plan's;
     request_life: how long after a pass's last moment AWS may still take a request of it (S3: 15 minutes after its
-    signature; and a minute between the clocks)."""
+    signature; and a minute between the clocks); user: what the API server calls the controller, None where it runs as
+    no service account."""
 
     poll: float = 10.0
     image: str | None = None
@@ -32,6 +33,7 @@ class Settings:
     result_timeout: timedelta = timedelta(minutes=5)
     prices: Prices = field(default_factory=Prices.load)
     request_life: timedelta = timedelta(minutes=16)
+    user: str | None = None
 
 
 class Decision(NamedTuple):

@@ -4,6 +4,7 @@ from lindorm_import import plan
 from lindorm_import.api.status import JobStatus, PlanStatus
 from lindorm_import.decide import capacity, ownership
 from lindorm_import.decide.follow import make_config, set_rates
+from lindorm_import.decide.own_rights import keep_own_rights
 from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.spending import spend
 from lindorm_import.domain import names
@@ -17,6 +18,7 @@ from lindorm_import.plan.mapping import Mapping, map_table
 
 def prepare(p: Pass) -> float:
     """First everything that only looks (source, permissions, plan, budget), then everything that makes something."""
+    keep_own_rights(p)
     source = p.seen_or_hold(p.seen.source, "SourceReady")
     mapping = map_table(p.spec, source)
     if isinstance(mapping, Trouble):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 
+LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("import", "run", "step", "action")
 
 
@@ -31,8 +32,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(document, ensure_ascii=False)
 
 
-def configure() -> None:
-    """To stderr, from INFO on; kopf's and the Kubernetes client's chatter from WARNING on.
+def configure(level: str = "info") -> None:
+    """To stderr, from the level (one of LEVELS) on; kopf's, boto3's and the Kubernetes client's chatter from WARNING on
+    at least, whatever the level: at DEBUG they write what they send and get, Secrets and signatures included.
 
     One thread writes what all of them say. With each writing its own lines under the handler's lock, hundreds of passes
     stood in line for it: whoever has it gives up the interpreter's lock for the write, and waits to get that back.
@@ -43,6 +45,7 @@ def configure() -> None:
     writer = QueueListener(lines, logging.StreamHandler())
     writer.start()
     atexit.register(writer.stop)
-    logging.basicConfig(level=logging.INFO, handlers=[said], force=True)
+    lowest = getattr(logging, level.upper())
+    logging.basicConfig(level=lowest, handlers=[said], force=True)
     for chatty in ("kopf", "kubernetes", "urllib3", "botocore", "aiohttp"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(max(lowest, logging.WARNING))

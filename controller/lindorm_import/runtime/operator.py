@@ -14,10 +14,12 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import kopf
 
+from lindorm_import.adapters.kube import own_user
 from lindorm_import.api import ABANDON, GROUP, PLURAL, VERSION
 from lindorm_import.decide import Settings
 from lindorm_import.runtime.logs import configure
@@ -229,18 +231,20 @@ async def _until(answers: Callable[[], bool]) -> None:
         await asyncio.sleep(backoff(failures))
 
 
-def run(namespaces: list[str], settings: Settings, listen: str | None = None) -> None:
-    """Runs the controller until it is told to stop. namespaces: empty for all; listen: HOST:PORT of metrics and health.
+def run(namespaces: list[str], settings: Settings, listen: str | None = None, log_level: str = "info") -> None:
+    """Runs the controller until it is told to stop. namespaces: empty for all; listen: HOST:PORT of metrics and health;
+    log_level: one of logs.LEVELS.
 
     Raises ListenError for an address that cannot be listened at.
     """
-    configure()
+    configure(log_level)
     metrics = Metrics()
     health = Health(metrics.longest_pass)
     if listen:
         serve(listen, metrics, health)
     clients = Clients.connect(tuple(namespaces))
     registry = kopf.OperatorRegistry()
+    settings = replace(settings, user=own_user())
     register(registry, Reconciler(clients, settings, ticks=uptime, metrics=metrics))
 
     async def operate() -> None:

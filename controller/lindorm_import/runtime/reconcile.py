@@ -170,6 +170,11 @@ class Reconciler:
         for event in events:
             level = logging.WARNING if event.type == "Warning" else logging.INFO
             told.log(level, "%s: %s", event.reason, event.message)
+        told.debug(
+            "looked: %d actions, next look %s",
+            len(decision.actions),
+            "when the spec changes" if decision.requeue is None else f"in {decision.requeue:.1f} s",
+        )
         failed = None
         for action in decision.actions:
             name = type(action).__name__

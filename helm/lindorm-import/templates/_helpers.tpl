@@ -29,6 +29,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "lindorm-import.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of everything, and those of one thing: (list ROOT LABELS). Of a key that is in both the latter's stays. */}}
+{{- define "lindorm-import.labelsAnd" -}}
+{{- toYaml (mergeOverwrite (include "lindorm-import.labels" (first .) | fromYaml) (last .)) }}
 {{- end }}
 
 {{- define "lindorm-import.serviceAccountName" -}}
