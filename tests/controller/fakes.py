@@ -37,8 +37,8 @@ _TIMES = {
     "startTime", "completionTime", "activeSince", "observedAt", "lastTransitionTime", "retryAfter", "createdAt",
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "brokenSince", "finishedSince", "waitingSince", "jobManager", "crashes",
-    "acting", "intendedAt", "tableId", "TableId", "tags_from", "decreases",
-    "restarts", "jobId", "lastCheckpoint", "retired",
+    "activePasses", "intendedAt", "tableId", "TableId", "tags_from", "decreases",
+    "restarts", "jobId", "lastCheckpoint", "failedDeploymentUID",
 }  # fmt: skip
 
 

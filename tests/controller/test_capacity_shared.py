@@ -75,7 +75,7 @@ def finish(world: World, name: str) -> None:
 
 
 def released(world: World, name: str) -> bool:
-    return world.gone(name) or (world.ended(name) and entry(world, name).released)
+    return world.gone(name) or (world.ended(name) and entry(world, name).settings_restored)
 
 
 def ends(world: World, name: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lindorm_import.api.status import Acting, ImportStatus
+from lindorm_import.api.status import ActivePass, ImportStatus
 from lindorm_import.decide import Settings
 from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.runtime.reconcile import Reconciler
@@ -147,8 +147,8 @@ def test_a_finished_import_deletes_itself_after_its_real_time(by: timedelta) -> 
 def left_over(world: World) -> None:
     """A pass of a controller that died in the middle of it."""
     found = world.read()
-    entry = Acting(by="gone-1", until=world.reconciler.times.now(UID, None) + fence.ACTS_FOR)
-    found["status"]["acting"] = [entry.model_dump(mode="json", by_alias=True)]
+    entry = ActivePass(by="gone-1", until=world.reconciler.times.now(UID, None) + fence.ACTS_FOR)
+    found["status"]["activePasses"] = [entry.model_dump(mode="json", by_alias=True)]
     world.api.change(world.read(), found)
 
 

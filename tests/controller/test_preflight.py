@@ -168,7 +168,7 @@ def test_what_is_surely_missing_holds_the_import_before_anything_is_made_and_hea
 def test_what_is_doubtful_is_told_and_holds_nothing() -> None:
     seen = replace(NOTHING_THERE, permissions=PermissionsSeen(doubtful=("role x was not checked",)))
     decision = step(allocated(), seen)
-    assert told(decision, "PermissionsReady") == ("Unknown", "NotCertain")
+    assert told(decision, "PermissionsReady") == ("Unknown", "Unverified")
     found = condition(decision, "PermissionsReady")
     assert found is not None
     assert "role x was not checked" in found.message

@@ -17,7 +17,7 @@ def test_an_import_suspended_from_the_start_is_checked_and_planned_and_makes_not
     nothing = replace(READY_TO_START, bucket=BucketSeen(exists=False), table=TableSeen(exists=False))
     decision = step(allocated(), nothing, SUSPENDED)
     assert decision.actions == ()
-    assert told(decision, "Suspended") == ("True", "SpecSuspend")
+    assert told(decision, "Suspended") == ("True", "SuspendedBySpec")
     assert told(decision, "SourceReady") == ("True", "Described")
     assert decision.status.plan is not None
     assert decision.status.resources == allocated().resources
@@ -33,7 +33,7 @@ def test_the_import_is_suspended_only_when_the_flink_operator_has_stopped_the_jo
     assert told(seen, "Suspended") == ("False", "Suspending"), "of the generation before"
     stopped = step(stopping.status, Observed(deployment=STOPPED, table=TABLE), SUSPENDED)
     assert stopped.actions == ()
-    assert told(stopped, "Suspended") == ("True", "SpecSuspend")
+    assert told(stopped, "Suspended") == ("True", "SuspendedBySpec")
     assert told(stopped, "JobRunning") == ("False", "Suspended")
     assert condition(stopped, "Reconciling") is None
 
@@ -59,7 +59,7 @@ def test_a_suspended_job_deleted_by_hand_is_made_again_only_when_the_import_is_r
     gone = replace(READY_TO_START, deployment=NO_DEPLOYMENT, config=True, checkpoint="s3://b/chk-7")
     waiting = step(stopped, gone, SUSPENDED)
     assert waiting.actions == ()
-    assert told(waiting, "Suspended") == ("True", "SpecSuspend")
+    assert told(waiting, "Suspended") == ("True", "SuspendedBySpec")
     found = condition(waiting, "Suspended")
     assert found is not None
     assert "last checkpoint" in found.message

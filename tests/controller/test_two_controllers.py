@@ -194,7 +194,7 @@ def test_a_controller_that_looked_before_another_let_the_import_go_deletes_nothi
     table = world.aws.dynamodb.tables["readings"]
     table.state, table.until = "UPDATING", world.aws.dynamodb.seconds + 20
     world.delete()
-    world.drive(lambda _: world.status().get("acting") == [] and not world.api.names("configmaps"))
+    world.drive(lambda _: world.status().get("activePasses") == [] and not world.api.names("configmaps"))
     slept = iter([True])
 
     def sleep(call: AnyCall) -> None:

@@ -167,7 +167,7 @@ def test_a_condition_of_a_newer_release_stays_and_the_import_goes_on() -> None:
         ("observedGeneration", "first"),
         ("summary", ["x"]),
         ("conditions", "none"),
-        ("acting", [{"by": "x", "until": "for ever"}]),
+        ("activePasses", [{"by": "x", "until": "for ever"}]),
         ("something", {"new": True}),
     ],
 )
@@ -180,7 +180,9 @@ def test_reading_a_status_never_fails(part: str, value: Any) -> None:
     assert read.status.resources == before.resources
 
 
-@pytest.mark.parametrize("status", [None, "x", 7, [], {}, {"run": 1, "resources": 2, "conditions": 3, "acting": 4}])
+@pytest.mark.parametrize(
+    "status", [None, "x", 7, [], {}, {"run": 1, "resources": 2, "conditions": 3, "activePasses": 4}]
+)
 def test_reading_nonsense_gives_an_empty_status(status: Any) -> None:
     assert read_status(status).status.run is None
 

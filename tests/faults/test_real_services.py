@@ -158,7 +158,7 @@ def test_a_controller_that_sleeps_before_a_call_of_the_real_services_does_nothin
                 life.reconciler = first
 
         life.clients._session.events.register("before-sign.dynamodb.CreateTable", sleep)
-        life.drive(lambda o: o.trouble is not None and o.trouble.reason == "PassTooLong")
+        life.drive(lambda o: o.trouble is not None and o.trouble.reason == "ReconcileTimeout")
         assert life.wire.done["CreateBucket"] == life.wire.done["DeleteBucket"] == 1
         assert world.read("asleep") is None
         assert first.run_pass("default", "asleep", life.uid).release

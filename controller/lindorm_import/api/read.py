@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from lindorm_import.api.base import StatusModel
 from lindorm_import.api.conditions import Condition
 from lindorm_import.api.spec import ImportSpec
-from lindorm_import.api.status import Acting, ImportStatus, Resource, Run
+from lindorm_import.api.status import ActivePass, ImportStatus, Resource, Run
 
 Document = dict[str, Any]
 # Entries of these lists stand for themselves: what cannot be read of them is kept as it is, and written back.
-_LISTS: dict[str, type[StatusModel]] = {"conditions": Condition, "resources": Resource, "acting": Acting}
+_LISTS: dict[str, type[StatusModel]] = {"conditions": Condition, "resources": Resource, "activePasses": ActivePass}
 # Without these nothing may be done: they say what was made, and who may be at work.
-_LOG = ("run", "resources", "acting")
+_LOG = ("run", "resources", "activePasses")
 
 
 @dataclass(frozen=True)

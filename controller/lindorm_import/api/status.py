@@ -20,15 +20,15 @@ DELETED = "Deleted"
 NOT_SEEN = -1
 
 
-class Acting(StatusModel):
-    """A pass that acts on the import outside (controller/lindorm_import/world/fence.py)."""
+class ActivePass(StatusModel):
+    """A pass of a controller that may be changing something outside Kubernetes."""
 
     by: str = Field(description="The controller's process, and the number of the pass.")
     until: datetime = Field(description="It sends no request after this time.")
 
 
 class Run(StatusModel):
-    """The one run of this import. Names derive from the import's UID (names.py)."""
+    """The one run of this import. Names derive from the import's UID."""
 
     id: str
     deployment: str = Field(description="Name of the FlinkDeployment and of the job's ConfigMap.")
@@ -50,7 +50,7 @@ class PlanIndex(StatusModel):
 
 
 class PlanStatus(StatusModel):
-    """What was planned before the start. See controller/lindorm_import/plan for the arithmetic."""
+    """What was planned before the start."""
 
     rows: int | None = Field(None, description="Rows in the range; absent when Lindorm could not tell in time.")
     rows_error_percent: int | None = Field(
@@ -160,7 +160,11 @@ class JobStatus(StatusModel):
     last_checkpoint_time: datetime | None = None
     failure: str | None = None
     attempts: int = Field(1, description="How often the job has been submitted.")
-    retired: str | None = Field(None, description="UID of the FlinkDeployment that failed and gives way to the next.")
+    failed_deployment_uid: str | None = Field(
+        None,
+        alias="failedDeploymentUID",
+        description="UID of the last FlinkDeployment that failed: it is deleted before the job is submitted again.",
+    )
     retry_after: datetime | None = Field(None, description="No new submission before this time.")
     waiting_since: datetime | None = Field(None, description="Since when the job neither runs nor has finished.")
     job_manager: str | None = Field(
@@ -194,9 +198,9 @@ class Resource(StatusModel):
     """Something outside Kubernetes that the import uses, and whether it made it.
 
     before: an existing table's settings, which come back when the import ends; during: what the import has set since,
-    or was about to, the latest last; released: the settings are back (or the created table has what capacity.after
-    says), and the import does not touch it any more. waits_for: the import that sets the table's capacity now; this
-    one takes it as it is. inherits: what an import that is gone without having given it back would have given back.
+    or was about to, the latest last; settings_restored: the settings are back (or the created table has what
+    capacity.after says), and the import no longer touches it. waits_for: the import that sets the table's capacity now;
+    this one takes it as it is. inherits: what an import that has gone without restoring it would have restored.
     """
 
     kind: Kind
@@ -220,12 +224,12 @@ class Resource(StatusModel):
     during: tuple[TableSettings, ...] = ()
     waits_for: Holder | None = None
     inherits: TableSettings | None = None
-    released: bool = False
+    settings_restored: bool = False
 
     @property
     def holds(self) -> bool:
         """Whether the import is the one that sets the table's capacity."""
-        return (self.origin == "Created" or self.before is not None) and not self.released
+        return (self.origin == "Created" or self.before is not None) and not self.settings_restored
 
 
 class Results(StatusModel):
@@ -267,8 +271,8 @@ class ImportStatus(StatusModel):
     resources: tuple[Resource, ...] = ()
     results: Results | None = None
     dashboard: Dashboard | None = None
-    acting: tuple[Acting, ...] = Field(
-        (), description="Passes that may still be acting; nothing is final before their time is over."
+    active_passes: tuple[ActivePass, ...] = Field(
+        (), description="Passes that may still be changing something; nothing is final before their time is over."
     )
 
     def resource(self, kind: Kind) -> Resource | None:

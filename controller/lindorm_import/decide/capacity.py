@@ -92,7 +92,7 @@ def release(p: Pass) -> float | None:
     """After the end, and on deletion: None when the table has what it is left with, else the seconds until the next
     look."""
     entry = p.status.resource("Table")
-    if entry is None or entry.released:
+    if entry is None or entry.settings_restored:
         return None
     table = p.seen_or_hold(p.seen.table, "TableReady")
     if _orphaned(table):
@@ -113,7 +113,7 @@ def release(p: Pass) -> float | None:
             return 2.0
         told += _mode_stays(p, table)
     if not p.others_for():  # who may still change it is waited for, and it is looked at again
-        note(p, entry.model_copy(update={"released": True, "during": (), "waits_for": None, "inherits": None}))
+        note(p, entry.model_copy(update={"settings_restored": True, "during": (), "waits_for": None, "inherits": None}))
     p.conditions.set("TableReady", "True", "Released", told)
     return None
 

@@ -108,7 +108,7 @@ def _tell_what_is_left(p: Pass, trouble: Trouble | None) -> None:
     elif deployment.exists and deployment.owner_uid == p.identity.uid:
         left.append("its job's pods are still there")
     going = isinstance(p.seen.table, TableSeen) and p.seen.table.status == "DELETING"
-    if entry and not entry.released and not going:
+    if entry and not entry.settings_restored and not going:
         left.append(f"table {entry.name} does not have what it is to be left with")
     if not left:
         message = "the job's pods are gone, and the table has what it is left with"
@@ -135,7 +135,7 @@ def _after_the_end(p: Pass) -> float | None:
     ours = deployment.exists and deployment.owner_uid == p.identity.uid
     failed = p.seen.last_action
     entry = p.status.resource("Table")
-    if entry and not entry.released and isinstance(p.seen.table, TableSeen):
+    if entry and not entry.settings_restored and isinstance(p.seen.table, TableSeen):
         spend(p, at_rest=True)
     if ours:
         if not deployment.deleting:

@@ -83,7 +83,7 @@ def _wait_for_others(p: Pass) -> float | None:
         f"everything is removed; waiting until {until:%H:%M:%S} UTC, when nothing can come any more of a controller "
         f"that was at work on this import and did not come back (annotation {ABANDON}=true: do not wait)"
     )
-    p.working("Deleting", "OtherController", message)
+    p.working("Deleting", "WaitingForOtherController", message)
     return left
 
 

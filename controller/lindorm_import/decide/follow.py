@@ -178,14 +178,16 @@ def _retry_or_fail(p: Pass, deployment: DeploymentSeen) -> float:
     assert job is not None, "counted before"
     failure = _failure(p, deployment) or "the Flink job failed without a message"
     hopeless = p.seen.job is not None and p.seen.job.hopeless
-    if job.retired != deployment.uid:
+    if job.failed_deployment_uid != deployment.uid:
         _result_or_hold(p)
         if hopeless or job.attempts > len(RETRY_PAUSES):
             tried = "" if job.attempts == 1 else f" (submitted {job.attempts} times)"
             return p.fail("JobFailed", failure + tried)
         after = p.now + RETRY_PAUSES[job.attempts - 1]
         p.update(
-            job=job.model_copy(update={"attempts": job.attempts + 1, "retired": deployment.uid, "retry_after": after})
+            job=job.model_copy(
+                update={"attempts": job.attempts + 1, "failed_deployment_uid": deployment.uid, "retry_after": after}
+            )
         )
     p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
     message = f"the job failed and is submitted again from its last checkpoint: {failure}"

@@ -93,7 +93,7 @@ def note(p: Pass, entry: Resource) -> None:
 
 def _flag(other: OtherImport, table: TableSeen) -> bool:
     entry = other.resource("Table") if other.uses_table and not other.gone else None
-    if entry is None or entry.released or entry.waits_for:
+    if entry is None or entry.settings_restored or entry.waits_for:
         return False
     # One that wants another mode than the table has is held up by that (capacity.py), and sets nothing.
     return entry.holds or (other.sets_capacity and other.capacity_mode in (None, table.settings.mode))

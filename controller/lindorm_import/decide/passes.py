@@ -88,7 +88,7 @@ class Pass:
 
     def others_for(self) -> float:
         """Seconds until no other pass, of another controller or a dead one, can change anything; 0: none can."""
-        left = (a.until + self.settings.request_life - self.now for a in self.before.acting)
+        left = (a.until + self.settings.request_life - self.now for a in self.before.active_passes)
         return max(0.0, *(seconds.total_seconds() for seconds in left), 0.0)
 
     def since(self, then: datetime) -> timedelta:
@@ -133,7 +133,7 @@ class Pass:
         self.update(summary="Suspended")
         if self.status.progress:
             self.update(progress=self.status.progress.at_rest())
-        self.conditions.set("Suspended", "True", "SpecSuspend", message)
+        self.conditions.set("Suspended", "True", "SuspendedBySpec", message)
         self.conditions.set("JobRunning", "False", "Suspended", message)
         self.conditions.set("Ready", "False", "Suspended", message)
         self.conditions.drop("Reconciling")

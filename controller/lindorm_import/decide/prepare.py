@@ -57,7 +57,7 @@ def _permissions(p: Pass) -> None:
         p.hold("PermissionsReady", Trouble("PermissionMissing", message))
     if seen.doubtful:
         message = f"not certain before they are used: {'; '.join(seen.doubtful)}"
-        p.conditions.set("PermissionsReady", "Unknown", "NotCertain", message)
+        p.conditions.set("PermissionsReady", "Unknown", "Unverified", message)
     else:
         p.conditions.set("PermissionsReady", "True", "Simulated", "every permission that will be needed is there")
 
@@ -165,7 +165,7 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> No
             p.hold(
                 "Reconciling",
                 Trouble(
-                    "PlanUnknown",
+                    "PlanUnavailable",
                     "Lindorm could neither count nor estimate the rows of the range in time, so the budget cannot be "
                     "kept: narrow the range, or remove spec.budget",
                     spec=True,

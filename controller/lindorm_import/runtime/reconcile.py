@@ -152,15 +152,16 @@ class Reconciler:
         except ValidationError as error:
             return self._invalid(resource, read, error, deleting)
         now = self.times.now(identity.uid, before.observed_at)
-        known = before.model_copy(update={"acting": self.fence.others(before.acting, self.settings.request_life, now)})
+        others = self.fence.others(before.active_passes, self.settings.request_life, now)
+        known = before.model_copy(update={"active_passes": others})
         decision = self._decide(identity, spec, known, last_action, deleting, now)
         if decision.release and read.unread_log:
             return self._told(resource, read, _newer(read))
         if all(isinstance(action, REPORTS) for action in decision.actions):
             self._write(resource, read, decision.status)
             return self._act(identity, spec, before, decision)
-        with self.fence.acts(self.times.now(identity.uid, before.observed_at)) as acting:
-            self._write(resource, read, decision.status.model_copy(update={"acting": (*known.acting, acting)}))
+        with self.fence.acts(self.times.now(identity.uid, before.observed_at)) as active:
+            self._write(resource, read, decision.status.model_copy(update={"active_passes": (*others, active)}))
             return self._act(identity, spec, before, decision)
 
     def _act(self, identity: Identity, spec: ImportSpec, before: ImportStatus, decision: Decision) -> Outcome:

@@ -2,8 +2,9 @@
 
 Two controllers can be at work on one import: a node that was cut off, a process that was paused, somebody who started
 a second one. The API server refuses the status of the one that is behind, but AWS knows neither versions nor owners: a
-CreateTable decided before the import was deleted is done whenever it arrives. So each pass writes into status.acting
-until when it acts, and whoever deletes the import lets it go only when no other pass can reach AWS any more:
+CreateTable decided before the import was deleted is done whenever it arrives. So each pass writes into
+status.activePasses until when it acts, and whoever deletes the import lets it go only when no other pass can reach AWS
+any more:
 
 - Before each request, after it was signed, the pass looks at the clock: past its time it sends nothing.
 - A request that is held up after that is refused by AWS, because its signature is too old ("In most cases, a request
@@ -24,7 +25,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-from lindorm_import.api.status import Acting
+from lindorm_import.api.status import ActivePass
 from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.world.clock import Ticks, Wall, steps_forward
 
@@ -38,8 +39,8 @@ def check() -> None:
     """Raises TroubleError when the pass that runs in this thread may not act any more."""
     over = _over.get()
     if over and over():
-        message = f"a pass took longer than {ACTS_FOR.total_seconds():.0f} s and stopped; the next goes on"
-        raise TroubleError(Trouble("PassTooLong", message))
+        message = f"a pass took longer than {ACTS_FOR.total_seconds():.0f} s and stopped; the next one continues"
+        raise TroubleError(Trouble("ReconcileTimeout", message))
 
 
 def check_request(**_: Any) -> None:
@@ -54,28 +55,28 @@ class Fence:
         self._wall, self._ticks = wall, ticks or steps_forward(wall)
         self._process = uuid.uuid4().hex[:8]
         self._numbers = itertools.count(1)
-        self._acting: set[str] = set()
+        self._active: set[str] = set()
         self._lock = Lock()
 
-    def others(self, acting: tuple[Acting, ...], request_life: timedelta, now: datetime) -> tuple[Acting, ...]:
+    def others(self, passes: tuple[ActivePass, ...], request_life: timedelta, now: datetime) -> tuple[ActivePass, ...]:
         """Those that may still change something: neither of this process and back, nor long over. now: the
         import's time."""
         with self._lock:
-            open_ = [a for a in acting if not a.by.startswith(self._process) or a.by in self._acting]
+            open_ = [a for a in passes if not a.by.startswith(self._process) or a.by in self._active]
         return tuple(a for a in open_ if a.until + request_life > now)
 
     @contextmanager
-    def acts(self, now: datetime | None = None) -> Iterator[Acting]:
+    def acts(self, now: datetime | None = None) -> Iterator[ActivePass]:
         """A pass that is going to act: what it must write into the status before it does. now: the import's time,
         by default the machine's."""
         wall, ticks = self._wall() + ACTS_FOR, self._ticks() + ACTS_FOR.total_seconds()
-        acting = Acting(by=f"{self._process}-{next(self._numbers)}", until=(now or self._wall()) + ACTS_FOR)
+        active = ActivePass(by=f"{self._process}-{next(self._numbers)}", until=(now or self._wall()) + ACTS_FOR)
         with self._lock:
-            self._acting.add(acting.by)
+            self._active.add(active.by)
         token = _over.set(lambda: self._wall() >= wall or self._ticks() >= ticks)
         try:
-            yield acting
+            yield active
         finally:
             _over.reset(token)
             with self._lock:
-                self._acting.discard(acting.by)
+                self._active.discard(active.by)

@@ -56,7 +56,7 @@ def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients:
         return seen
     if ended:
         table = status.resource("Table")
-        if table is None or table.released:
+        if table is None or table.settings_restored:
             return seen
         return replace(
             seen,
