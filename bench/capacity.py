@@ -241,7 +241,7 @@ def _run(
 
 
 def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], table_units: float) -> dict[str, float]:
-    """What went on between two counts, in which the table could have taken so many units."""
+    """What went on between two counts, in which the table could have taken this many units."""
     units, refused = (
         after.get(metric, 0.0) - before.get(metric, 0.0)
         for metric in ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
@@ -255,7 +255,7 @@ def figures_of(shape: Shape, before: dict[str, float], after: dict[str, float], 
 
 
 def project_job(cluster: Cluster, database: MariaDB, shape: Shape, target: str, endpoint: str, units: int) -> str:
-    """Submit the job that writes a shape with WRITERS writers and so many units a second; its id."""
+    """Submit the job that writes a shape with WRITERS writers and this many units a second; its id."""
     config = pipelines.job_config(cluster.folder / target, database, shape.table, list(shape.key), shape.shards)
     config["target"]["table"] = target
     return pipelines.project(cluster, config, endpoint, {"parallelism.default": str(WRITERS)}, units)

@@ -49,7 +49,7 @@ def measure(lab: Lab, heaps: tuple[int, ...], rounds: int, say: Callable[[str], 
 
 
 def configuration(heap: int) -> dict[str, str]:
-    """Flink's settings of a TaskManager with so many MiB of task heap and no managed memory."""
+    """Flink's settings of a TaskManager with this many MiB of task heap and no managed memory."""
     return {
         "taskmanager.memory.task.heap.size": f"{heap}m",
         "taskmanager.memory.framework.heap.size": f"{_FRAMEWORK_MIB}m",

@@ -1,4 +1,5 @@
-"""The pages of docs/ that are made and not written: the resource's reference from its CRD, and what `plan` answers.
+"""The pages of docs/ that are made and not written: the resource's reference from its CRD, what `plan`
+answers, and the pictures of `watch` and `report`.
 
     python -m dev.docs            # write them (`make generate`)
 
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dev import pictures
 from lindorm_import.api.change import changes
 from lindorm_import.api.crd import crd, status_schema
 from lindorm_import.api.spec import ImportSpec
@@ -131,9 +133,9 @@ def plan_answer(arguments: list[str]) -> str:
 
 
 def render() -> dict[Path, str]:
-    """Every page and snippet, by file."""
+    """Every page, snippet and picture, by file."""
     plans = {DOCS / "snippets" / f"plan-{name}.txt": plan_answer(arguments) for name, arguments in PLANS.items()}
-    return {DOCS / "resource.md": resource_page(), **plans}
+    return {DOCS / "resource.md": resource_page(), **plans, **pictures.render()}
 
 
 def main() -> None:

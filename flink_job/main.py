@@ -211,7 +211,7 @@ def job_settings(config: Dict[str, Any]) -> Dict[str, str]:
         "pipeline.name": f"{imported['namespace']}/{imported['name']} {imported['runId']}",
         # Operators keep nothing of a row, so it need not be copied from one to the next.
         "pipeline.object-reuse": "true",
-        # A job that is submitted again goes on from a checkpoint: its operators must be found in it.
+        # A job that is submitted again continues from a checkpoint: its operators must be found in it.
         "table.exec.uid.generation": "ALWAYS",
         "table.local-time-zone": "UTC",
     }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings up all that imports need in an AWS account: network, EKS cluster, cert-manager, EMR's Flink operator, roles,
 # EMR virtual cluster, staging bucket, dashboard, and the controller. Run it again at any time: what is there is left
-# as it is, what changed is updated, and what failed goes on.
+# as it is, what changed is updated, and what failed continues.
 #
 # Never yet run against a real AWS account (docs/getting-started-aws.md).
 
@@ -151,7 +151,7 @@ deploy_controller() {
     [[ -n ${digests[$target]} ]] || missing=true
   done
   if [[ $missing == true ]]; then
-    say "images: build and push them, then start this script again; it goes on from here"
+    say "images: build and push them, then start this script again; it continues from here"
     cat <<PUSH
     aws ecr get-login-password --region $AWS_DEFAULT_REGION | docker login --username AWS --password-stdin ${controller%%/*}
     docker build --platform linux/amd64 --target controller --tag $controller:$tag . && docker push $controller:$tag

@@ -52,7 +52,7 @@ delete_stack() {
   say "stack $1: deleting"
   run aws cloudformation delete-stack --stack-name "$1"
   run aws cloudformation wait stack-delete-complete --stack-name "$1" ||
-    fail "stack $1: the reason is in aws cloudformation describe-stack-events --stack-name $1; start again when it is mended"
+    fail "stack $1: the reason is in aws cloudformation describe-stack-events --stack-name $1; start again when it is fixed"
 }
 
 # The names of all objects of a kind in the namespace; none where the kind itself is unknown.

@@ -55,7 +55,7 @@ def java_tool(name: str) -> str:
 def missing_on_machine(tools: Collection[str]) -> list[str]:
     """One sentence for each thing that the machine lacks to build with `tools` and to run what was built.
 
-    Only looks: nothing is downloaded or changed. Empty means that the bootstrap can go on.
+    Only looks: nothing is downloaded or changed. Empty means that the bootstrap can continue.
     """
     problems: list[str] = []
     if not Path("/proc/self/stat").exists():

@@ -81,7 +81,7 @@ def item_size(item: dict[str, dict[str, Any]]) -> int:
 
 
 def write_units(size: int) -> int:
-    """Units of one write of an item of so many bytes."""
+    """Units of one write of an item of this many bytes."""
     return max(1, math.ceil(size / 1024))
 
 
@@ -107,7 +107,7 @@ class Bucket:
             self.at = now
 
     def holds(self, units: float, now: float) -> bool:
-        """Whether so many units can go now. What needs more than a full bucket waits for a full one."""
+        """Whether this many units can go now. What needs more than a full bucket waits for a full one."""
         self.refill(now)
         return self.rate > 0 and self.tokens >= min(units, self.full)
 

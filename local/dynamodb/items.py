@@ -39,7 +39,7 @@ class Items:
         self._counters = counters
         self.settings = settings
         self._meters: dict[tuple[str, Side], Meter] = {}
-        self.unprocessed_next = 0  # so many items of batches that follow come back unprocessed
+        self.unprocessed_next = 0  # this many items of batches that follow come back unprocessed
 
     def forget(self, table: str) -> None:
         """The table is new or gone: its capacity starts afresh."""

@@ -99,7 +99,7 @@ class Publisher:
             log.warning("CloudWatch at %s: %s", self._client.meta.endpoint_url, error)
 
     async def run(self, seconds: float) -> None:
-        """Flush every so many seconds, for ever."""
+        """Flush at this interval (seconds), for ever."""
         while True:
             await asyncio.sleep(seconds)
             await self.flush()

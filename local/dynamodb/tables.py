@@ -224,7 +224,7 @@ class TableState:
             self.tags[tag["Key"]] = tag["Value"]
 
     def update(self, request: dict[str, Any], now: float, seconds: float) -> None:
-        """UpdateTable: what it asks for holds after so many seconds of UPDATING. Raises the API's exceptions."""
+        """UpdateTable: what it asks for holds after this many seconds of UPDATING. Raises the API's exceptions."""
         self.require_active()
         if not set(request) - {"TableName"}:
             raise answers.validation(

@@ -66,7 +66,7 @@ def error_status(resource: Json, message: str) -> Json:
 def _unobserved(p: Pass, before: Json, why: str) -> Json:
     """toErrorStatusUpdateControl: the status of before, with an error.
 
-    The trap (FLINK-37370, mended after 1.10): a job that has no checkpoints at all, such as the stand-in that
+    The trap (FLINK-37370, fixed after 1.10): a job that has no checkpoints at all, such as the stand-in that
     Flink submits for a main that failed, never gets to FINISHED or FAILED.
     """
     message = "Could not observe latest savepoint information"
@@ -78,7 +78,7 @@ def _unobserved(p: Pass, before: Json, why: str) -> Json:
 
 
 def _validate(p: Pass) -> bool:
-    """validateDeployment: with a wrong spec the operator goes on with the last one that it reconciled."""
+    """validateDeployment: with a wrong spec the operator continues with the last one that it reconciled."""
     wrong = validate.problem(p.meta["name"], p.spec, p.last_spec, p.defaults, p.release)
     if wrong is None:
         return True

@@ -188,7 +188,7 @@ class Operator:
             started = time.monotonic()
             try:
                 self._round()
-            except Exception as error:  # the API server may be away for a while: go on asking
+            except Exception as error:  # the API server may be away for a while: continue asking
                 _log.warning("cannot list FlinkDeployments: %s", str(error).split("\n", 1)[0])
             stop.wait(max(0.05, _ROUND - (time.monotonic() - started)))
         self._pool.shutdown(wait=True)

@@ -23,7 +23,7 @@ class Timing:
     """Before a container that died for the second time is started again; it doubles with each further death."""
     longest_backoff: float
     healthy_after: float
-    """After so long without a death a container's deaths are forgotten."""
+    """After this long without a death a container's deaths are forgotten."""
     termination: float
     """Between SIGTERM and SIGKILL."""
     mounts: float

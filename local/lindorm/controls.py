@@ -23,9 +23,9 @@ class Settings:
     statement_timeout_ms: int = 120_000  # https://help.aliyun.com/document_detail/445131.html
     refuse_connections: bool = False  # answer new connections with 1040
     max_connections: int = 4_000  # per node, from 2.7.0.0
-    timeout_next: int = 0  # so many table reads that follow end with 3024
-    resource_limit_next: int = 0  # so many table reads that follow end with 8008
-    drop_next: int = 0  # so many table reads that follow close the connection half way through the answer
+    timeout_next: int = 0  # this many table reads that follow end with 3024
+    resource_limit_next: int = 0  # this many table reads that follow end with 8008
+    drop_next: int = 0  # this many table reads that follow close the connection half way through the answer
     # What Lindorm's documents leave open (docs/lindorm.md): each value is one answer.
     over_limit: str = "refuse"  # a read of more than 2,000 rows or 16 MB: 8008, or cut short without a word
     show_type_arguments: bool = True  # DESCRIBE says DECIMAL(10,2) and CHAR(5), or DECIMAL and CHAR

@@ -34,7 +34,7 @@ class Client(Protocol):
 
 
 def password_is_right(client: Client, plugin: str, password: bytes, nonce: bytes, answer: bytes) -> bool:
-    """Goes on with a login by a plugin; answer: what the client sent first, for this plugin and nonce."""
+    """Continues with a login by a plugin; answer: what the client sent first, for this plugin and nonce."""
     match plugin:
         case "mysql_native_password":
             return matches_native(answer, nonce, _sha1(_sha1(password)))

@@ -321,7 +321,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _rows_within(most: int, sizes: Sequence[int]) -> int:
-    """How many rows, from the first on, have at most so many bytes together."""
+    """How many rows, from the first on, have at most that many bytes together."""
     return sum(1 for total in itertools.accumulate(sizes) if total <= most)
 
 

@@ -14,7 +14,7 @@ in `node.environment`, and the ports are the same (local/node/outside.py carries
     node.kill_processes(pod)                # SIGKILL, or another signal: the kubelet starts the container again
     node.kubectl("delete", "pod", name, "-n", "migration", "--force", "--grace-period=0")
     node.restart("kubelet")                 # or any program of the node or the stack (stack/log/NAME.log)
-    node.signal("kubelet", signal.SIGSTOP)  # holds it; SIGCONT lets it go on
+    node.signal("kubelet", signal.SIGSTOP)  # holds it; SIGCONT lets it continue
     node.kill_processes(operator_pod, signal.SIGSTOP)
     node.drain(); node.uncordon()
     node.load_image(archive)

@@ -224,3 +224,19 @@ def test_a_report_sets_plan_against_actual_and_shows_the_rejects() -> None:
     assert "- Rejected rows: 2 EmptyKey, all in `s3://b/p/r1/rejects/`" in text
     assert '{"reason": "EmptyKey", "key": {"device": ""}}' in text
     assert ElementTree.fromstring(to_picture(shown)) is not None
+
+
+def test_the_chart_begins_where_the_first_rows_were_read() -> None:
+    moments = (moment(60, 0), moment(180, 0), moment(190, 500), moment(200, 1000))
+    history = [m.model_dump(mode="json", by_alias=True) for m in moments]
+    text = "".join(ElementTree.fromstring(to_picture(view(history=history))).itertext())
+    assert "from 3m 00s after the submission" in text
+    assert "05:03:00" in text  # the left edge
+    assert "05:00:00" not in text
+
+
+def test_the_name_of_the_limit_stands_where_no_line_runs() -> None:
+    series = [Series("rows", "#123456", [(after(10), 8.0), (after(20), 8.0)], steps=True)]
+    texts = ElementTree.fromstring(svg("title", START, series, ("limit", 8.0))).iter("{http://www.w3.org/2000/svg}text")
+    heights = {text.text: float(text.attrib["y"]) for text in texts}
+    assert heights["limit"] == heights["rows"] < 46  # above the field of the lines

@@ -1,6 +1,6 @@
 """Flink and its operator in memory: the operator's decisions are those of local/flink (1.10.0's, traps included).
 
-A job works WORK steps, one a second, and keeps a checkpoint in S3 after each. It goes on from what it is given: the
+A job works WORK steps, one a second, and keeps a checkpoint in S3 after each. It continues from what it is given: the
 savepoint path of its deployment, or the HA data; so a job that was started from nothing in the middle of a run shows
 in `violations`, as do two jobs at once for one import.
 """
@@ -60,7 +60,7 @@ class FlinkOperator:
 
     fail_at: at that step the next job fails (once), hopelessly or not; waiting: why no JobManager can start;
     pending: pods find no node; broken_main: the job's main fails at once, of which the operator never learns
-    (FLINK-37370); down: the operator makes no passes, jobs go on; endless: jobs never end; release: whose it is.
+    (FLINK-37370); down: the operator makes no passes, jobs continue; endless: jobs never end; release: whose it is.
     """
 
     api: KubernetesApi
@@ -219,7 +219,7 @@ class FlinkOperator:
         return loaded
 
     def _start(self, name: str, action: Submit, config: Document) -> int:
-        """The step that the job goes on from."""
+        """The step that the job continues from."""
         if action.savepoint == LAST_STATE_DUMMY_PATH:
             return self._ha[name]
         if action.savepoint:

@@ -112,14 +112,14 @@ def suspended(world: World) -> Stages:
 
 
 def retried(world: World) -> Stages:
-    """The job fails once, and the next one goes on from its checkpoint."""
+    """The job fails once, and the next one continues from its checkpoint."""
     world.flink.fail_at = [2]
     world.apply(**DELETE)
     return _end(world)
 
 
 def failed(world: World) -> Stages:
-    """The job fails for a reason that no retry can mend."""
+    """The job fails for a reason that no retry can fix."""
     world.flink.fail_at, world.flink.hopeless = [1], True
     world.apply(**DELETE)
     return _end(world)

@@ -15,7 +15,7 @@ SETTINGS = Settings()
 def step(
     status: ImportStatus, seen: Observed, wanted: ImportSpec | None = None, later: timedelta = timedelta()
 ) -> Decision:
-    """One pass, so long after the first one."""
+    """One pass, this long after the first one."""
     return decide(IDENTITY, wanted or spec(), status, seen, NOW + later, SETTINGS)
 
 

@@ -37,7 +37,7 @@ def apply(world: World, name: str, **changes: Any) -> None:
 
 
 def passes(world: World, until: Callable[[], bool] | None = None, count: int = 60, step: float = 1) -> None:
-    """Each import gets its passes in turn, with step seconds between: so many rounds, or until something holds."""
+    """Each import gets its passes in turn, with step seconds between: this many rounds, or until something holds."""
     for _ in range(count):
         for name in NAMES:
             if not world.gone(name):

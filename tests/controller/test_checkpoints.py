@@ -1,4 +1,4 @@
-"""Which retained checkpoint a job that is submitted again goes on from."""
+"""Which retained checkpoint a job that is submitted again continues from."""
 
 from datetime import timedelta
 

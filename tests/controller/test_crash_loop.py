@@ -59,7 +59,7 @@ class Import:
 
 
 def sampled(states: Iterator[tuple[float, str, JobSeen | None]], chance: Random, poll: float) -> Iterator[Look]:
-    """What looks every `poll` seconds, with jitter, see of states that last so long."""
+    """What looks every `poll` seconds, with jitter, see of states that last that long."""
     at, until = 0.0, 0.0
     for lasts, job_manager, job in states:
         until += lasts

@@ -1,4 +1,4 @@
-"""The controller dies before or after every single mutation, or does not hear a reply; a new one goes on.
+"""The controller dies before or after every single mutation, or does not hear a reply; a new one continues.
 
 Whatever happens: the same end as without the crash, each thing created once, nothing left to do afterwards.
 """

@@ -132,7 +132,7 @@ def test_a_table_of_another_import_is_adopted_not_owned(allocated: ImportStatus)
 
 @pytest.mark.parametrize("facet", ["source", "bucket", "table"])
 def test_what_cannot_be_seen_holds_the_import_and_heals(allocated: ImportStatus, facet: str) -> None:
-    changes: dict[str, Any] = {facet: Trouble("Broken", "it is broken: mend it")}
+    changes: dict[str, Any] = {facet: Trouble("Broken", "it is broken: fix it")}
     decision = step(allocated, replace(READY_TO_START, **changes))
     assert decision.actions == ()
     assert reason(decision, "Ready") == "Broken"

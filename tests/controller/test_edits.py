@@ -55,7 +55,11 @@ def test_a_field_that_does_not_say_when_an_edit_takes_effect_is_an_error() -> No
 def test_every_fixed_field_has_a_rule_in_the_crd_and_no_other_has() -> None:
     schema = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     messages = [rule["message"] for rule in schema["x-kubernetes-validations"]]
-    fixed = {m.split(" cannot change any more")[0] for m in messages if "cannot change any more" in m}
+    fixed = {
+        m.split(" is fixed once the import has created something")[0]
+        for m in messages
+        if "is fixed once the import has created something" in m
+    }
     assert fixed == with_(Change.FIXED)
 
 
@@ -129,7 +133,7 @@ def test_an_edit_that_takes_effect_at_resume_waits_is_told_and_then_takes_effect
     world.edit(**{path: value})
     passes(world)
     assert deployed(world)["spec"] == before, "a running job is left alone"
-    assert "waits until it is suspended and resumed" in world.condition("JobRunning")["message"]
+    assert "take effect when it is suspended and resumed" in world.condition("JobRunning")["message"]
     world.edit(suspend=True)
     world.drive(lambda _: world.conditions().get("Suspended") == "True")
     world.edit(suspend=False)

@@ -124,7 +124,7 @@ def test_any_other_failure_is_told_by_its_root_cause_and_may_be_retried(base: st
 
 
 def test_a_main_that_failed_is_told_although_flink_cannot_show_its_job(base: str, flink: Flink) -> None:
-    """As Flink 1.20 answers then (tests/local/test_flink_stack.py); the operator goes on saying RECONCILING."""
+    """As Flink 1.20 answers then (tests/local/test_flink_stack.py); the operator continues saying RECONCILING."""
     flink.state, flink.plan = "FAILED", False
     flink.failed("ProgramAbortException: outer\n\tat a\nCaused by: java.lang.RuntimeException: no such column\n\tat b")
     found = seen(base)

@@ -148,7 +148,7 @@ def test_a_crash_between_creation_and_the_next_look_loses_nothing_that_was_made(
 def test_a_deployment_and_a_config_map_that_only_carry_the_label_are_not_touched() -> None:
     """Copies keep their labels; only owner references say to the API server whose they are."""
     world = World()
-    make_bucket(world, "precious")  # the copy's job goes on in it
+    make_bucket(world, "precious")  # the copy's job continues in it
     world.flink.endless = True
     world.apply()
     world.drive(lambda _: works(world))

@@ -52,7 +52,7 @@ class Job:
         return JobSeen("RUNNING", counted_at=time, rows_read=round(rows), items_written=round(rows))
 
     def lost(self) -> None:
-        """It goes on from a checkpoint of up to a minute ago, on another machine."""
+        """It continues from a checkpoint of up to a minute ago, on another machine."""
         self.rows = max(0.0, self.rows - self.rate * self.chance.uniform(0, 60))
         self.offset, self.kept = self.chance.choice([-HOUR, 0.0, HOUR]) + self.chance.uniform(-1, 1), None
 
@@ -181,7 +181,7 @@ def test_an_import_that_stands_still_says_so_and_tells_no_old_rate(seed: int, po
         assert progress is not None
         if at > noticed:
             assert (progress.rows_per_second, progress.eta, progress.estimated_completion_time) == (0, None, None)
-            assert not up or "neither a row nor an item more since 05:" in one.told()
+            assert not up or "no more rows or items since 05:" in one.told()
     one.job.rate, one.job.at = 800.0, at
     again = times(chance, poll, at + 600, since=at + 1)
     for at in again:

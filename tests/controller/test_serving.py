@@ -74,7 +74,7 @@ def test_other_paths_are_not_there(address: str) -> None:
 
 def test_an_address_that_cannot_be_listened_at_is_told(address: str) -> None:
     taken = address.removeprefix("http://")
-    with pytest.raises(ListenError, match="cannot listen at 127"):
+    with pytest.raises(ListenError, match="cannot listen on 127"):
         serve(taken, Metrics(), Health(lambda: 0.0))
     for wrong in ("8080", ":http", ":70000"):
         with pytest.raises(ListenError, match="is not HOST:PORT"):
@@ -83,7 +83,7 @@ def test_an_address_that_cannot_be_listened_at_is_told(address: str) -> None:
 
 def record(**extra: object) -> logging.LogRecord:
     return logging.getLogger("lindorm-import").makeRecord(
-        "lindorm-import", logging.INFO, __file__, 1, "does %s", ("CreateTable",), None, extra=extra
+        "lindorm-import", logging.INFO, __file__, 1, "executing %s", ("CreateTable",), None, extra=extra
     )
 
 
@@ -91,7 +91,7 @@ def test_a_log_line_is_json_with_import_run_and_step() -> None:
     fields = {"import": "ns/a", "run": "r1", "step": "Preparing", "action": "CreateTable"}
     line = json.loads(JsonFormatter().format(record(**fields)))
     assert line.pop("time").endswith("+00:00")
-    assert line == {"level": "INFO", "logger": "lindorm-import", "message": "does CreateTable", **fields}
+    assert line == {"level": "INFO", "logger": "lindorm-import", "message": "executing CreateTable", **fields}
 
 
 def test_what_is_not_known_is_left_out_of_a_log_line() -> None:

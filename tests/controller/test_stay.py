@@ -1,4 +1,4 @@
-"""The process stays while the API server is away, and ends for what a restart may mend."""
+"""The process stays while the API server is away, and ends for what a restart may fix."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class ApiServer:
 
 
 class Operator:
-    """Fails so many times, then is told to stop."""
+    """Fails this many times, then is told to stop."""
 
     def __init__(self, failures: int) -> None:
         self.failures, self.starts = failures, 0

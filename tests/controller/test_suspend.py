@@ -74,7 +74,7 @@ def test_what_a_suspended_import_keeps_costing_is_told() -> None:
     stopped = step(running(), Observed(deployment=STOPPED, table=table), provisioned)
     found = condition(stopped, "Suspended")
     assert found is not None
-    assert "keeps 4000 provisioned write units" in found.message
+    assert "keeps 4,000 provisioned write units" in found.message
 
 
 def test_a_job_that_came_to_its_end_while_it_was_being_suspended_is_complete() -> None:

@@ -157,7 +157,7 @@ def test_what_is_fixed_can_change_until_something_has_been_made(
     world.objects.patch_namespaced_custom_object_status(
         GROUP, VERSION, world.namespace, PLURAL, created["metadata"]["name"], {"status": {"resources": [bucket]}}
     )
-    assert f"{path.removesuffix('.end')} cannot change any more" in refusal(world)
+    assert f"{path.removesuffix('.end')} is fixed once the import has created something" in refusal(world)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_an_import_is_submitted_watched_reported_and_deleted_at_the_command_line
     told = out.splitlines()
     assert any("Running" in line and "write units" in line and "checkpoint" in line for line in told), out
     assert "read 20,000 of 20,000" in told[-2]
-    assert told[-1] == "shown complete: 20000 items written, 0 rows rejected"
+    assert told[-1] == "shown complete: 20,000 items written, 0 rows rejected"
     assert not re.search("\x1b", out), "no colours where there is no terminal"
     assert "default/shown: many -> shown" in shown
     assert "TaskManager" in shown
@@ -117,7 +117,7 @@ def test_watch_ends_with_1_when_the_import_fails(world: World) -> None:
     world.apply(named(world, "failing", **{"budget.maxDuration": "1s"}))  # the plan takes a second, the job longer
     code, out, _ = run(world, "watch", "failing")
     assert code == 1
-    assert "failing failed: the import runs since" in out
+    assert "failing failed: the import has been running since" in out
     found = world.read("failing")
     assert found is not None
     assert condition(found, "Failed") == "True"
@@ -152,7 +152,7 @@ def test_what_admission_refuses_is_said_in_its_words(world: World, tmp_path: Pat
     code, _, err = run(world, "submit", "-f", str(manifest))
     assert code == 2
     assert err.count("\n") == 1
-    assert "source.table cannot change any more" in err
+    assert "source.table is fixed once the import has created something" in err
     world.delete("changed")
 
 

@@ -22,7 +22,7 @@ from tests.infra.conftest import ACCOUNT, INFRA, REGION, Deployed, deploy
 
 ISSUER = "oidc.eks.us-west-2.amazonaws.com/id/0123ABCD"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-# EMR's logging side car takes the job's role too, and it never runs here (EMR on EKS guide, "Using monitoring
+# EMR's logging sidecar takes the job's role too, and it never runs here (EMR on EKS guide, "Using monitoring
 # configuration": these four).
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:DescribeLogGroups"}
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/lindorm-import/imports/jobs:*"

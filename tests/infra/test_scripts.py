@@ -171,7 +171,7 @@ def test_an_account_s_life_from_nothing_to_nothing_but_the_data(account: Account
     stuck = account.run("teardown.sh", "--delete-imports")
     assert stuck.returncode == 1
     assert "says what holds it" in stuck.stderr
-    assert len(account.state["releases"]) == 3  # the controller must go on to live: it removes the finalizer
+    assert len(account.state["releases"]) == 3  # the controller must stay alive: it removes the finalizer
 
     account.change(stuck=False)
     account.forget_images("controller", "job")

@@ -53,7 +53,7 @@ def test_children_end_with_their_parent_even_when_it_died_before_them(tmp_path: 
         assert wait_until(lambda: not process.alive, 10)
     assert child.read_bytes()
     process.end()
-    # Whoever inherits it may take a moment to reap it; until then its command line is empty.
+    # Whoever inherits it may take a moment to reap it; until then, its command line is empty.
     assert wait_until(lambda: not child.exists() or not child.read_bytes(), 10)
 
 

@@ -29,18 +29,18 @@ _AWS_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientExce
 
 # Lindorm's error numbers (https://help.aliyun.com/document_detail/360486.html); 1045, 1049 and 2003 are MySQL's.
 _LINDORM = {
-    1040: ("LindormBusy", "has too many connections; it is tried again"),
+    1040: ("LindormBusy", "has too many connections; it will be retried"),
     1044: ("LindormAccessDenied", "refuses the user: check its privileges and the Secret"),
     1045: ("LindormAccessDenied", "refuses the user name or password: correct the Secret"),
     1049: ("UnknownDatabase", "has no such database: correct spec.source.url (the part after the port)"),
     1146: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     8005: ("UnknownTable", "has no such table: correct spec.source.table, or create it; names are case-sensitive"),
     2003: ("LindormUnreachable", "cannot be reached: check host, port 33060, the whitelist and the route to it"),
-    2006: ("LindormUnreachable", "closed the connection; it is tried again"),
-    2013: ("LindormUnreachable", "went away, or was too slow, in the middle of an answer; it is tried again"),
+    2006: ("LindormUnreachable", "closed the connection; it will be retried"),
+    2013: ("LindormUnreachable", "went away, or was too slow, in the middle of an answer; it will be retried"),
     2026: ("LindormWithoutTls", "offers no TLS: switch it on in Lindorm's console, or change spec.source.tls.mode"),
-    3024: ("LindormTimeout", "did not answer in time; it is tried again"),
-    8008: ("LindormBusy", "is at its resource limit; it is tried again"),
+    3024: ("LindormTimeout", "did not answer in time; it will be retried"),
+    8008: ("LindormBusy", "is at its resource limit; it will be retried"),
 }
 
 
@@ -54,7 +54,7 @@ def aws_trouble(error: Exception, doing: str) -> Trouble:
                 "AwsAccessDenied", f"not allowed: {doing}. Add the permission to the controller's role. {text}"
             )
         if code in _AWS_THROTTLED:
-            return Trouble("AwsThrottled", f"AWS throttles {doing}; it is tried again")
+            return Trouble("AwsThrottled", f"AWS throttles {doing}; it will be retried")
         if code in _AWS_EXPIRED:
             return Trouble(
                 "AwsCredentials", f"AWS refuses the controller's credentials ({code}) for {doing}: renew them"
@@ -140,7 +140,7 @@ def _lindorm_trouble(error: pymysql.err.MySQLError, where: str) -> Trouble:
     if isinstance(refused, ssl.SSLCertVerificationError):
         return Trouble(
             "LindormNotTrusted",
-            f"{where} is not who it should be: {refused.verify_message}. Put the certificate of its CA, as PEM, "
+            f"{where} could not be verified: {refused.verify_message}. Put the certificate of its CA, as PEM, "
             "under ca.crt into the Secret; with mode VerifyIdentity, the certificate must name the host of the url",
         )
     number = _number(error)

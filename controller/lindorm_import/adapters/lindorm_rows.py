@@ -27,7 +27,7 @@ _SHORT_TIMEOUT_MS = 5_000
 _POSITIONS = 16
 _SAMPLE = 200
 _ENOUGH = 8 * 1024 * 1024  # bytes of a sample: rows so large need not be many
-_WINDOWS = 1_000  # the time range is cut in so many windows, of which _POSITIONS are counted
+_WINDOWS = 1_000  # the time range is cut in this many windows, of which _POSITIONS are counted
 _95_PERCENT = 1.96
 
 

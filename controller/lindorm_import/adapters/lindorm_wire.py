@@ -127,7 +127,7 @@ class Session:
             self._connection = _connect(source, login)
 
     def ask(self, sql: str, rows: int, columns: int = 16, size: int = SMALL) -> tuple[list[str], list[Row]]:
-        """Names of the columns, and the rows, of an answer with at most so many of both, and so many bytes."""
+        """Names of the columns, and the rows, of an answer with at most that many of both, and that many bytes."""
         seconds = min(STATEMENT_SECONDS, self._until - time.monotonic())
         # Two packets end columns and rows, one begins; some more, for what an earlier answer left behind.
         allowance = _Allowance(max(0.0, seconds), 2 * (rows + columns + 10), size)

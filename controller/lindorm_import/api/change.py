@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 class Change(Enum):
     """The value is what the resource's page says of it."""
 
-    FIXED = "Cannot change once the import has made something."
+    FIXED = "Fixed once the import has created something."
     NOW = "Takes effect at once."
     LOWER = "Can only be lowered once the job is submitted; takes effect at once."
     AT_RESUME = "Takes effect when the job is submitted again or resumed."

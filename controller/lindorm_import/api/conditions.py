@@ -1,9 +1,9 @@
 """Conditions after Kubernetes' API conventions, kstatus and batch/v1 Job.
 
 Ready is True only when the import is complete and nothing of it costs money any more. Complete and Failed are terminal:
-every row is where it belongs, or the import does not go on. Released says the rest of it: the job's pods are gone, and
-the table has what it is left with; until then Complete is not Ready (kstatus: InProgress). Reconciling and Stalled are
-abnormal-true: absent when all is well (kstatus). Stalled: the spec must change; Reconciling: work goes on, or
+every row is where it belongs, or the import has given up. Released says the rest of it: the job's pods are gone, and
+the table has its final settings; until then Complete is not Ready (kstatus: InProgress). Reconciling and Stalled are
+abnormal-true: absent when all is well (kstatus). Stalled: the spec must change; Reconciling: work continues, or
 the world must change and the controller tries again.
 """
 

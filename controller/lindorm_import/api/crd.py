@@ -230,7 +230,7 @@ def status_schema() -> Schema:
 def _open(node: Schema) -> None:
     """Lets a status hold what this release does not know. A chart's upgrade does not touch CRDs, so a newer controller
     meets an older one: the API server must neither refuse a new kind of condition, and with it the whole status, nor
-    drop a new field in silence, which may be the name of something that was made. It fills in nothing either: what is
+    silently drop a new field, which may be the name of something that was made. It fills in nothing either: what is
     absent was not written."""
     node.pop("enum", None)
     node.pop("default", None)
@@ -266,7 +266,7 @@ def _fixed(spec: Schema) -> list[tuple[str, str]]:
         for part in parts:
             parent = parent["properties"][part]
         present = name in parent.get("required", []) or "default" in parent["properties"][name]
-        told = f"{path} cannot change any more: the import has made something with it. Create another import"
+        told = f"{path} is fixed once the import has created something. Create another import"
         rules.append((f"!({_MADE}) || {_unchanged(f'spec.{path}', present)}", told))
     return rules
 

@@ -94,7 +94,7 @@ class TimeRange(SpecModel):
         min_length=1, max_length=255, description="The time column: a TIMESTAMP, or an integer with unit."
     )
     start: Instant = Field(description="First instant that is imported.")
-    end: Instant = Field(description="First instant that is not imported any more.")
+    end: Instant = Field(description="End of the range (exclusive).")
     unit: EpochUnit | None = Field(None, description="What an integer column counts since 1970-01-01T00:00:00Z.")
 
     @model_validator(mode="after")
@@ -373,7 +373,7 @@ class Checkpoint(SpecModel):
 
 
 class Monitoring(SpecModel):
-    """Where EMR keeps the job's logs (its monitoringConfiguration). It adds a side car to the job's pods."""
+    """Where EMR keeps the job's logs (its monitoringConfiguration). It adds a sidecar to the job's pods."""
 
     s3_log_uri: S3Uri | None = Field(None, alias="s3LogURI", description="s3://BUCKET/PREFIX")
     log_group: str | None = Field(
@@ -461,9 +461,11 @@ class ImportSpec(SpecModel):
     budget: Annotated[Budget, Change.NOW] = Field(default_factory=lambda: Budget())
     suspend: Annotated[bool, Change.NOW] = Field(
         False,
-        description="Stops the job at its last checkpoint; false goes on from there. True from the start: everything "
+        description="Stops the job at its last checkpoint; false continues from there. True from the start: everything "
         "is checked and planned, and nothing is made.",
     )
     ttl_after_finished: Annotated[Duration | None, Change.NOW] = Field(
-        None, description="The import deletes itself so long after it is Complete or Failed; policies apply as ever."
+        None,
+        description="How long a finished import (Complete or Failed) is kept before it deletes itself; "
+        "deletion policies apply.",
     )

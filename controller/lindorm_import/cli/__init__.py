@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         default="info",
         help="from which level on it logs (default info); debug: each pass",
     )
-    controller.add_argument("--prices", type=Path, help="a price file in place of the one that comes along")
+    controller.add_argument("--prices", type=Path, help="a price file instead of the bundled one")
     controller.set_defaults(run=_controller)
     return parser
 

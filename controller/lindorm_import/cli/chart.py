@@ -50,16 +50,17 @@ def svg(title: str, start: datetime, series: Sequence[Series], limit: tuple[str,
         out.append(f'<text x="{x(at):.1f}" y="{HEIGHT - 16}" text-anchor="{anchor}" fill="#555">{label}</text>')
     if limit and limit[1] <= top:
         out.append(f'<path d="M{_LEFT} {y(limit[1]):.1f}H{WIDTH - _RIGHT}" stroke="#b22" stroke-dasharray="6 4"/>')
-        out.append(
-            f'<text x="{WIDTH - _RIGHT}" y="{y(limit[1]) - 4:.1f}" text-anchor="end" fill="#b22">'
-            f"{escape(limit[0])}</text>"
-        )
+        out += _legend(len(series), limit[0], 'stroke="#b22" stroke-dasharray="6 4"')
     for number, line in enumerate(series):
         out.append(f'<path d="{_path(line, start, x, y)}" fill="none" stroke="{line.colour}" stroke-width="2"/>')
-        legend = _LEFT + 170 * number
-        out.append(f'<path d="M{legend} 32h18" stroke="{line.colour}" stroke-width="3"/>')
-        out.append(f'<text x="{legend + 24}" y="36" fill="#222">{escape(line.name)}</text>')
+        out += _legend(number, line.name, f'stroke="{line.colour}" stroke-width="3"')
     return "\n".join([*out, "</svg>", ""])
+
+
+def _legend(number: int, name: str, stroke: str) -> list[str]:
+    """Above the lines, where none of them can run through it."""
+    left = _LEFT + 160 * number
+    return [f'<path d="M{left} 32h18" {stroke}/>', f'<text x="{left + 24}" y="36" fill="#222">{escape(name)}</text>']
 
 
 def _path(line: Series, start: datetime, x: Callable[[datetime], float], y: Callable[[float], float]) -> str:

@@ -92,7 +92,7 @@ def _own_resource(name: str, cluster: Cluster) -> Check:
             name,
             "warn",
             f"the cluster's definition lacks {', '.join(missing[:5])}: it is older than this program",
-            "what lies in those fields is dropped in silence: kubectl apply --server-side -f crds/",
+            "those fields are silently dropped: kubectl apply --server-side -f crds/",
         )
     return ok(name, f"{PLURAL}.{GROUP} has every field that this program knows")
 
@@ -117,7 +117,7 @@ def _flink_resource(name: str, cluster: Cluster) -> Check:
             name,
             "fail",
             f"FlinkDeployment has no {' and no '.join(missing)}: it is the upstream operator's",
-            "EMR's fields would be dropped in silence and the job would run without its role; they come with "
+            "EMR's fields would be silently dropped, and the job would run without its role; they come with "
             f"EMR's own chart: {_OPERATOR_CHART}",
         )
     return ok(name, "FlinkDeployment has EMR's fields")

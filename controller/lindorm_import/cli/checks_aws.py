@@ -213,7 +213,7 @@ def _permissions(spec: ImportSpec, namespace: str) -> Check:
             "role permissions",
             "fail",
             "; ".join(denied),
-            "add them: controller/lindorm_import/permissions has the list",
+            "add them: infra/import.yaml has the policy",
         )
     if doubtful:
         return Check("role permissions", "warn", "; ".join(doubtful))

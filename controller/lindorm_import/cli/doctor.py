@@ -13,6 +13,7 @@ from lindorm_import.cli.checks import Check
 from lindorm_import.cli.cluster import Cluster, ask_credentials
 from lindorm_import.cli.console import console
 from lindorm_import.cli.errors import FAILED, OK
+from lindorm_import.domain.words import counted
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
@@ -69,6 +70,6 @@ def show(found: list[Check], spec: ImportSpec | None) -> None:
         if check.advice and check.level in ("warn", "fail"):
             out.print(Text(f"      -> {check.advice}", "dim"))
     counts = {level: sum(1 for c in found if c.level == level) for level in ("ok", "warn", "fail")}
-    out.print(f"{counts['ok']} ok, {counts['warn']} warnings, {counts['fail']} failed")
+    out.print(f"{counts['ok']} ok, {counted(counts['warn'], 'warning')}, {counts['fail']} failed")
     if spec is None:
         out.print("Lindorm, the table, the bucket and the role: name an import, or give -f", style="dim")

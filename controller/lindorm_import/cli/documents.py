@@ -113,7 +113,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument("--time-column", default="ts", help="the time column (default ts)")
     flags.add_argument("--time-unit", choices=["Seconds", "Milliseconds", "Microseconds", "Nanoseconds"])
     flags.add_argument("--start", help="first instant, such as 2023-01-01T00:00:00Z")
-    flags.add_argument("--end", help="first instant that is not imported any more")
+    flags.add_argument("--end", help="end of the range (exclusive)")
     flags.add_argument("--region", default=os.environ.get("AWS_REGION"), help="of the DynamoDB table (or AWS_REGION)")
     flags.add_argument("--target-table", help="the DynamoDB table; default: the Lindorm table's name")
     flags.add_argument("--secret", default="lindorm", help="Secret with username and password (default lindorm)")

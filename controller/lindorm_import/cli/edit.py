@@ -30,8 +30,8 @@ def add_parsers(commands: Any) -> None:
     submit.set_defaults(run=run_submit)
     render.set_defaults(run=run_render)
     for name, run, text in (
-        ("suspend", run_suspend, "stop the job; it goes on later from its last checkpoint"),
-        ("resume", run_resume, "go on after suspend"),
+        ("suspend", run_suspend, "stop the job; it can continue later from its last checkpoint"),
+        ("resume", run_resume, "continue after suspend"),
         ("delete", run_delete, "delete the import, and say what stays"),
     ):
         parser = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
@@ -69,15 +69,16 @@ def run_submit(arguments: argparse.Namespace) -> int:
 def run_suspend(arguments: argparse.Namespace) -> int:
     _suspend(arguments, True)
     print(
-        f"limport/{arguments.name} suspends: its job stops with a checkpoint and its pods go; the table, its capacity "
-        "(provisioned capacity still costs) and what is staged stay. lindorm-import resume goes on from there"
+        f"limport/{arguments.name} is suspending: its job stops with a checkpoint and its pods are removed; the table, "
+        "its capacity (provisioned capacity still costs) and what is staged stay. lindorm-import resume continues from "
+        "there"
     )
     return OK
 
 
 def run_resume(arguments: argparse.Namespace) -> int:
     _suspend(arguments, False)
-    print(f"limport/{arguments.name} goes on from its last checkpoint: lindorm-import watch {arguments.name}")
+    print(f"limport/{arguments.name} continues from its last checkpoint: lindorm-import watch {arguments.name}")
     return OK
 
 
@@ -98,7 +99,7 @@ def run_delete(arguments: argparse.Namespace) -> int:
     status = ImportStatus.model_validate(resource.get("status") or {})
     spec = ImportSpec.model_validate(resource["spec"])
     cluster.delete(arguments.name)
-    print(f"limport/{arguments.name} is being deleted: its job stops, its checkpoints go")
+    print(f"limport/{arguments.name} is being deleted: its job stops, its checkpoints are removed")
     for text in what_stays(spec, status):
         print(text)
     return OK
@@ -112,15 +113,15 @@ def what_stays(spec: ImportSpec, status: ImportStatus) -> list[str]:
         made = table.origin == "Created" or table.made_by is not None
         goes = made and spec.target.deletion_policy == "Delete"
         why = f"target.deletionPolicy is {spec.target.deletion_policy}" if made else "it was there before"
-        told = "goes, once no other import uses it" if goes else "stays"
+        told = "deleted, once no other import uses it" if goes else "stays"
         out.append(f"  {told}: DynamoDB table {table.name} with its items ({why})")
     if status.run and spec.staging.deletion_policy == "Retain":
         out.append(f"  stays: result and rejects in {status.run.prefix} (staging.deletionPolicy is Retain)")
     elif status.run:
-        out.append(f"  goes: everything in {status.run.prefix}, rejects too (staging.deletionPolicy is Delete)")
+        out.append(f"  deleted: everything in {status.run.prefix}, rejects too (staging.deletionPolicy is Delete)")
     if bucket and ((bucket.origin == "Adopted" and not bucket.made_by) or spec.staging.deletion_policy == "Retain"):
         out.append(f"  stays: bucket {bucket.name}")
     elif bucket:
-        out.append(f"  goes: bucket {bucket.name}, once nothing else is in it")
+        out.append(f"  deleted: bucket {bucket.name}, once nothing else is in it")
     out.append(f"  stays: Secret {spec.source.credentials.secret_name}")
     return out

@@ -25,6 +25,7 @@ from lindorm_import.cli.documents import Wanted
 from lindorm_import.cli.errors import BAD_INPUT, OK, BadInputError, first_error
 from lindorm_import.domain.observed import SourceSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
+from lindorm_import.domain.words import counted
 from lindorm_import.plan.mapping import map_table
 from lindorm_import.plan.status import load_from, over_budget
 
@@ -58,7 +59,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("-f", "--file", help="a manifest; - for standard input")
     parser.add_argument("-n", "--namespace")
     parser.add_argument("-o", "--output", choices=["table", "json", "yaml"], default="table")
-    parser.add_argument("--prices", type=Path, help="a price file in place of the one that comes along")
+    parser.add_argument("--prices", type=Path, help="a price file instead of the bundled one")
     offline = parser.add_argument_group("what is known already (the rest is looked up)")
     offline.add_argument("--rows", type=int, help="rows in the range")
     offline.add_argument("--item-bytes", type=int, help="bytes of an item: names and values")
@@ -329,7 +330,10 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
     load = made.load
     facts = Table.grid(padding=(0, 2))
     facts.add_row("rows", rows_text(load))
-    facts.add_row("item", f"{load.item_bytes:,} bytes, {_number(load.units_per_item)} write units in the table")
+    facts.add_row(
+        "item",
+        f"{counted(load.item_bytes, 'byte')}, {counted(_number(load.units_per_item), 'write unit')} in the table",
+    )
     for index in load.indexes:
         facts.add_row("", f"{_number(index.units_per_item)} in index {index.name} ({index.item_bytes:,} bytes)")
     facts.add_row("write units", f"{load.write_units:,} in all")

@@ -4,6 +4,7 @@ Everything but the sample of rejects comes from the import's status, which is th
 """
 
 import argparse
+import itertools
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from lindorm_import.cli.chart import Series, svg
 from lindorm_import.cli.cluster import Cluster
 from lindorm_import.cli.errors import OK, BadInputError
 from lindorm_import.cli.view import CAUSES, View, rates
+from lindorm_import.domain.words import counted
 
 Document = dict[str, Any]
 _SAMPLE = 5
@@ -155,16 +157,21 @@ def _write_units(view: View) -> int | None:
 
 
 def to_picture(view: View) -> str:
-    """Throughput over time."""
-    start = view.started or view.now
-    steps = rates(view.status.history, start)
+    """Throughput over time, from when the first rows were read: before that the job's pods were starting."""
+    waiting = list(itertools.takewhile(lambda m: not m.rows_read, view.status.history))
+    history = view.status.history[max(0, len(waiting) - 1) :]
+    start = history[0].at if waiting else view.started or view.now
+    steps = rates(history, start)
     series = [
         Series("rows read/s", "#1f77b4", [(at, read) for at, read, _ in steps], steps=True),
         Series("items written/s", "#2ca02c", [(at, written) for at, _, written in steps], steps=True),
-        Series("write units/s", "#ff7f0e", [(m.at, m.write_units) for m in view.status.history]),
+        Series("write units/s", "#ff7f0e", [(m.at, m.write_units) for m in history]),
     ]
     limit = (f"table takes {view.capacity:,} write units/s", float(view.capacity)) if view.capacity else None
-    return svg(f"{view.namespace}/{view.name}: throughput (UTC)", start, series, limit)
+    title = f"{view.namespace}/{view.name}: throughput (UTC)"
+    if view.started and start > view.started:
+        title += f", from {format_duration((start - view.started).total_seconds())} after the submission"
+    return svg(title, start, series, limit)
 
 
 def to_markdown(view: View, document: Document, picture: str) -> str:
@@ -196,8 +203,7 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
         f"![throughput over time]({picture})",
         "",
         f"- Throttled writes: {_throttled(document['throttling'])}",
-        f"- Restarts of the job: {document['restarts']}, submitted {document['submissions']} time"
-        f"{'s' * (document['submissions'] != 1)}"
+        f"- Restarts of the job: {document['restarts']}, submitted {counted(document['submissions'], 'time')}"
         + (f"; last failure: {document['failure']}" if document["failure"] else ""),
         *_reject_lines(document),
         "",

@@ -10,6 +10,7 @@ from lindorm_import.api.durations import format_duration
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Moment
 from lindorm_import.decide.passes import RELEASING
+from lindorm_import.domain.words import counted
 
 Document = dict[str, Any]
 
@@ -161,7 +162,7 @@ def cluster_state(flink: Document | None) -> str:
     parts = [
         status.get("lifecycleState") or "not seen by the Flink operator yet",
         f"JobManager {status.get('jobManagerDeploymentStatus') or 'MISSING'}",
-        "TaskManagers unknown" if managers is None else f"{managers} TaskManager{'s' * (managers != 1)}",
+        "TaskManagers unknown" if managers is None else counted(managers, "TaskManager"),
     ]
     return ", ".join(parts)
 

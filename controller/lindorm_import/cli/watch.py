@@ -33,8 +33,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "watch",
         help="an import while it runs",
-        description="Follows an import until it ends and its pods and its table's capacity are given back; says so "
-        "where that is hindered and money still runs. Exit code 0: complete; 1: failed or deleted; 2: no such import.",
+        description="Follows an import until it ends and its pods and its table's capacity are released; says "
+        "what still costs money if that fails. Exit code 0: complete; 1: failed or deleted; 2: no such import.",
     )
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("-n", "--namespace")

@@ -27,6 +27,7 @@ from lindorm_import.domain.actions import (
 )
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.domain.trouble import Trouble
+from lindorm_import.domain.words import counted
 from lindorm_import.manifests.build import NEW_READ_UNITS
 
 # What an import has set is remembered that often, the latest last.
@@ -44,7 +45,12 @@ def set_up(p: Pass, table: TableSeen) -> None:
         p.hold("TableReady", trouble)
     told = _set_during(p, table)
     if told is None:
-        p.wait("TableReady", "SettingCapacity", f"looking who else sets the capacity of table {target.table}", 0.0)
+        p.wait(
+            "TableReady",
+            "SettingCapacity",
+            f"checking which other import sets the capacity of table {target.table}",
+            0.0,
+        )
     if entry_of(p).origin == "Created":
         if target.point_in_time_recovery and not table.point_in_time_recovery:
             p.actions.append(EnablePointInTimeRecovery(target.table))
@@ -89,7 +95,7 @@ def _mode_stays(p: Pass, table: TableSeen) -> str:
 
 
 def release(p: Pass) -> float | None:
-    """After the end, and on deletion: None when the table has what it is left with, else the seconds until the next
+    """After the end, and on deletion: None when the table has its final settings, else the seconds until the next
     look."""
     entry = p.status.resource("Table")
     if entry is None or entry.settings_restored:
@@ -98,7 +104,7 @@ def release(p: Pass) -> float | None:
     if _orphaned(table):
         p.actions.append(RemoveScaling(entry.name, names.scaling_policy(p.identity.uid), keep=False))
         return 2.0
-    told, replaced = "the table has what it is left with", entry.created_at is not None and not same(entry, table)
+    told, replaced = "the table has its final settings", entry.created_at is not None and not same(entry, table)
     if table.exists and not replaced and table.status == "DELETING":
         return None
     if table.exists and not replaced and table.status != "ACTIVE":
@@ -127,8 +133,8 @@ def lost(p: Pass) -> str | None:
         return None
     what = "another table has its name now" if table.exists and table.status != "DELETING" else "it was deleted"
     return (
-        f"table {entry.name} is not the one that the import wrote to ({what}): what was written is gone. Delete this "
-        "import and create it again"
+        f"table {entry.name} is not the one that the import wrote to ({what}): everything that was written is gone. "
+        "Delete this import and create it again"
     )
 
 
@@ -238,17 +244,19 @@ def _lowers(request: Document, table: TableSeen) -> bool:
 def _told_decreases(table: TableSeen) -> str:
     assert table.decreased_at is not None
     return (
-        f"it has been lowered {table.decreases} times today, and DynamoDB lets it be lowered again at "
-        f"{table.decreased_at + BETWEEN_DECREASES:%H:%M} UTC: until then its {table.settings.write_units} provisioned "
-        "write units cost money"
+        f"it has been lowered {counted(table.decreases, 'time')} today, and DynamoDB lets it be lowered again at "
+        f"{table.decreased_at + BETWEEN_DECREASES:%H:%M} UTC: until then, its "
+        f"{counted(table.settings.write_units or 0, 'provisioned write unit')} cost money"
     )
 
 
 def _words(settings: TableSettings) -> str:
     if settings.mode == "OnDemand":
-        return f"on demand{f', at most {settings.write_units} write units' if settings.write_units else ''}"
+        return "on demand" + (
+            f", at most {counted(settings.write_units, 'write unit')}" if settings.write_units else ""
+        )
     scaled = f", scaling from {settings.scaling_min} to {settings.scaling_max}" if settings.scaling_min else ""
-    return f"{settings.write_units} provisioned write units{scaled}"
+    return f"{counted(settings.write_units or 0, 'provisioned write unit')}{scaled}"
 
 
 def _warm(p: Pass, table: TableSeen) -> list[Action]:
@@ -265,8 +273,8 @@ def _left_with(after: CapacityAfter | None, entry: Resource, table: TableSeen) -
     left, reads = _meant(after, entry, table)
     seen, ours = table.settings, (*_ours(entry), left)
     if not entry.during or is_one_of(seen, ours):
-        return left, reads, "the table has what it is left with"
-    told = f"the table is left with what somebody has set since ({_words(seen)}), not with {_words(left)}"
+        return left, reads, "the table has its final settings"
+    told = f"the table keeps what somebody has set since ({_words(seen)}), not with {_words(left)}"
     if not units_of(seen, ours):
         left, reads = left.model_copy(update={"mode": seen.mode, "write_units": seen.write_units}), None
     if not bounds_of(seen, ours):

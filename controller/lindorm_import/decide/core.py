@@ -26,6 +26,7 @@ from lindorm_import.domain.actions import DeleteDeployment, DeleteImport
 from lindorm_import.domain.identity import Identity
 from lindorm_import.domain.observed import DeploymentSeen, Observed, ResultSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble
+from lindorm_import.domain.words import counted
 
 
 def decide(
@@ -40,7 +41,7 @@ def decide(
         requeue, trouble = held.requeue, held.trouble
     ended = p.conditions.is_true("Complete") or p.conditions.is_true("Failed")
     if seen.last_action and p.actions and not ended:
-        p.report("Reconciling", seen.last_action)  # it is tried again in this pass
+        p.report("Reconciling", seen.last_action)  # it will be retried in this pass
     return Decision(p.finished_status(), tuple(p.actions), requeue, trouble)
 
 
@@ -104,14 +105,14 @@ def _tell_what_is_left(p: Pass, trouble: Trouble | None) -> None:
     entry, deployment, complete = p.status.resource("Table"), p.seen.deployment, p.conditions.get("Complete")
     left = []
     if not isinstance(deployment, DeploymentSeen):
-        left.append("it cannot be seen whether its job's pods are gone")
+        left.append("it is unknown whether its job's pods are gone")
     elif deployment.exists and deployment.owner_uid == p.identity.uid:
         left.append("its job's pods are still there")
     going = isinstance(p.seen.table, TableSeen) and p.seen.table.status == "DELETING"
     if entry and not entry.settings_restored and not going:
-        left.append(f"table {entry.name} does not have what it is to be left with")
+        left.append(f"table {entry.name} does not have its final settings")
     if not left:
-        message = "the job's pods are gone, and the table has what it is left with"
+        message = "the job's pods are gone, and the table has its final settings"
         p.conditions.set("Released", "True", "Released", message)
         if complete:
             p.conditions.set("Ready", "True", "Complete", complete.message)
@@ -130,7 +131,7 @@ def _after_the_end(p: Pass) -> float | None:
     deployment = p.seen.deployment
     for facet in (deployment, p.seen.table):
         if isinstance(facet, Trouble):
-            raise Held(None, facet)  # Complete stays Complete; it is tried again
+            raise Held(None, facet)  # Complete stays Complete; it will be retried
     assert isinstance(deployment, DeploymentSeen)
     ours = deployment.exists and deployment.owner_uid == p.identity.uid
     failed = p.seen.last_action
@@ -196,14 +197,14 @@ def _finish(p: Pass, result: ResultSeen) -> float:
     if result.rows_read != result.items_written + result.rows_rejected:
         return p.fail(
             "CountsDiffer",
-            f"the job read {result.rows_read} rows but wrote {result.items_written} and rejected "
-            f"{result.rows_rejected}: do not trust the table, and report this as a bug",
+            f"the job read {counted(result.rows_read, 'row')} but wrote {result.items_written:,} and rejected "
+            f"{result.rows_rejected:,}: do not rely on the table, and report this as a bug",
         )
     if result.rows_rejected > p.spec.rejects.max:
         return p.fail("TooManyRejects", too_many(p, result.rows_rejected))
-    message = f"{result.items_written} items written, {result.rows_rejected} rows rejected"
+    message = f"{counted(result.items_written, 'item')} written, {counted(result.rows_rejected, 'row')} rejected"
     p.end("Complete", "Complete", message)
-    left = f"{message}; the job's pods go, and the table gets what it is left with"
+    left = f"{message}; the job's pods are being removed, and the table is getting its final settings"
     p.conditions.set("Ready", "False", RELEASING, left)
     p.conditions.set("Reconciling", "True", RELEASING, left)
     p.conditions.drop("Stalled")

@@ -80,8 +80,8 @@ def _wait_for_others(p: Pass) -> float | None:
         return None
     until = p.now + timedelta(seconds=left)
     message = (
-        f"everything is removed; waiting until {until:%H:%M:%S} UTC, when nothing can come any more of a controller "
-        f"that was at work on this import and did not come back (annotation {ABANDON}=true: do not wait)"
+        f"everything is removed; waiting until {until:%H:%M:%S} UTC, when no request can arrive any longer from a "
+        f"controller that was at work on this import and did not come back (annotation {ABANDON}=true: do not wait)"
     )
     p.working("Deleting", "WaitingForOtherController", message)
     return left
@@ -95,7 +95,7 @@ def _remove_table(p: Pass) -> float | None:
     if ownership.kept(p, "Table", table, p.spec.target.deletion_policy):
         wait = capacity.release(p)
         if wait is not None:
-            p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} the capacity that it is left with")
+            p.working("Deleting", "RestoringCapacity", f"giving table {entry.name} its final capacity")
         return wait
     if table.status == "ACTIVE" and capacity.unscale(p, table):
         p.actions.append(_unprotect(p, entry.name) if table.protected else DeleteTable(entry.name))
@@ -125,7 +125,7 @@ def _remove_staging(p: Pass) -> float | None:
     if ownership.kept(p, "Bucket", bucket, p.spec.staging.deletion_policy):
         return None
     if not bucket.empty:
-        message = f"bucket {entry.name} stays: it holds files that are not of this import"
+        message = f"bucket {entry.name} stays: it holds files that do not belong to this import"
         p.conditions.set("StagingReady", "True", "Kept", message)
         return None
     p.actions.append(DeleteBucket(entry.name))

@@ -17,6 +17,7 @@ from lindorm_import.domain import names
 from lindorm_import.domain.actions import Action, CreateObject, DeleteDeployment, ResumeJob, SetRates, SuspendJob
 from lindorm_import.domain.observed import DeploymentSeen, JobSeen, SourceSeen
 from lindorm_import.domain.trouble import Trouble
+from lindorm_import.domain.words import counted
 from lindorm_import.manifests import build
 from lindorm_import.plan.mapping import Mapping, map_table
 
@@ -75,7 +76,7 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
     elif deployment.job_state == "RUNNING":
         message = f"FlinkDeployment {p.run.deployment} runs the job"
         if deployment.settings not in (None, build.settings_hash(p.spec)):
-            message += "; what was edited of spec.job or source.credentials waits until it is suspended and resumed"
+            message += "; edits of spec.job and source.credentials take effect when it is suspended and resumed"
         p.conditions.set("JobRunning", "True", "Running", message)
         p.working("Running", "Running", told_progress(p))
     else:
@@ -93,7 +94,7 @@ def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
         reason = "JobNotStarting"
         message += (
             f" since {since:%H:%M} UTC. Look at its pods (kubectl -n {p.identity.namespace} get pods -l "
-            f"app={p.run.deployment}): where one is Pending no node has room for it, or none fits job.nodeSelector"
+            f"app={p.run.deployment}): if one is Pending, no node has room for it, or none matches job.nodeSelector"
         )
     message += told_crashes(p)
     p.conditions.set("JobRunning", "False", reason, message)
@@ -110,7 +111,7 @@ def _again(p: Pass) -> str:
 def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
     if deployment.stopped:
         _result_or_hold(p)
-        p.suspended(f"suspended; the job goes on from its last checkpoint when spec.suspend is false{_standing(p)}")
+        p.suspended(f"suspended; the job continues from its last checkpoint when spec.suspend is false{_standing(p)}")
     else:
         message = "the Flink operator is stopping the job at its last checkpoint"
         p.conditions.set("Suspended", "False", "Suspending", message)
@@ -133,7 +134,8 @@ def _standing(p: Pass) -> str:
         return ""
     if entry.origin == "Adopted" and (not entry.holds or entry.before == table.settings):
         return ""
-    return f". Table {entry.name} keeps {table.settings.write_units} provisioned write units, which cost money"
+    kept = counted(table.settings.write_units or 0, "provisioned write unit")
+    return f". Table {entry.name} keeps {kept}, which cost money"
 
 
 def _changed_rates(p: Pass) -> Action | None:
@@ -149,7 +151,7 @@ def _make_config_again(p: Pass) -> None:
     mapping = map_table(p.spec, source) if isinstance(source, SourceSeen) else source
     if isinstance(mapping, Mapping) and isinstance(source, SourceSeen):
         p.actions.append(make_config(p, mapping, source))
-        p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read")
+        p.conditions.set("SourceReady", "True", "Described", f"{counted(len(mapping.columns), 'column')} to read")
     elif isinstance(mapping, Trouble):
         p.conditions.set("SourceReady", "False", mapping.reason, f"the job's ConfigMap is gone. {mapping.message}")
 
@@ -202,8 +204,8 @@ def _over_time(p: Pass) -> str | None:
     if wanted is None or started is None or p.since(started) <= parse_duration(wanted):
         return None
     return (
-        f"the import runs since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration {wanted}: its checkpoint "
-        f"stays in {p.run.prefix}checkpoints/"
+        f"the import has been running since {started:%Y-%m-%d %H:%M} UTC, longer than budget.maxDuration {wanted}: its "
+        f"checkpoint stays in {p.run.prefix}checkpoints/"
     )
 
 
@@ -298,6 +300,6 @@ def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:
 
 def too_many(p: Pass, rejected: int) -> str:
     return (
-        f"{rejected} rows were rejected, rejects.max is {p.spec.rejects.max}: see {p.run.prefix}rejects/ for "
+        f"{counted(rejected, 'row')} rejected, rejects.max is {p.spec.rejects.max:,}: see {p.run.prefix}rejects/ for "
         "the rows and the reasons; correct them in Lindorm or raise rejects.max, and create the import again"
     )

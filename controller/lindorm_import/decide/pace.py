@@ -13,6 +13,7 @@ from lindorm_import.api.durations import format_duration
 from lindorm_import.api.status import Mark, Progress
 from lindorm_import.decide.passes import Pass
 from lindorm_import.domain.observed import JobSeen
+from lindorm_import.domain.words import counted
 
 # A rate is measured from the older of two marks, which gives way when the other is that old: over 2.5 to 5 minutes.
 # Marks are of what was counted, so that rows which are read again after a failure are in the rate.
@@ -98,7 +99,7 @@ def told_progress(p: Pass) -> str:
     if progress is None or progress.observed_at is None:
         return "the job runs; no counts yet"
     percent = "" if progress.percent is None else f" ({progress.percent} %)"
-    told = f"{progress.rows_read} rows read{percent}, {progress.items_written} items written"
+    told = f"{counted(progress.rows_read, 'row')} read{percent}, {counted(progress.items_written, 'item')} written"
     if progress.advanced_at and stands_still(p, progress):
-        told += f"; neither a row nor an item more since {progress.advanced_at:%H:%M} UTC"
+        told += f"; no more rows or items since {progress.advanced_at:%H:%M} UTC"
     return told

@@ -148,7 +148,7 @@ class Pass:
     def end(self, type_: ConditionType, reason: str, message: str) -> None:
         self.conditions.set(type_, "True", reason, message)
         self.conditions.set("JobRunning", "False", type_, "the job has ended")
-        left = "the job's pods go, and the table gets what it is left with"
+        left = "the job's pods are being removed, and the table is getting its final settings"
         self.conditions.set("Released", "False", RELEASING, left)
         self.conditions.drop("Reconciling")
         self.conditions.drop("Throttled")
@@ -160,7 +160,7 @@ class Pass:
         )
 
     def report(self, type_: ConditionType, trouble: Trouble) -> None:
-        """Tells the user of a trouble; the pass may go on."""
+        """Tells the user of a trouble; the pass may continue."""
         self.update(summary="Stalled" if trouble.spec else "Waiting")
         if type_ != "Reconciling":
             self.conditions.set(type_, "False", trouble.reason, trouble.message)

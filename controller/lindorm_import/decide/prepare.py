@@ -11,6 +11,7 @@ from lindorm_import.domain import names
 from lindorm_import.domain.actions import CreateBucket, CreateObject, CreateTable
 from lindorm_import.domain.observed import SourceSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble
+from lindorm_import.domain.words import counted
 from lindorm_import.manifests import build
 from lindorm_import.plan import status as plan_status
 from lindorm_import.plan.mapping import Mapping, map_table
@@ -24,7 +25,9 @@ def prepare(p: Pass) -> float:
     if isinstance(mapping, Trouble):
         p.hold("SourceReady", mapping)
     key = ", ".join(k.name for k in source.primary_key)
-    p.conditions.set("SourceReady", "True", "Described", f"{len(mapping.columns)} columns to read, primary key {key}")
+    p.conditions.set(
+        "SourceReady", "True", "Described", f"{counted(len(mapping.columns), 'column')} to read, primary key {key}"
+    )
     _virtual_cluster(p)
     _permissions(p)
     table = p.seen_or_hold(p.seen.table, "TableReady")
@@ -41,7 +44,7 @@ def _held_back(p: Pass) -> float:
     if p.status.job is None:
         p.suspended("suspended before the start: checked and planned, nothing has been made or read")
     else:
-        p.suspended("suspended; the job goes on from its last checkpoint when spec.suspend is false")
+        p.suspended("suspended; the job continues from its last checkpoint when spec.suspend is false")
     if p.status.resource("Table"):
         spend(p, at_rest=True)
     return p.settings.poll

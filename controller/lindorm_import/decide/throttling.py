@@ -24,7 +24,7 @@ def count_throttling(p: Pass) -> None:
         return
     if now.events_per_minute == 0:
         p.update(throttling=now.model_copy(update={"cause": None}))
-        p.conditions.set("Throttled", "False", "NotThrottled", "DynamoDB takes what the job writes")
+        p.conditions.set("Throttled", "False", "NotThrottled", "DynamoDB accepts everything that the job writes")
         return
     cause = now.cause or "Unknown"
     p.update(throttling=now.model_copy(update={"cause": cause}))

@@ -163,7 +163,7 @@ class DeleteDashboard:
     name: str
 
 
-# What only reports: where it fails the pass goes on, and the log says so.
+# What only reports: where it fails the pass continues, and the log says so.
 REPORTS = (PublishMetrics, PutDashboard)
 
 Action = (

@@ -181,7 +181,7 @@ class JobSeen:
     a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
     state: Flink's word for it; counted_at: when the counts were taken, by the job's clock; failed: the job has ended
     so, which the Flink operator may never say (FLINK-37370); hopeless: the failure is one that the job itself says no
-    retry can mend."""
+    retry can fix."""
 
     state: str = ""
     counted_at: datetime | None = None

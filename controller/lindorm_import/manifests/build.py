@@ -184,7 +184,7 @@ def settings_hash(spec: ImportSpec) -> str:
 def flink_deployment(
     identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None, parallelism: int
 ) -> Document:
-    """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to go on from;
+    """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to continue from;
     parallelism: the plan's."""
     job = spec.job
     mounts = [

@@ -234,7 +234,7 @@ JOB_AWS: tuple[AwsAction, ...] = (
     AwsAction(
         "s3:GetObject",
         "JobState",
-        "state, when it goes on from a checkpoint",
+        "state, when it continues from a checkpoint",
         "objects",
         ("s3:GetObject", "s3:HeadObject"),
     ),

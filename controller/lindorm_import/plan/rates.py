@@ -60,12 +60,12 @@ def rate_limit(capacity: Capacity, table: TableSeen | None = None) -> int:
 
 
 def needed_rate(load: Load, hours: int) -> int:
-    """Write units a second of the table that end the load in so many hours."""
+    """Write units a second of the table that end the load in this many hours."""
     return math.ceil(load.table_units / (hours * 3600))
 
 
 def seconds_at(load: Load, rate: int, rows_per_second: int | None = None) -> int:
-    """Time for the load at so many write units a second of the table. A provisioned index with less capacity than
+    """Time for the load at this many write units a second of the table. A provisioned index with less capacity than
     its share holds the table back; so does the limit on reading the source."""
     seconds = math.ceil(load.table_units / rate)
     for index in load.global_indexes:

@@ -74,7 +74,7 @@ def cents(cost: Decimal) -> Decimal:
 
 
 def rows_rate(load: Load, rate: int, rows_per_second: int | None) -> int:
-    """Rows a second that so many write units a second of the table are."""
+    """Rows a second that this many write units a second of the table are."""
     rows = int(rate / load.table_units_per_item)
     return max(1, min(rows, rows_per_second) if rows_per_second else rows)
 
@@ -165,7 +165,7 @@ def _provisioned(setting: Setting, rate: int, table: TableSeen | None) -> list[W
         note = (
             f"{rate:,}/s for {hours} at ${prices.provisioned_write_unit_hour} a unit and hour{USE_NOTES.get(use, '')}"
         )
-        note += "; an hour is the least that is paid" if seconds < 3600 else ""
+        note += "; an hour is the minimum charge" if seconds < 3600 else ""
         note += "; what the table has anyway is not counted" if table and table.exists else ""
         out.append(setting.way(provisioned_name(use), rate, cost, seconds, note))
     return out
@@ -205,7 +205,7 @@ def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
         why += f", against ${dearer.total_usd} {dearer.name} at the same rate" if dearer else ""
         why += "; lower the capacity, or go on demand, as soon as the import has ended"
     if not fitting:
-        why = f"no way keeps the quota of {TABLE_QUOTA:,} and the budget; of those that do not: " + why
+        why = f"no option stays within the quota of {TABLE_QUOTA:,} and the budget; of those that do not: " + why
     elif len(fitting) < len(realistic):
-        why += f" ({len(realistic) - len(fitting)} ways left out: over the table's quota or over the budget)"
+        why += f" ({len(realistic) - len(fitting)} options left out: over the table's quota or over the budget)"
     return best.name, why

@@ -219,7 +219,7 @@ async def stay(operate: Callable[[], Awaitable[None]], answers: Callable[[], boo
             except Exception:
                 if await asyncio.to_thread(answers):
                     raise  # a bug, or no right to watch: the kubelet restarts the process, with its own backoff
-                log.warning("the API server is away; going on when it answers again", exc_info=True)
+                log.warning("the API server does not answer; continuing when it does", exc_info=True)
     finally:
         beating.cancel()
 
@@ -235,7 +235,7 @@ def run(namespaces: list[str], settings: Settings, listen: str | None = None, lo
     """Runs the controller until it is told to stop. namespaces: empty for all; listen: HOST:PORT of metrics and health;
     log_level: one of logs.LEVELS.
 
-    Raises ListenError for an address that cannot be listened at.
+    Raises ListenError for an address that it cannot listen on.
     """
     configure(log_level)
     metrics = Metrics()

@@ -181,7 +181,7 @@ class Reconciler:
             name = type(action).__name__
             try:
                 check()
-                told.info("does %s", name, extra={"action": name})
+                told.info("executing %s", name, extra={"action": name})
                 act(action, identity.namespace, spec.target.region, self.clients)
             except Exception as error:  # the last net, for what is no TroubleError
                 trouble = error.trouble if isinstance(error, TroubleError) else unexpected(error)

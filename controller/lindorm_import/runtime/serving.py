@@ -15,7 +15,7 @@ PASS_STUCK = 20 * 60.0  # every call outside has a timeout, and a pass makes som
 
 
 class Health:
-    """Whether the controller makes progress. Not whether the world outside does: no restart would mend that."""
+    """Whether the controller makes progress. Not whether the world outside does: no restart would fix that."""
 
     def __init__(self, longest_pass: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> None:
         """longest_pass: seconds that the oldest running pass has run."""
@@ -38,7 +38,7 @@ class Health:
 
 
 class ListenError(ValueError):
-    """The address cannot be listened at; the message says why."""
+    """The controller cannot listen on the address; the message says why."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -79,7 +79,7 @@ def serve(listen: str, metrics: Metrics, health: Health) -> ThreadingHTTPServer:
     try:
         server.socket = _bound(host.strip("[]"), int(port))
     except OSError as error:
-        raise ListenError(f"cannot listen at {listen}: {error.strerror or error}") from error
+        raise ListenError(f"cannot listen on {listen}: {error.strerror or error}") from error
     server.server_address = server.socket.getsockname()[:2]
     Thread(target=server.serve_forever, name="http", daemon=True).start()
     return server

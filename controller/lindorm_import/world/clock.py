@@ -1,4 +1,4 @@
-"""An import's time: it goes on as time does and never back, whatever the machine's clock is set to.
+"""An import's time: it continues as time does and never back, whatever the machine's clock is set to.
 
 A machine's clock is set forward and back, by hand or by NTP, and no two machines' agree. What an import has cost and
 when it has waited long enough are differences of times in its status, so these must never shrink, nor grow by a jump,

@@ -29,7 +29,7 @@ from lindorm_import.api.status import ActivePass
 from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.world.clock import Ticks, Wall, steps_forward
 
-# A pass acts for seconds. A longer one stops, and the next goes on.
+# A pass acts for seconds. A longer one stops, and the next continues.
 ACTS_FOR = timedelta(seconds=60)
 
 _over: ContextVar[Callable[[], bool] | None] = ContextVar("whether the pass's time is over", default=None)

@@ -1,7 +1,7 @@
 """Reads the world: (import, status) -> Observed. Never changes it.
 
 It looks at what the next decision can need and at nothing else: everything before the job exists, the job alone
-while it runs, the job's leftovers after the end. A facet that cannot be seen becomes Trouble; the pass goes on.
+while it runs, the job's leftovers after the end. A facet that cannot be seen becomes Trouble; the pass continues.
 """
 
 from collections.abc import Callable
@@ -173,7 +173,7 @@ def _may_have_ended(status: ImportStatus, deployment: DeploymentSeen, job: JobSe
 
     The Flink operator's word is no such fact: it looks every 15 seconds, not at all while it is down, and says
     RECONCILING or ERROR for ever of a job that finished just before its JobManager was lost. The JobManager's own word
-    is, that the job goes on; and so is that the job was at rest already when the result was looked for.
+    is, that the job continues; and so is that the job was at rest already when the result was looked for.
     """
     if deployment.job_state == "FINISHED" and not deployment.stopped:
         return True

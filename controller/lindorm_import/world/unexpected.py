@@ -20,5 +20,5 @@ def unexpected(error: Exception) -> Trouble:
     return Trouble(
         "UnexpectedError",
         f"an unexpected {type(error).__name__} at {where}: an answer from outside, or a part of the spec, that this "
-        "release does not understand. It is tried again; the controller's log has the whole error: report it as a bug",
+        "release does not understand. It will be retried; the controller's log has the whole error: report it as a bug",
     )

@@ -3,8 +3,8 @@
 --   Healthy      it is complete: every row is in the table, or rejected and counted; and nothing of it costs money
 --   Degraded     it has failed, or its spec cannot work
 --   Suspended    spec.suspend holds it
---   Progressing  everything else: also while something outside does not work, since it goes on by itself; and when it
---                is complete, until its job's pods are gone and its table has what it is left with
+--   Progressing  everything else: also while something outside does not work, since it continues by itself; and when it
+--                is complete, until its job's pods are gone and its table has its final settings
 --
 -- A status that an older spec left behind says nothing of the present one.
 
