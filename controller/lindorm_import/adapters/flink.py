@@ -143,10 +143,11 @@ def _last_failure(job: _JobManager) -> tuple[str | None, bool]:
     history = items(at(job.get("/exceptions", maxExceptions="1"), "exceptionHistory", "entries"), 1)
     if not history:
         return None, False
-    lines = [line.strip() for line in (text(at(history[0], "stacktrace"), ANSWER_BYTES) or "").splitlines()]
+    trace = at(history[0], "stacktrace")
+    lines = [line.strip() for line in trace.splitlines()] if isinstance(trace, str) else []
     for line in lines:
         if _OWN_WORDS in line:
-            return line.split(_OWN_WORDS, 1)[1][:_WORDS], True
+            return text(line.split(_OWN_WORDS, 1)[1], _WORDS), True
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
-    told = causes[-1] if causes else lines[0] if lines else str(text(at(history[0], "exceptionName"), _WORDS))
-    return told[:_WORDS], False
+    told = causes[-1] if causes else lines[0] if lines else at(history[0], "exceptionName")
+    return text(told, _WORDS), False

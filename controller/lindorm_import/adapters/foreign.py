@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from lindorm_import.api.text import printable
+
 # More than any import has of anything; sums and percentages of it fit the API server's int64.
 MOST = 10**15
 
@@ -29,8 +31,8 @@ def items(value: Any, most: int) -> list[Any]:
 
 
 def text(value: Any, most: int) -> str | None:
-    """A text, as far as it goes; None for none or an empty one. Lone surrogates, which no UTF-8 holds, are replaced."""
-    return value[:most].encode(errors="replace").decode() or None if isinstance(value, str) else None
+    """A text, as far as it goes, printable; None for none or an empty one."""
+    return printable(value[:most]) or None if isinstance(value, str) else None
 
 
 def integer(value: Any) -> int | None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from lindorm_import.api.base import StatusModel
+from lindorm_import.api.text import printable
 
 ConditionType = Literal[
     "Ready", "Complete", "Failed", "Released", "Reconciling", "Stalled",
@@ -42,7 +43,7 @@ class Conditions:
         self._generation = generation
 
     def set(self, type_: ConditionType, status: Truth, reason: str, message: str) -> None:
-        before = self._by_type.get(type_)
+        before, message = self._by_type.get(type_), printable(message)
         self._by_type[type_] = Condition(
             type=type_,
             status=status,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from lindorm_import.api.text import printable
 from lindorm_import.cli import doctor, edit, plan, report, watch
 from lindorm_import.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from lindorm_import.decide import Settings
@@ -90,5 +91,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _say(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return BAD_INPUT

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
+
+from lindorm_import.api.text import printable
 
 WIDTH, HEIGHT = 860, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 20, 46, 40
@@ -61,6 +63,11 @@ def _legend(number: int, name: str, stroke: str) -> list[str]:
     """Above the lines, where none of them can run through it."""
     left = _LEFT + 160 * number
     return [f'<path d="M{left} 32h18" {stroke}/>', f'<text x="{left + 24}" y="36" fill="#222">{escape(name)}</text>']
+
+
+def escape(text: str) -> str:
+    """As XML holds it, which knows no control characters (https://www.w3.org/TR/xml/#charsets)."""
+    return saxutils.escape(printable(text))
 
 
 def _path(line: Series, start: datetime, x: Callable[[datetime], float], y: Callable[[float], float]) -> str:

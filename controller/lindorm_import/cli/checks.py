@@ -9,6 +9,7 @@ from kubernetes.client.exceptions import ApiException
 from lindorm_import.adapters.errors import kube_errors
 from lindorm_import.api import GROUP, PLURAL
 from lindorm_import.api.crd import crd
+from lindorm_import.api.text import printable
 from lindorm_import.cli.cluster import Cluster
 from lindorm_import.domain.observed import Login
 from lindorm_import.domain.trouble import TroubleError
@@ -27,6 +28,10 @@ class Check:
     level: Level
     found: str
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("found", "advice"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 def ok(name: str, found: str) -> Check:

@@ -17,6 +17,7 @@ from lindorm_import.adapters.lindorm import look_at_source
 from lindorm_import.api.durations import format_duration
 from lindorm_import.api.spec import Budget, Capacity, ImportSpec, Job
 from lindorm_import.api.status import ImportStatus
+from lindorm_import.api.text import printable
 from lindorm_import.cli import documents
 from lindorm_import.cli.aws import look_at_target
 from lindorm_import.cli.cluster import Cluster, ask_credentials
@@ -335,7 +336,9 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
         f"{counted(load.item_bytes, 'byte')}, {counted(_number(load.units_per_item), 'write unit')} in the table",
     )
     for index in load.indexes:
-        facts.add_row("", f"{_number(index.units_per_item)} in index {index.name} ({index.item_bytes:,} bytes)")
+        facts.add_row(
+            "", f"{_number(index.units_per_item)} in index {printable(index.name)} ({index.item_bytes:,} bytes)"
+        )
     facts.add_row("write units", f"{load.write_units:,} in all")
     facts.add_row("time", f"{format_duration(made.seconds)} at {made.rate:,} write units/s ({made.way.name})")
     facts.add_row("", "   ".join(f"{hours} h needs {units:,}/s" for hours, units in made.needed.items()))
@@ -371,4 +374,4 @@ def show(out: Console, made: plan.Plan, notes: tuple[str, ...]) -> None:
         out.print(line)
     out.print(f"prices of {made.prices.as_of}, {made.prices.region}; without Alibaba's traffic, NAT, logs", style="dim")
     for note in notes:
-        out.print(f"note: {note}", style="dim")
+        out.print(f"note: {printable(note)}", style="dim")

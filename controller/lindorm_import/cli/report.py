@@ -6,14 +6,18 @@ Everything but the sample of rejects comes from the import's status, which is th
 import argparse
 import itertools
 import json
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lindorm_import.adapters.errors import AWS_FAILURES, aws_trouble
+from lindorm_import.adapters.foreign import parsed
 from lindorm_import.api.durations import format_duration
 from lindorm_import.api.instants import text_of
+from lindorm_import.api.spec import TimeRange
+from lindorm_import.api.text import code, code_block, markdown
 from lindorm_import.cli import aws
 from lindorm_import.cli.chart import Series, svg
 from lindorm_import.cli.cluster import Cluster
@@ -22,7 +26,7 @@ from lindorm_import.cli.view import CAUSES, View, rates
 from lindorm_import.domain.words import counted
 
 Document = dict[str, Any]
-_SAMPLE = 5
+_SAMPLE, _SAMPLE_FILES = 5, 20
 _SAMPLE_BYTES = 256 * 1024
 
 
@@ -51,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     text = to_markdown(view, document, picture)
     try:
         arguments.directory.mkdir(parents=True, exist_ok=True)
-        (arguments.directory / f"{arguments.name}.json").write_text(json.dumps(document, indent=2) + "\n")
-        (arguments.directory / picture).write_text(to_picture(view))
-        (arguments.directory / f"{arguments.name}.md").write_text(text)
+        (arguments.directory / f"{arguments.name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        (arguments.directory / picture).write_text(to_picture(view), "utf-8")
+        (arguments.directory / f"{arguments.name}.md").write_text(text, "utf-8")
     except OSError as error:
         raise BadInputError(
             f"--directory {arguments.directory}: cannot be written ({error.strerror}): give another"
@@ -79,18 +83,32 @@ def sample_rejects(view: View) -> Rejects:
     rows: list[Document] = []
     try:
         s3 = aws.client("s3", view.spec.target.region)
-        for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=100).get("Contents", []):
+        for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=_SAMPLE_FILES).get("Contents", []):
             if not entry["Size"]:
                 continue
-            part = s3.get_object(Bucket=bucket, Key=entry["Key"], Range=f"bytes=0-{_SAMPLE_BYTES - 1}")["Body"].read()
-            lines = part.decode(errors="replace").splitlines()
-            whole = lines if entry["Size"] <= _SAMPLE_BYTES else lines[:-1]
-            rows += [json.loads(line) for line in whole[: _SAMPLE - len(rows)]]
+            found = s3.get_object(Bucket=bucket, Key=entry["Key"], Range=f"bytes=0-{_SAMPLE_BYTES - 1}")
+            with closing(found["Body"]) as body:
+                part = body.read(_SAMPLE_BYTES)
+            lines = part.decode(errors="replace").split("\n")
+            rows += _rows(lines if entry["Size"] <= _SAMPLE_BYTES else lines[:-1])[: _SAMPLE - len(rows)]
             if len(rows) >= _SAMPLE:
                 break
     except AWS_FAILURES as error:
         return Rejects(note=aws_trouble(error, f"s3:GetObject below s3://{bucket}/{prefix}").message)
     return Rejects(tuple(rows), None if rows else f"none found below s3://{bucket}/{prefix}")
+
+
+def _rows(lines: list[str]) -> list[Document]:
+    """The rejects among the lines: whoever may write to the bucket may have left others there."""
+    rows = []
+    for line in lines:
+        with suppress(ValueError):
+            row = parsed(line)
+            if isinstance(row, dict):
+                rows.append(row)
+        if len(rows) == _SAMPLE:
+            break
+    return rows
 
 
 def to_document(view: View, rejects: Rejects) -> Document:
@@ -179,13 +197,12 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
     plan, actual = document["plan"], document["actual"]
     ended = document["ended"] or "not yet"
     lines = [
-        f"# Import {view.namespace}/{view.name}: {view.summary}",
+        f"# Import {view.namespace}/{view.name}: {markdown(view.summary)}",
         "",
-        f"{view.message}.",
+        markdown(f"{view.message}."),
         "",
-        f"From Lindorm table `{view.spec.source.table}` to DynamoDB table `{view.spec.target.table}` "
-        f"({view.spec.target.region}), `{text_of(view.spec.source.time_range.start)} <= "
-        f"{view.spec.source.time_range.column} < {text_of(view.spec.source.time_range.end)}`. "
+        f"From Lindorm table {code(view.spec.source.table)} to DynamoDB table {code(view.spec.target.table)} "
+        f"({view.spec.target.region}), {code(_range(view.spec.source.time_range))}. "
         f"Started {document['started']}, ended {ended}.",
         "",
         "| | plan | actual |",
@@ -198,13 +215,13 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
         f"| DynamoDB's cost | {_money(plan['costUSD'])} | {_money(actual['costUSD'])} |",
         f"| with cluster and S3 | {_money(plan['totalUSD'])} | {_money(actual['totalUSD'])} |",
         "",
-        f"Prices of {plan['pricesAsOf']}.",
+        f"Prices of {markdown(str(plan['pricesAsOf']))}.",
         "",
         f"![throughput over time]({picture})",
         "",
         f"- Throttled writes: {_throttled(document['throttling'])}",
         f"- Restarts of the job: {document['restarts']}, submitted {counted(document['submissions'], 'time')}"
-        + (f"; last failure: {document['failure']}" if document["failure"] else ""),
+        + (f"; last failure: {markdown(document['failure'])}" if document["failure"] else ""),
         *_reject_lines(document),
         "",
     ]
@@ -215,15 +232,18 @@ def _reject_lines(document: Document) -> list[str]:
     rejects, reasons = document["rejects"], document["actual"]["rejectedByReason"]
     if not document["actual"]["rowsRejected"]:
         return ["- Rejected rows: none"]
-    told = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
-    out = [f"- Rejected rows: {told or document['actual']['rowsRejected']}, all in `{rejects['path']}`"]
+    told = ", ".join(f"{count:,} {markdown(reason)}" for reason, count in reasons.items())
+    out = [f"- Rejected rows: {told or document['actual']['rowsRejected']}, all in {code(rejects['path'])}"]
     if rejects["note"]:
-        out.append(f"  (no sample: {rejects['note']})")
+        out.append(f"  (no sample: {markdown(rejects['note'])})")
     if rejects["sample"]:
-        out += ["", "The first of them:", "", "```json"]
-        out += [json.dumps(row, ensure_ascii=False) for row in rejects["sample"]]
-        out.append("```")
+        out += ["", "The first of them:", ""]
+        out += code_block([json.dumps(row, ensure_ascii=False) for row in rejects["sample"]], "json")
     return out
+
+
+def _range(wanted: TimeRange) -> str:
+    return f"{text_of(wanted.start)} <= {wanted.column} < {text_of(wanted.end)}"
 
 
 def _throttled(throttling: Document) -> str:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lindorm_import.adapters.foreign import at, integer, text
 from lindorm_import.api.conditions import Condition
 from lindorm_import.api.durations import format_duration
+from lindorm_import.api.read import read_status
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Moment
+from lindorm_import.api.text import printable_document
 from lindorm_import.decide.passes import RELEASING
 from lindorm_import.domain.words import counted
 
@@ -43,7 +46,7 @@ class View:
             name=meta["name"],
             namespace=meta["namespace"],
             spec=ImportSpec.model_validate(resource["spec"]),
-            status=ImportStatus.model_validate(resource.get("status") or {}),
+            status=read_status(printable_document(resource.get("status"))).status,
             deleting="deletionTimestamp" in meta,
             now=now,
             cluster=cluster_state(flink),
@@ -157,11 +160,11 @@ def cluster_state(flink: Document | None) -> str:
     """'DEPLOYED, JobManager READY, 2 TaskManagers' from the FlinkDeployment's status."""
     if flink is None:
         return "no FlinkDeployment"
-    status = flink.get("status") or {}
-    managers = (status.get("taskManager") or {}).get("replicas")
+    status = flink.get("status")
+    managers = integer(at(status, "taskManager", "replicas"))
     parts = [
-        status.get("lifecycleState") or "not seen by the Flink operator yet",
-        f"JobManager {status.get('jobManagerDeploymentStatus') or 'MISSING'}",
+        text(at(status, "lifecycleState"), 100) or "not seen by the Flink operator yet",
+        f"JobManager {text(at(status, 'jobManagerDeploymentStatus'), 100) or 'MISSING'}",
         "TaskManagers unknown" if managers is None else counted(managers, "TaskManager"),
     ]
     return ", ".join(parts)

@@ -19,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lindorm_import.api.durations import format_duration
+from lindorm_import.api.read import read_status
+from lindorm_import.api.text import printable
 from lindorm_import.cli.cluster import Cluster
 from lindorm_import.cli.console import console
 from lindorm_import.cli.errors import FAILED, OK, BadInputError
@@ -70,8 +72,8 @@ def looks(cluster: Cluster, name: str) -> Iterator[View]:
             resource = cluster.find(name)
             if resource is None:
                 return
-            run_ = (resource.get("status") or {}).get("run") or {}
-            flink = cluster.flink(run_["deployment"]) if run_.get("deployment") else None
+            run_ = read_status(resource.get("status")).status.run
+            flink = cluster.flink(run_.deployment) if run_ else None
         except TroubleError as error:
             if not away:
                 print(f"{error.trouble.message}; trying again", file=sys.stderr)
@@ -177,5 +179,5 @@ def picture(view: View) -> RenderableType:
         bar.add_column(justify="right", width=5)
         bar.add_row(ProgressBar(total=100, completed=view.percent, complete_style=style), f"{view.percent} %")
         rows.append(bar)
-    title = f"{view.namespace}/{view.name}: {view.spec.source.table} -> {view.spec.target.table}"
+    title = Text(printable(f"{view.namespace}/{view.name}: {view.spec.source.table} -> {view.spec.target.table}"))
     return Panel(Group(*rows, Text(), facts), title=title, title_align="left", border_style=style)

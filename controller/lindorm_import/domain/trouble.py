@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lindorm_import.api.text import printable
+
 
 @dataclass(frozen=True)
 class Trouble:
@@ -14,6 +16,9 @@ class Trouble:
     reason: str
     message: str
     spec: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))  # much of it is others' words
 
 
 class TroubleError(Exception):

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from queue import SimpleQueue
 
+from lindorm_import.api.text import printable
+
 LEVELS = ("debug", "info", "warning", "error")
 FIELDS = ("import", "run", "step", "action")
 
@@ -29,7 +31,7 @@ class JsonFormatter(logging.Formatter):
             document["import"] = f"{reference.get('namespace')}/{reference.get('name')}"
         if record.exc_info:
             document["exception"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=False)
+        return printable(json.dumps(document, ensure_ascii=False))  # in its own form of escapes: it stays JSON
 
 
 def configure(level: str = "info") -> None:

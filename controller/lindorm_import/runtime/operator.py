@@ -21,6 +21,7 @@ import kopf
 
 from lindorm_import.adapters.kube import own_user
 from lindorm_import.api import ABANDON, GROUP, PLURAL, VERSION
+from lindorm_import.api.text import printable
 from lindorm_import.decide import Settings
 from lindorm_import.runtime.logs import configure
 from lindorm_import.runtime.metrics import Metrics
@@ -104,7 +105,7 @@ class Loop:
         for event in self._outcome.events:
             if event in told:
                 continue  # what the status cannot tell is told by an event, once and not in each pass
-            kopf.event(self._body, type=event.type, reason=event.reason, message=event.message)
+            kopf.event(self._body, type=event.type, reason=event.reason, message=printable(event.message))
         self._failures = self._failures + 1 if self._outcome.trouble else 0
         return self._outcome
 
