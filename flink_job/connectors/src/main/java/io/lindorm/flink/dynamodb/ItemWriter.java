@@ -1,6 +1,10 @@
 package io.lindorm.flink.dynamodb;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.rate.RateShareClient;
+import io.lindorm.flink.rate.RateShares;
+import io.lindorm.flink.rate.RatesFile;
+import io.lindorm.flink.rate.TokenBucket;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -141,8 +145,8 @@ public final class ItemWriter implements AutoCloseable {
      * @throws UserError where that file cannot be understood
      */
     public void start(String name, Path rates, RateShares shares) {
-        RateShareClient client = new RateShareClient(new RatesFile(rates), shares, this);
-        start(name + " rate", client);
+        RatesFile file = new RatesFile(rates, "writeUnitsPerSecond", Double.POSITIVE_INFINITY);
+        start(name + " rate", new RateShareClient(file, shares, this::takeUse, this::rate));
         for (int i = 0; i < MAX_IN_FLIGHT; i++) {
             start(name + " " + i, this::send);
         }
@@ -291,7 +295,7 @@ public final class ItemWriter implements AutoCloseable {
     }
 
     /** Sets the rate to keep, in write units per second; infinite for none. */
-    void rate(double unitsPerSecond) {
+    private void rate(double unitsPerSecond) {
         lock.lock();
         try {
             given.rate(unitsPerSecond, System.nanoTime());
@@ -301,19 +305,11 @@ public final class ItemWriter implements AutoCloseable {
         }
     }
 
-    /**
-     * How the rate was used.
-     *
-     * @param units write units that were sent
-     * @param heldBackNanos how long items waited for nothing but the rate
-     */
-    record Use(double units, long heldBackNanos) {}
-
     /** How the rate was used since this was last asked. */
-    Use takeUse() {
+    private RateShareClient.Use takeUse() {
         lock.lock();
         try {
-            Use use = new Use(sentUnits, heldBackNanos);
+            RateShareClient.Use use = new RateShareClient.Use(sentUnits, heldBackNanos);
             sentUnits = 0;
             heldBackNanos = 0;
             return use;

@@ -1,5 +1,6 @@
 package io.lindorm.flink.dynamodb;
 
+import io.lindorm.flink.rate.TokenBucket;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
@@ -15,10 +16,8 @@ final class Lane {
         RESTING
     }
 
-    private static final double NANOS = 1e9;
-
     /** A lane that rests does so for this long at least, so that it comes back with more than one item. */
-    private static final double REST_SECONDS = 0.01;
+    private static final long REST_NANOS = 10_000_000L;
 
     private static final double BURST_SECONDS = 0.1;
     private static final double FIRST_GUESS = 10;
@@ -33,22 +32,19 @@ final class Lane {
     State state = State.EMPTY;
     long opensAt;
 
-    private double tokens;
-    private long filledAt;
+    private final TokenBucket bucket;
+
+    Lane(long now) {
+        bucket = new TokenBucket(BURST_SECONDS, now);
+    }
 
     /** Whether an item may be taken, where the lane's rate is {@code rate} units per second. */
     boolean isOpen(double rate, long now) {
-        if (rate == Double.POSITIVE_INFINITY) {
-            tokens = 0;
-            filledAt = now;
+        bucket.rate(rate, now);
+        if (bucket.isOpen(now)) {
             return true;
         }
-        tokens = Math.min(Math.max(1, rate * BURST_SECONDS), tokens + Math.max(0, now - filledAt) / NANOS * rate);
-        filledAt = now;
-        if (tokens > 0) {
-            return true;
-        }
-        opensAt = now + (long) (Math.max(REST_SECONDS, -tokens / rate) * NANOS);
+        opensAt = now + Math.max(REST_NANOS, bucket.opensIn(0, now));
         return false;
     }
 
@@ -58,11 +54,11 @@ final class Lane {
     }
 
     void take(Item item) {
-        tokens -= item.units();
+        bucket.take(item.units());
     }
 
     /** Something was refused: nothing is left of what the lane had saved. */
     void drain() {
-        tokens = Math.min(tokens, 0);
+        bucket.drain();
     }
 }

@@ -1,5 +1,6 @@
 package io.lindorm.flink.dynamodb;
 
+import io.lindorm.flink.rate.TokenBucket;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -85,6 +86,7 @@ final class Lanes {
 
     private double fullTable;
     private long fadedAt;
+    private final long start;
 
     /** Batches that were refused whole, in a row. */
     private int wholeRefusals;
@@ -96,13 +98,14 @@ final class Lanes {
         this.given = given;
         tableBucket = new TokenBucket(TABLE_BURST_SECONDS, now);
         fadedAt = now;
+        start = now;
     }
 
     private Lane lane(Item item) {
         int hash = item.partitionHash() * 0x9E3779B9;
         int at = hash >>> (32 - Integer.numberOfTrailingZeros(LANES));
         if (lanes[at] == null) {
-            lanes[at] = new Lane();
+            lanes[at] = new Lane(start);
         }
         return lanes[at];
     }

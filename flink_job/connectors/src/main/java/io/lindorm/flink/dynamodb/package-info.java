@@ -3,7 +3,7 @@
  *
  * <p>{@link io.lindorm.flink.dynamodb.ItemWriter} is the way in. It holds items by partition key ({@code
  * Lanes}), takes batches that spread over them, sends these with several requests in flight ({@code
- * BatchWrite}), keeps to the given rate ({@code TokenBucket}, {@code RateShare}), and learns what DynamoDB takes where
+ * BatchWrite}), keeps to the given rate ({@code io.lindorm.flink.rate}), and learns what DynamoDB takes where
  * it refuses ({@code LearnedRate}).
  */
 package io.lindorm.flink.dynamodb;

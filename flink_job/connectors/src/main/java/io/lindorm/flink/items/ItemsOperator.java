@@ -1,16 +1,18 @@
 package io.lindorm.flink.items;
 
+import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.Item;
 import io.lindorm.flink.dynamodb.ItemWriter;
-import io.lindorm.flink.dynamodb.RateShare;
-import io.lindorm.flink.dynamodb.RateShares;
 import io.lindorm.flink.dynamodb.Target;
+import io.lindorm.flink.rate.RateShare;
+import io.lindorm.flink.rate.RateShares;
 import java.io.DataInput;
 import java.io.DataOutput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.api.common.TaskInfo;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.taskexecutor.GlobalAggregateManager;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
@@ -66,13 +68,18 @@ final class ItemsOperator extends RowsOperator<Outcome> {
         getMetricGroup().gauge("itemsWritten", writer::written);
         getMetricGroup().gauge("writeUnits", writer::consumedUnits);
         getMetricGroup().gauge("throttled", writer::throttled);
-        writer.start(
-                getRuntimeContext().getTaskInfo().getTaskNameWithSubtasks() + " writer",
-                rates == null ? null : Path.of(rates),
-                new Shares(
-                        getRuntimeContext().getTaskInfo().getIndexOfThisSubtask(),
-                        getRuntimeContext().getTaskInfo().getNumberOfParallelSubtasks(),
-                        getRuntimeContext().getGlobalAggregateManager()));
+        TaskInfo task = getRuntimeContext().getTaskInfo();
+        try {
+            writer.start(
+                    task.getTaskNameWithSubtasks() + " writer",
+                    rates == null ? null : Path.of(rates),
+                    new Shares(
+                            task.getIndexOfThisSubtask(),
+                            task.getNumberOfParallelSubtasks(),
+                            getRuntimeContext().getGlobalAggregateManager()));
+        } catch (UserError e) {
+            throw e.endingTheJob();
+        }
     }
 
     private record Shares(int writer, int writers, GlobalAggregateManager aggregates) implements RateShares {

@@ -1,9 +1,10 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.rate.FairShare;
+import io.lindorm.flink.rate.RatesFile;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -50,12 +51,6 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
     /** How often the rate is divided anew by what readers need. */
     private static final long SHARING_PERIOD_NANOS = 1_000_000_000L;
 
-    /** A reader gets so many times what it has used, so that it can show that it could use more. */
-    private static final double ROOM_TO_GROW = 1.25;
-
-    /** And at least this much of an equal share, so that it is not starved by one bad second. */
-    private static final double LEAST_SHARE = 0.1;
-
     /** A split that some reader has. */
     private static final class Assignment {
         private long since;
@@ -68,7 +63,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
 
     private final SplitEnumeratorContext<KeyRangeSplit> context;
     private final Callable<List<KeyRangeSplit>> planner;
-    private final RateLimit rateLimit;
+    private final RatesFile rate;
     private final LongSupplier clock;
     private final Deque<KeyRangeSplit> pending;
     private final Map<String, List<Object>> ends;
@@ -90,6 +85,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
     /** What readers have said they need of it; who has said nothing could use all. */
     private final Map<Integer, Double> needs = new HashMap<>();
 
+    private double rowsPerSecond;
     private long sharedAt;
 
     /**
@@ -99,12 +95,12 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
     LindormEnumerator(
             SplitEnumeratorContext<KeyRangeSplit> context,
             Callable<List<KeyRangeSplit>> planner,
-            RateLimit rateLimit,
+            RatesFile rate,
             LongSupplier clock,
             EnumeratorState state) {
         this.context = context;
         this.planner = planner;
-        this.rateLimit = rateLimit;
+        this.rate = rate;
         this.clock = clock;
         this.planned = state.planned();
         this.pending = new ArrayDeque<>(state.pending());
@@ -117,9 +113,14 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
         if (context.metricGroup() != null) {
             context.metricGroup().setUnassignedSplitsGauge(() -> (long) pending.size());
         }
-        if (rateLimit.mayChange()) {
+        try {
             // At once, before there is anything to read.
-            context.callAsync(rateLimit::read, this::takeRate, 0, RATES_PERIOD_MS);
+            rowsPerSecond = rate.perSecond();
+        } catch (UserError e) {
+            throw e.endingTheJob();
+        }
+        if (rate.mayChange()) {
+            context.callAsync(rate::perSecond, this::takeRate, RATES_PERIOD_MS, RATES_PERIOD_MS);
         }
         if (!planned) {
             context.callAsync(planner, this::takePlan);
@@ -139,13 +140,12 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
         assign();
     }
 
-    private void takeRate(Double rowsPerSecond, Throwable error) {
+    private void takeRate(Double newRowsPerSecond, Throwable error) {
         if (error != null) {
-            LOG.warn("The rates cannot be read; the last known stay: {}", error.toString());
-        } else {
-            rateLimit.set(rowsPerSecond);
-            shareRate();
+            throw new FlinkRuntimeException(error);
         }
+        rowsPerSecond = newRowsPerSecond;
+        shareRate();
     }
 
     @Override
@@ -195,7 +195,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
             }
         }
         needs.remove(subtask);
-        double share = shares().getOrDefault(subtask, rateLimit.rowsPerSecond() / context.currentParallelism());
+        double share = shares().getOrDefault(subtask, rowsPerSecond / context.currentParallelism());
         rates.put(subtask, share);
         context.sendEventToSourceReader(subtask, new ScanEvents.Resume(open, share));
     }
@@ -301,22 +301,15 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
         });
     }
 
-    /**
-     * The rate divided among the readers that have something to read: equally, but none gets more than it has use for
-     * as long as another is held up. So all of them together come to the rate, slow ones among them or not.
-     */
+    /** The rate divided among the readers that have something to read. */
     private Map<Integer, Double> shares() {
         Map<Integer, Double> shares = new HashMap<>();
         List<Integer> reading = new ArrayList<>(assignments.keySet());
         reading.removeIf(subtask -> assignments.get(subtask).isEmpty());
-        double left = rateLimit.rowsPerSecond();
-        double least = left / Math.max(1, reading.size()) * LEAST_SHARE;
-        reading.sort(Comparator.comparing(this::need));
-        for (int i = 0; i < reading.size(); i++) {
-            double equal = left / (reading.size() - i);
-            double share = Math.min(equal, Math.max(least, need(reading.get(i)) * ROOM_TO_GROW));
-            shares.put(reading.get(i), share);
-            left -= share;
+        double[] divided = FairShare.divide(
+                rowsPerSecond, reading.stream().mapToDouble(this::need).toArray());
+        for (int i = 0; i < divided.length; i++) {
+            shares.put(reading.get(i), divided[i]);
         }
         return shares;
     }

@@ -55,11 +55,7 @@ final class LindormSource implements Source<RowData, KeyRangeSplit, EnumeratorSt
                 ? scan.splits()
                 : Math.min(LindormEnumerator.SPLITS_PER_READER * context.currentParallelism(), MOST_SPLITS);
         return new LindormEnumerator(
-                context,
-                () -> SplitPlanner.plan(server, scan, wanted, splits),
-                new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
-                System::nanoTime,
-                state);
+                context, () -> SplitPlanner.plan(server, scan, wanted, splits), scan.rate(), System::nanoTime, state);
     }
 
     @Override

@@ -1,5 +1,7 @@
 package io.lindorm.flink.source;
 
+import io.lindorm.flink.rate.FairShare;
+import io.lindorm.flink.rate.TokenBucket;
 import java.util.function.LongSupplier;
 
 /**
@@ -13,32 +15,40 @@ final class Pacer {
     private static final long SECOND = 1_000_000_000L;
 
     private final LongSupplier clock;
-    private double rowsPerSecond;
-    private double rowsDue;
-    private long since;
+    private final TokenBucket rows;
     private long lagFrom;
     private double rowsSinceLagFrom;
     private long usedFrom;
     private long rowsUsed;
-    private boolean waited;
+    private long heldBackNanos;
+
+    /** How long the wait is that the reader was last told, and when; it may wait less. */
+    private long toldWait;
+
+    private long toldAt;
 
     /**
      * @param clock nanoseconds from any beginning
      */
     Pacer(LongSupplier clock) {
         this.clock = clock;
+        this.rows = new TokenBucket(1, clock.getAsLong());
     }
 
-    /** Sets the rate; 0 for no limit. */
-    synchronized void setRate(double newRowsPerSecond) {
+    private boolean isUnlimited() {
+        return rows.rate() == Double.POSITIVE_INFINITY;
+    }
+
+    /** Sets the rate, in rows per second; infinite for no limit. */
+    synchronized void setRate(double rowsPerSecond) {
         long now = clock.getAsLong();
-        settle(now);
-        if (rowsPerSecond == 0) {
+        if (isUnlimited()) {
             startPeriod(now);
         }
-        if (newRowsPerSecond != rowsPerSecond) {
-            rowsPerSecond = newRowsPerSecond;
-            rowsDue = Math.max(rowsDue, -newRowsPerSecond);
+        if (rowsPerSecond != rows.rate()) {
+            rows.rate(rowsPerSecond, now);
+            // Else a page that was read at a high rate would hold up reading at a low one for minutes.
+            rows.forgive(rowsPerSecond);
             lagFrom = now;
             rowsSinceLagFrom = 0;
         }
@@ -46,25 +56,24 @@ final class Pacer {
 
     /** Nanoseconds until the next read. */
     synchronized long nanosToWait() {
-        settle(clock.getAsLong());
-        if (rowsPerSecond == 0 || rowsDue >= 0) {
-            return 0;
-        }
-        waited = true;
-        return (long) (-rowsDue / rowsPerSecond * SECOND) + 1;
+        long now = clock.getAsLong();
+        heldBackNanos += Math.min(toldWait, now - toldAt);
+        toldWait = rows.opensIn(0, now);
+        toldAt = now;
+        return toldWait;
     }
 
     /**
-     * How many rows a second were read since the last answer, infinity where the rate held reading up.
+     * How many rows a second this reader could use ({@link FairShare#demand}), going by what it did since the last answer.
      *
      * @return null before a second has passed, and without a limit
      */
     synchronized Double takeNeed() {
         long now = clock.getAsLong();
-        if (rowsPerSecond == 0 || now - usedFrom < SECOND) {
+        if (isUnlimited() || now - usedFrom < SECOND) {
             return null;
         }
-        double need = waited ? Double.POSITIVE_INFINITY : (double) rowsUsed / (now - usedFrom) * SECOND;
+        double need = FairShare.demand(rowsUsed, heldBackNanos, now - usedFrom);
         startPeriod(now);
         return need;
     }
@@ -72,35 +81,26 @@ final class Pacer {
     private void startPeriod(long now) {
         usedFrom = now;
         rowsUsed = 0;
-        waited = false;
+        heldBackNanos = 0;
     }
 
     /** Counts rows read. */
-    synchronized void read(int rows) {
-        rowsDue -= rows;
-        rowsSinceLagFrom += rows;
-        rowsUsed += rows;
+    synchronized void read(int count) {
+        rows.take(count);
+        rowsSinceLagFrom += count;
+        rowsUsed += count;
     }
 
     /** A page of more rows than a second's would make the pace uneven. */
     synchronized int pageLimit(int pageSize) {
-        return rowsPerSecond == 0 ? pageSize : (int) Math.max(1, Math.min(pageSize, rowsPerSecond));
+        return (int) Math.max(1, Math.min(pageSize, rows.rate()));
     }
 
     /** How far reading is behind what the rate allows, in milliseconds since the rate was set; 0 without a limit. */
     synchronized long lagMillis() {
-        if (rowsPerSecond == 0) {
+        if (isUnlimited()) {
             return 0;
         }
-        return Math.max(0, (long) ((clock.getAsLong() - lagFrom) / 1e6 - rowsSinceLagFrom / rowsPerSecond * 1e3));
-    }
-
-    private void settle(long now) {
-        if (rowsPerSecond > 0) {
-            rowsDue = Math.min(rowsPerSecond, rowsDue + rowsPerSecond * (now - since) / SECOND);
-        } else {
-            rowsDue = 0;
-        }
-        since = now;
+        return Math.max(0, (long) ((clock.getAsLong() - lagFrom) / 1e6 - rowsSinceLagFrom / rows.rate() * 1e3));
     }
 }

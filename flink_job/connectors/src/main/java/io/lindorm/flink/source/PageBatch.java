@@ -27,7 +27,7 @@ final class PageBatch implements RecordsWithSplitIds<Object> {
         /** The split was to be cut, but at most a page of it is left. */
         record NotCut() implements Change {}
 
-        /** What the reader of the split could read in a second, or infinity: see {@link Pacer#takeNeed}. */
+        /** How many rows a second the reader of the split could use: {@link Pacer#takeNeed}. */
         record Need(double rowsPerSecond) implements Change {}
 
         /** No row that is wanted lies before this tuple, beyond those handed on. */

@@ -1,6 +1,7 @@
 package io.lindorm.flink.source;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.rate.RatesFile;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
@@ -251,6 +252,14 @@ record Scan(
     boolean passesOverRows(List<KeyColumn> key) {
         return filter != null
                 || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
+    }
+
+    /** The rows a second that all readers together may read. */
+    RatesFile rate() {
+        return new RatesFile(
+                ratesPath == null ? null : Path.of(ratesPath),
+                "rowsPerSecond",
+                rowsPerSecond > 0 ? rowsPerSecond : Double.POSITIVE_INFINITY);
     }
 
     /** Whether no row can be in the time range. */

@@ -45,7 +45,7 @@ final class ScanEvents {
      */
     record Resume(List<KeyRangeSplit> open, double rowsPerSecond) implements SourceEvent {}
 
-    /** What a reader reads in a second without being held up by its share of the rate; infinity where it is held up. */
+    /** How many rows a second a reader could use: {@link Pacer#takeNeed}. */
     record Need(double rowsPerSecond) implements SourceEvent {}
 
     /** The enumerator has accepted an offered split; the reader may forget it. */
@@ -54,6 +54,6 @@ final class ScanEvents {
     /** A reader is to cut a split and offer what it cuts off. */
     record Cut(String splitId) implements SourceEvent {}
 
-    /** The most rows that a reader may read in a second; 0 for no limit. */
+    /** The most rows that a reader may read in a second; infinite for no limit. */
     record Rate(double rowsPerSecond) implements SourceEvent {}
 }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.rate.RateShare;
+import io.lindorm.flink.rate.RateShares;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -435,30 +437,5 @@ class ItemWriterTest {
         writer(rates);
         feed(1);
         assertRate(1000);
-    }
-
-    @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {"{", "{\"version\": 2, \"writeUnitsPerSecond\": 1}", "{\"version\": 1, \"writeUnitsPerSecond\": 0}"
-            })
-    void aRatesFileThatCannotBeUnderstoodIsRefusedBeforeTheStart(String text, @TempDir Path folder) throws Exception {
-        Path rates = Files.writeString(folder.resolve("rates.json"), text);
-        assertThrows(UserError.class, () -> writer(rates));
-    }
-
-    @Test
-    void aMissingRatesFileMeansNoLimit(@TempDir Path folder) {
-        assertEquals(Double.POSITIVE_INFINITY, new RatesFile(folder.resolve("rates.json")).writeUnitsPerSecond());
-    }
-
-    @Test
-    void aRatesFileThatIsBrokenLaterChangesNothing(@TempDir Path folder) throws Exception {
-        Path rates = Files.writeString(folder.resolve("rates.json"), "{\"version\": 1, \"writeUnitsPerSecond\": 5}");
-        RatesFile file = new RatesFile(rates);
-        Files.writeString(rates, "{");
-        assertEquals(5, file.writeUnitsPerSecond());
-        Files.writeString(rates, "{\"version\": 1, \"writeUnitsPerSecond\": null}");
-        assertEquals(Double.POSITIVE_INFINITY, file.writeUnitsPerSecond());
     }
 }

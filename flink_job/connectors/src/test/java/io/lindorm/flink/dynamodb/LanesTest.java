@@ -3,6 +3,7 @@ package io.lindorm.flink.dynamodb;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.lindorm.flink.rate.TokenBucket;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;

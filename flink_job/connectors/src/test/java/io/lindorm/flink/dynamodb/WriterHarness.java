@@ -1,5 +1,6 @@
 package io.lindorm.flink.dynamodb;
 
+import io.lindorm.flink.rate.RateShares;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

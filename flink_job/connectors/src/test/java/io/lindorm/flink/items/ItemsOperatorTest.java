@@ -8,9 +8,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.lindorm.flink.UserError;
 import io.lindorm.flink.dynamodb.FakeDynamoDb;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.flink.runtime.checkpoint.OperatorSubtaskState;
+import org.apache.flink.runtime.execution.SuppressRestartsException;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.util.AbstractStreamOperatorTestHarness;
 import org.apache.flink.streaming.util.OneInputStreamOperatorTestHarness;
@@ -24,6 +27,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(60)
 class ItemsOperatorTest {
@@ -41,6 +45,7 @@ class ItemsOperatorTest {
     }
 
     private boolean unreadable;
+    private String rates;
 
     private OneInputStreamOperatorTestHarness<RowData, Outcome> harness(int subtasks, int subtask, boolean checkpoints)
             throws Exception {
@@ -55,7 +60,7 @@ class ItemsOperatorTest {
                 (RowType) DataTypes.ROW(DataTypes.FIELD("k", DataTypes.STRING()), DataTypes.FIELD("s", DataTypes.INT()))
                         .getLogicalType();
         OneInputStreamOperatorTestHarness<RowData, Outcome> harness = new OneInputStreamOperatorTestHarness<>(
-                new ItemsOperator(config, rowType, unreadable, dynamoDb.url(), null), 8, subtasks, subtask);
+                new ItemsOperator(config, rowType, unreadable, dynamoDb.url(), rates), 8, subtasks, subtask);
         harness.getStreamConfig().setCheckpointingEnabled(checkpoints);
         return harness;
     }
@@ -87,6 +92,16 @@ class ItemsOperatorTest {
             assertEquals(2, counts[1]);
             assertEquals("EmptyKey", harness.extractOutputValues().get(0).reason);
             assertEquals(2, dynamoDb.items().size());
+        }
+    }
+
+    @Test
+    void aRatesFileThatCannotBeUnderstoodEndsTheJobBeforeAnythingIsWritten(@TempDir Path folder) throws Exception {
+        rates = Files.writeString(folder.resolve("rates.json"), "{\"version\": 1, \"writeUnitsPerSecond\": 0}")
+                .toString();
+        try (OneInputStreamOperatorTestHarness<RowData, Outcome> harness = harness(1, 0)) {
+            SuppressRestartsException said = assertThrows(SuppressRestartsException.class, harness::open);
+            assertTrue(said.getCause().getMessage().contains("writeUnitsPerSecond must be a positive number or null"));
         }
     }
 

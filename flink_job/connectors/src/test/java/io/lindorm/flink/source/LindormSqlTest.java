@@ -225,6 +225,14 @@ class LindormSqlTest {
     }
 
     @Test
+    void aRatesFileThatCannotBeUnderstoodEndsTheJobAtOnce(@TempDir Path files) throws Exception {
+        lindorm.execute("CREATE TABLE rated (a VARCHAR, b INTEGER, PRIMARY KEY (a))");
+        Path rates = Files.writeString(files.resolve("rates.json"), "{\"version\": 1, \"rowsPerSecond\": \"many\"}");
+        String said = fails("table-name", "rated", "scan.rates.path", rates.toString());
+        assertTrue(said.contains("rowsPerSecond must be a positive number or null; it is \"many\""), said);
+    }
+
+    @Test
     void whatCannotPassEndsTheJobAtOnceInLindormsWords() throws Exception {
         assertTrue(fails("table-name", "nowhere").contains("Table 'default.nowhere' doesn't exist (error 1146)"));
         assertTrue(fails("table-name", "times").contains("table `times` has no column `a`; it has k, at, epoch"));
@@ -295,7 +303,7 @@ class LindormSqlTest {
 
     @Test
     void allOptionsThatGoTogetherDo(@TempDir Path files) throws Exception {
-        Path rates = Files.writeString(files.resolve("rates.json"), "{\"rowsPerSecond\": 100000}");
+        Path rates = Files.writeString(files.resolve("rates.json"), "{\"version\": 1, \"rowsPerSecond\": 100000}");
         TableEnvironment env = tables(
                 true,
                 READINGS,

@@ -1,5 +1,6 @@
 package io.lindorm.flink.source;
 
+import io.lindorm.flink.rate.RatesFile;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -312,8 +313,12 @@ final class ScanSimulation {
         tasks.clear();
         assignedSinceCheckpoint.clear();
         assignedSinceSnapshot.clear();
-        enumerator =
-                new LindormEnumerator(enumeratorContext(), planner, new RateLimit(0, null), () -> clock, last.state);
+        enumerator = new LindormEnumerator(
+                enumeratorContext(),
+                planner,
+                new RatesFile(null, "rowsPerSecond", Double.POSITIVE_INFINITY),
+                () -> clock,
+                last.state);
         for (int subtask = 0; subtask < parallelism; subtask++) {
             tasks.add(new Task(subtask, splits.getOrDefault(subtask, List.of()), out.getOrDefault(subtask, List.of())));
         }

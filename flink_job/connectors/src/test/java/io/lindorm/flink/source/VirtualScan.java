@@ -155,7 +155,7 @@ final class VirtualScan {
                         KeyRangeSplit.of("", key, List.copyOf(rows.first().subList(0, 1)), null),
                         scan,
                         splits),
-                new RateLimit(scan.rowsPerSecond(), scan.ratesPath()),
+                scan.rate(),
                 clock,
                 EnumeratorState.NOT_PLANNED);
     }

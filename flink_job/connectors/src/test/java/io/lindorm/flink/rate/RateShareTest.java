@@ -1,4 +1,4 @@
-package io.lindorm.flink.dynamodb;
+package io.lindorm.flink.rate;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -23,7 +23,7 @@ class RateShareTest {
         private double supply;
         private double waiting;
         private double used;
-        private double heldBack;
+        private long heldBackMillis;
         private int askedAt;
 
         /** Works for a millisecond; the units that it wrote. */
@@ -37,16 +37,15 @@ class RateShareTest {
                 written += BATCH;
             }
             used += written;
-            heldBack += waiting >= BATCH ? 0.001 : 0;
+            heldBackMillis += waiting >= BATCH ? 1 : 0;
             return written;
         }
 
         double demand(int milli) {
-            double seconds = (milli - askedAt) / 1000.0;
-            double demand = RateShare.demand(used / seconds, heldBack / seconds);
+            double demand = FairShare.demand(used, heldBackMillis * MILLI, (milli - askedAt) * MILLI);
             askedAt = milli;
             used = 0;
-            heldBack = 0;
+            heldBackMillis = 0;
             return demand;
         }
     }

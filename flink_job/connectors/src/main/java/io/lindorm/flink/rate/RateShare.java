@@ -1,4 +1,4 @@
-package io.lindorm.flink.dynamodb;
+package io.lindorm.flink.rate;
 
 import java.util.Arrays;
 import org.apache.flink.api.common.functions.AggregateFunction;
@@ -16,15 +16,6 @@ public final class RateShare implements AggregateFunction<double[], RateShare.Sh
 
     private static final long serialVersionUID = 1L;
 
-    /** A writer that needs nothing keeps so much of an equal share, to begin with when it does. */
-    private static final double IDLE_SHARE = 0.02;
-
-    /** A writer that the rate held back for more than this part of the time could use more. */
-    private static final double HELD_BACK = 0.1;
-
-    /** One that it did not may need a little more the next second. */
-    private static final double HEADROOM = 1.05;
-
     /** What each writer has, and could use, in write units per second; and what the last that asked was given. */
     static final class Shares {
         private double[] granted = {};
@@ -33,22 +24,12 @@ public final class RateShare implements AggregateFunction<double[], RateShare.Sh
     }
 
     /**
-     * How much a writer could use, in write units per second.
-     *
-     * @param used what it used, in the same unit
-     * @param heldBack the part of the time for which nothing but its share held it back
-     */
-    static double demand(double used, double heldBack) {
-        return heldBack > HELD_BACK ? Double.POSITIVE_INFINITY : used * HEADROOM;
-    }
-
-    /**
      * A request.
      *
      * @param writer who asks
      * @param writers how many there are
      * @param rate the rate to divide, in write units per second
-     * @param demand how much this one could use, in write units per second; infinite for as much as it can get
+     * @param demand how much this one could use: {@link FairShare#demand}
      */
     static double[] request(int writer, int writers, double rate, double demand) {
         return new double[] {writer, writers, rate, demand};
@@ -71,29 +52,12 @@ public final class RateShare implements AggregateFunction<double[], RateShare.Sh
             Arrays.fill(shares.granted, rate / writers);
             Arrays.fill(shares.demand, Double.POSITIVE_INFINITY);
         }
-        double least = IDLE_SHARE * rate / writers;
-        shares.demand[writer] = Math.max(least, request[3]);
+        shares.demand[writer] = request[3];
         double others = Arrays.stream(shares.granted).sum() - shares.granted[writer];
-        double fair = fair(shares.demand, rate, shares.demand[writer]);
-        shares.granted[writer] = Math.max(least, Math.min(fair, rate - others));
+        double fair = FairShare.divide(rate, shares.demand)[writer];
+        shares.granted[writer] = Math.max(FairShare.IDLE_SHARE * rate / writers, Math.min(fair, rate - others));
         shares.last = shares.granted[writer];
         return shares;
-    }
-
-    /** What a demand gets when all who need less than an equal part leave the rest to those who need more. */
-    private static double fair(double[] demands, double rate, double demand) {
-        double[] ascending = demands.clone();
-        Arrays.sort(ascending);
-        double left = rate;
-        for (int i = 0; i < ascending.length; i++) {
-            double equal = left / (ascending.length - i);
-            if (ascending[i] > equal) {
-                return Math.min(demand, equal);
-            }
-            left -= ascending[i];
-        }
-        // All have what they need: what is left is divided evenly, for whoever needs more the next moment.
-        return demand + left / ascending.length;
     }
 
     @Override

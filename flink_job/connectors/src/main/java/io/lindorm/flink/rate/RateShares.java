@@ -1,4 +1,4 @@
-package io.lindorm.flink.dynamodb;
+package io.lindorm.flink.rate;
 
 import java.io.IOException;
 

@@ -1,12 +1,12 @@
-package io.lindorm.flink.dynamodb;
+package io.lindorm.flink.rate;
 
 /**
- * A bucket of write units that fills at a rate. What is taken may go below zero and is then paid back first, so
- * that an item of many units passes too, and the mean is the rate whatever the sizes.
+ * A bucket of units (rows read, write units) that fills at a rate. What is taken may go below zero and is then paid back
+ * first, so that an item of many units passes too, and the mean is the rate whatever the sizes.
  *
  * <p>Pure: time is an argument, in nanoseconds of {@link System#nanoTime}.
  */
-final class TokenBucket {
+public final class TokenBucket {
 
     private static final double NANOS = 1e9;
 
@@ -19,19 +19,19 @@ final class TokenBucket {
      * @param burstSeconds how much of the rate is kept for later while nobody takes it
      * @param now when the bucket, empty, begins to fill
      */
-    TokenBucket(double burstSeconds, long now) {
+    public TokenBucket(double burstSeconds, long now) {
         this.burstSeconds = burstSeconds;
         this.at = now;
     }
 
     /** Sets the rate from now on, in units per second; infinite for none. */
-    void rate(double unitsPerSecond, long now) {
+    public void rate(double unitsPerSecond, long now) {
         refill(now);
         rate = unitsPerSecond;
         tokens = Math.min(tokens, full());
     }
 
-    double rate() {
+    public double rate() {
         return rate;
     }
 
@@ -51,13 +51,13 @@ final class TokenBucket {
     }
 
     /** Whether anything may be taken now. */
-    boolean isOpen(long now) {
+    public boolean isOpen(long now) {
         refill(now);
         return rate == Double.POSITIVE_INFINITY || tokens > 0;
     }
 
     /** Nanoseconds until so many units are there, or half of what the bucket holds where that is less. */
-    long opensIn(double units, long now) {
+    public long opensIn(double units, long now) {
         refill(now);
         double missing = Math.min(units, full() / 2) - tokens;
         if (rate == Double.POSITIVE_INFINITY || missing <= 0) {
@@ -67,7 +67,17 @@ final class TokenBucket {
     }
 
     /** Takes units; a negative number gives back. */
-    void take(double units) {
+    public void take(double units) {
         tokens -= units;
+    }
+
+    /** Forgoes what was saved for later. */
+    public void drain() {
+        tokens = Math.min(tokens, 0);
+    }
+
+    /** Forgives what was taken beyond so many units. */
+    public void forgive(double units) {
+        tokens = Math.max(tokens, -units);
     }
 }
