@@ -168,7 +168,7 @@ class KubernetesApi:
         try:
             self.before(call)
             with self.lock:
-                status, document = self._serve(call, headers, body, _selector(url))
+                status, document = self._serve(call, headers, body, _selector(url), _label(url))
                 data = json.dumps(document).encode()
         except Refusal as refusal:
             return refusal.status, json.dumps(refusal.body()).encode()
@@ -176,7 +176,12 @@ class KubernetesApi:
         return status, data
 
     def _serve(
-        self, call: Call, headers: dict[str, str], body: Any, selector: tuple[str, str] | None
+        self,
+        call: Call,
+        headers: dict[str, str],
+        body: Any,
+        selector: tuple[str, str] | None,
+        label: tuple[str, str] | None,
     ) -> tuple[int, Document]:
         resource, _, subresource = call.resource.partition("/")
         if resource == _REVIEWS:
@@ -187,7 +192,7 @@ class KubernetesApi:
             body["metadata"]["namespace"] = call.namespace
             return 201, self.add(resource, body)
         if call.verb == "list":
-            if selector and selector[0] not in self.selectable:
+            if selector and resource == PLURAL and selector[0] not in self.selectable:
                 raise Refusal(400, f"field label not supported: {selector[0]}", "BadRequest")
             items = [
                 found
@@ -195,6 +200,7 @@ class KubernetesApi:
                 if kind == resource
                 and call.namespace in ("", space)
                 and (selector is None or _field(found, selector[0]) == selector[1])
+                and (label is None or found["metadata"].get("labels", {}).get(label[0]) == label[1])
             ]
             return 200, {"items": items, "metadata": {}}
         found = self.objects.get((resource, call.namespace, call.name))
@@ -262,6 +268,14 @@ def _call(method: str, url: str) -> Call:
 def _selector(url: str) -> tuple[str, str] | None:
     """The one field selector of a list; None for none."""
     for text in parse_qs(urlsplit(url).query).get("fieldSelector", []):
+        name, _, value = text.partition("=")
+        return name, value
+    return None
+
+
+def _label(url: str) -> tuple[str, str] | None:
+    """The one label selector of a list; None for none."""
+    for text in parse_qs(urlsplit(url).query).get("labelSelector", []):
         name, _, value = text.partition("=")
         return name, value
     return None

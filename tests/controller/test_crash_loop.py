@@ -152,7 +152,7 @@ def test_one_look_at_a_time_counts_each_end_of_a_job_manager_once() -> None:
         crashes = one.decision.status.job.crashes if one.decision.status.job else None
         counts.append(crashes.count if crashes else 0)
     assert counts == [0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 4]
-    assert "has ended 4 times since 05:00 UTC" in next(
+    assert "has ended or failed to start 4 times since 05:00 UTC" in next(
         c.message for c in one.decision.status.conditions if c.type == "JobRunning"
     )
 

@@ -105,6 +105,7 @@ AT_RESUME: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "job.emrReleaseLabel": ("emr-7.99.0-flink-latest", lambda spec: spec["emrReleaseLabel"].startswith("emr-7.99")),
     "job.image": ("registry/job:2", lambda spec: spec["image"] == "registry/job:2"),
     "job.serviceAccount": ("other", lambda spec: spec["serviceAccount"] == "other"),
+    "job.runAsUser": (999, lambda spec: spec["podTemplate"]["spec"]["securityContext"]["runAsUser"] == 999),
     "job.monitoring": ({"logGroup": "logs"}, lambda spec: "cloudWatchMonitoringConfiguration" in str(spec)),
     "job.parallelism": (3, lambda spec: spec["job"]["parallelism"] == 3),
     "job.taskManager": (

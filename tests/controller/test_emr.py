@@ -68,6 +68,15 @@ def test_the_pods_run_where_and_as_little_privileged_as_they_can() -> None:
     assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
+def test_with_the_number_of_the_images_user_the_pods_keep_to_the_standard_restricted() -> None:
+    pod = flink(**{"job.runAsUser": 999})["podTemplate"]["spec"]
+    assert pod["securityContext"] == {
+        "seccompProfile": {"type": "RuntimeDefault"},
+        "runAsNonRoot": True,
+        "runAsUser": 999,
+    }
+
+
 def test_every_argument_that_is_a_path_is_a_mounted_one_or_in_the_image() -> None:
     found = flink()
     [container] = found["podTemplate"]["spec"]["containers"]

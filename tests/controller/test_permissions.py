@@ -44,8 +44,13 @@ def used() -> tuple[frozenset[str], frozenset[tuple[str, str, str]]]:
 
 
 def _options(note: object) -> None:
-    """A virtual cluster, rates changed while the job runs, auto scaling that was there before, and a time to live."""
+    """A virtual cluster, rates changed while the job runs, auto scaling that was there before, and a time to live;
+    and a pod of the job that waits."""
     world = World(faults=note)  # type: ignore[arg-type]
+    world.api.add(
+        "pods",
+        {"metadata": {"name": "x", "labels": {"app": "limport-readings-r1a2b3c4d"}}, "status": {"phase": "Pending"}},
+    )
     world.aws.emr.clusters["abc123"] = ("RUNNING", "default")
     capacity = {"mode": "Provisioned", "writeUnits": 50, "autoscaling": {"min": 10, "max": 90}}
     world.flink.endless = True

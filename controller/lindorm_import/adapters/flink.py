@@ -3,6 +3,7 @@
 A JobManager is a tenant's pod: what it answers is bounded in bytes and time, and believed of this import alone.
 """
 
+import re
 import time
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from lindorm_import.adapters.bounded import MB, bound
 from lindorm_import.adapters.errors import FLINK_ERRORS
 from lindorm_import.adapters.foreign import at, count, instant, items, parsed, text
 from lindorm_import.domain.observed import JobSeen
+from lindorm_import.domain.pods import PodSeen
 
 # Of one answer, and of a whole look, which are about eight of them.
 ANSWER_SECONDS, ANSWER_BYTES, LOOK_SECONDS = 5.0, 2 * MB, 10.0
@@ -23,6 +25,14 @@ _CLOCK = "clock"
 _MOST_VERTICES = 20  # the import's job has about five
 _WORDS = 1000  # of what is told of a failure
 _ADDRESS = 1024 + 100  # S3: User Guide, "Creating object key names"
+_NAME = 253  # of an object of Kubernetes
+# KubernetesPod.getTerminatedDiagnostics of Flink 1.20: with it a job fails whose TaskManager's pod ended. Flink removes
+# such a pod within moments, so that Kubernetes itself can hardly ever be asked.
+_POD_ENDED = "Pod terminated, container termination statuses: ["
+_CONTAINER = re.compile(
+    r"([\w.-]{1,253})\(exitCode=(\d{1,3}), reason=(\w{1,100}), message=(.*?)\)(?=\]|, ?[\w.-]+\(exitCode=)", re.DOTALL
+)
+_POD_STATUS = re.compile(r"pod status: \w+\(reason=(\w{1,100}), message=(.*?)\)$", re.MULTILINE)
 # org.apache.flink.api.common.JobStatus
 _STATES = {
     "INITIALIZING", "CREATED", "RUNNING", "FAILING", "FAILED", "CANCELLING", "CANCELED", "FINISHED", "RESTARTING",
@@ -83,7 +93,7 @@ def _look(job: _JobManager) -> JobSeen | None:
     latest = at(job.get("/checkpoints"), "latest", "completed")
     restarts = _restarts(job.get("/metrics", get="numRestarts"))
     untroubled = state == "RUNNING" and restarts == 0  # for nearly all of an import: a call less each time
-    failure, hopeless = (None, False) if untroubled else _last_failure(job)
+    failure, hopeless, pod = (None, False, None) if untroubled else _last_failure(job)
     acknowledged = instant(at(latest, "latest_ack_timestamp"))
     return JobSeen(
         state=state,
@@ -99,6 +109,7 @@ def _look(job: _JobManager) -> JobSeen | None:
         failure=failure,
         failed=state == "FAILED",
         hopeless=hopeless,
+        ended_pod=pod,
     )
 
 
@@ -107,7 +118,7 @@ def _failed_main(job: _JobManager) -> JobSeen | None:
     show its details (a NullPointerException: it has no plan). The operator never sees it fail (FLINK-37370)."""
     if at(job.get("/status"), "status") != "FAILED":
         return None
-    failure, hopeless = _last_failure(job)
+    failure, hopeless, _ = _last_failure(job)
     return JobSeen("FAILED", failure=f"{failure}. The JobManager's log says more", failed=True, hopeless=hopeless)
 
 
@@ -137,17 +148,37 @@ def _counts(job: _JobManager, vertices: list[Any]) -> dict[str, int]:
     return {}
 
 
-def _last_failure(job: _JobManager) -> tuple[str | None, bool]:
-    """The last failure in one line, and whether it is final: the job's own words for the user where it has some
-    (docs/contracts.md, section 6), else the root cause's first line."""
+def _last_failure(job: _JobManager) -> tuple[str | None, bool, PodSeen | None]:
+    """The last failure in one line, whether it is final, and the pod whose end it was: the job's own words for the user
+    where it has some (docs/contracts.md, section 6), else the root cause's first line."""
     history = items(at(job.get("/exceptions", maxExceptions="1"), "exceptionHistory", "entries"), 1)
     if not history:
-        return None, False
+        return None, False, None
     trace = at(history[0], "stacktrace")
     lines = [line.strip() for line in trace.splitlines()] if isinstance(trace, str) else []
     for line in lines:
         if _OWN_WORDS in line:
-            return text(line.split(_OWN_WORDS, 1)[1], _WORDS), True
+            return text(line.split(_OWN_WORDS, 1)[1], _WORDS), True, None
     causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     told = causes[-1] if causes else lines[0] if lines else at(history[0], "exceptionName")
-    return text(told, _WORDS), False
+    return text(told, _WORDS), False, ended_pod(history[0])
+
+
+def ended_pod(failure: Any) -> PodSeen | None:
+    """The TaskManager's pod whose end an entry of Flink's exception history is; None where it is something else."""
+    trace, name = at(failure, "stacktrace"), text(at(failure, "taskManagerId"), _NAME)
+    _, found, said = trace.partition(_POD_ENDED) if isinstance(trace, str) else ("", "", "")
+    if not found or name is None:
+        return None
+    if status := _POD_STATUS.search(said, 0, 4 * _WORDS):  # Evicted, …
+        return PodSeen(name, job_manager=False, reason=status[1], message=_not_null(status[2]))
+    for container, code, reason, message in _CONTAINER.findall(said, 0, 4 * _WORDS):
+        if int(code):
+            words = _not_null(message)
+            return PodSeen(name, False, reason, words, container=container, exit_code=int(code))
+    return None
+
+
+def _not_null(words: str) -> str:
+    """What Java makes of a text that may be absent."""
+    return "" if words == "null" else text(words, _WORDS) or ""

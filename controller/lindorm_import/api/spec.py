@@ -400,6 +400,14 @@ class Job(SpecModel):
         max_length=253,
         description="Default: the one that EMR makes for executionRoleArn.",
     )
+    run_as_user: Annotated[int | None, Change.AT_RESUME] = Field(
+        None,
+        ge=1,
+        le=2_147_483_647,
+        description="The number of the image's user. With it the job's pods keep to the pod security standard "
+        "restricted. Without it only to baseline: EMR's images have their user by name, of which a kubelet cannot tell "
+        "that it is not root.",
+    )
     monitoring: Annotated[Monitoring | None, Change.AT_RESUME] = None
     parallelism: Annotated[int | None, Change.AT_RESUME] = Field(
         None, ge=1, le=2000, description="Default: from the plan."

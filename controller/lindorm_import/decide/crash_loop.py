@@ -79,7 +79,8 @@ def told_crashes(p: Pass) -> str:
     if crashes is None:
         return ""
     times = "once" if crashes.count == 1 else f"{crashes.count} times"
-    return f"; its JobManager has ended {times} since {crashes.since:%H:%M} UTC, and the import got no further"
+    since = f"{times} since {crashes.since:%H:%M} UTC"
+    return f"; its JobManager has ended or failed to start {since}, and the import got no further"
 
 
 def forget(p: Pass) -> None:

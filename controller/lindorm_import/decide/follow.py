@@ -11,6 +11,7 @@ from lindorm_import.decide.monitoring import monitor
 from lindorm_import.decide.own_rights import keep_own_rights
 from lindorm_import.decide.pace import progress_of, told_progress
 from lindorm_import.decide.passes import Pass
+from lindorm_import.decide.pods import pod_trouble, told_pod
 from lindorm_import.decide.spending import spend
 from lindorm_import.decide.throttling import count_throttling
 from lindorm_import.domain import names
@@ -23,6 +24,9 @@ from lindorm_import.plan.mapping import Mapping, map_table
 
 # The pause before each new submission of a job that Flink itself gave up; after the last one the import fails.
 RETRY_PAUSES = (timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=4))
+
+# Metrics are up to 10 s old when they are looked at, every 10 s.
+_STILL_READS = timedelta(seconds=30)
 
 
 def follow(p: Pass, deployment: DeploymentSeen) -> float:
@@ -73,10 +77,11 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
         return _without_result(p)
     elif deployment.job_manager == "ERROR":
         return _broken(p, deployment)
-    elif deployment.job_state == "RUNNING":
+    elif deployment.job_state == "RUNNING" or _reads(p):
         message = f"FlinkDeployment {p.run.deployment} runs the job"
         if deployment.settings not in (None, build.settings_hash(p.spec)):
             message += "; edits of spec.job and source.credentials take effect when it is suspended and resumed"
+        message += _told_restarts(p)
         p.conditions.set("JobRunning", "True", "Running", message)
         p.working("Running", "Running", told_progress(p))
     else:
@@ -84,21 +89,42 @@ def _told_state(p: Pass, deployment: DeploymentSeen) -> float:
     return p.settings.poll
 
 
+def _reads(p: Pass) -> bool:
+    """The Flink operator says CREATED for up to a minute of a job that reads already: it looks every 15 seconds, and
+    wants every task to run."""
+    job, progress = p.seen.job, p.status.progress
+    if job is None or job.state != "RUNNING" or progress is None or progress.advanced_at is None:
+        return False
+    return p.since(progress.advanced_at) < _STILL_READS
+
+
 def _not_running(p: Pass, deployment: DeploymentSeen) -> None:
     """It starts, or starts again. For minutes it does so where a pod waits for a node, of which the operator says
     nothing; nodes that are made for it may take their time, so that is told and does not fail the import."""
     state = deployment.job_state or deployment.job_manager or "not seen by the Flink operator yet"
     reason, message = "NotRunning", f"FlinkDeployment {p.run.deployment}: {state}"
+    trouble = pod_trouble(p, deployment)
     since = p.status.job.waiting_since if p.status.job else None
-    if since and p.since(since) > p.settings.start_timeout:
+    if trouble:
+        reason, message = trouble.reason, f"{message}. {trouble.message}"
+    elif since and p.since(since) > p.settings.start_timeout:
         reason = "JobNotStarting"
         message += (
             f" since {since:%H:%M} UTC. Look at its pods (kubectl -n {p.identity.namespace} get pods -l "
             f"app={p.run.deployment}): if one is Pending, no node has room for it, or none matches job.nodeSelector"
         )
-    message += told_crashes(p)
+    message += _told_restarts(p) + told_crashes(p)
     p.conditions.set("JobRunning", "False", reason, message)
     p.working(_again(p), reason, message)
+
+
+def _told_restarts(p: Pass) -> str:
+    """A part of a sentence for a job that Flink has started again: how often, and why last."""
+    job = p.status.job
+    if job is None or not job.restarts:
+        return ""
+    times = "once" if job.restarts == 1 else f"{job.restarts} times"
+    return f"; Flink has started it again {times}" + (f", last because: {job.failure}" if job.failure else "")
 
 
 def _again(p: Pass) -> str:
@@ -247,16 +273,19 @@ def _result_or_hold(p: Pass) -> None:
 
 def _broken(p: Pass, deployment: DeploymentSeen) -> float:
     """ERROR of the JobManager never becomes FAILED by itself (crash_loop.py)."""
-    said = deployment.error or "the Flink operator gives no reason"
+    trouble = pod_trouble(p, deployment)
+    reason = trouble.reason if trouble else "JobManagerError"
+    said = trouble.message if trouble else deployment.error or "the Flink operator gives no reason"
     message = f"the JobManager cannot start: {said}{told_crashes(p)}"
-    p.conditions.set("JobRunning", "False", "JobManagerError", message)
-    p.working(_again(p), "JobManagerError", message)
+    p.conditions.set("JobRunning", "False", reason, message)
+    p.working(_again(p), reason, message)
     return p.settings.poll
 
 
 def _crashing(p: Pass, deployment: DeploymentSeen) -> float:
     _result_or_hold(p)
-    said = deployment.error or (p.status.job.failure if p.status.job else None)
+    trouble = pod_trouble(p, deployment)
+    said = trouble.message if trouble else deployment.error or (p.status.job.failure if p.status.job else None)
     return p.fail(
         "JobCannotStart",
         f"the JobManager of FlinkDeployment {p.run.deployment} does not stay up: "
@@ -294,6 +323,8 @@ def _waiting_since(p: Pass, deployment: DeploymentSeen, before: datetime | None)
 
 def _failure(p: Pass, deployment: DeploymentSeen) -> str | None:
     """What the job says, or the Flink operator of a job that has failed; its other errors pass ("Job Not Found")."""
+    if p.seen.job and p.seen.job.ended_pod:
+        return told_pod(p, p.seen.job.ended_pod).message
     told = p.seen.job.failure if p.seen.job else None
     return told or (deployment.error if deployment.failed else None)
 

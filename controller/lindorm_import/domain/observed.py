@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lindorm_import.api.status import Kind, Resource, TableSettings, Throttling
+from lindorm_import.domain.pods import PodSeen, PodsSeen
 from lindorm_import.domain.trouble import Trouble
 
 
@@ -181,7 +182,7 @@ class JobSeen:
     a failure; write_units (consumed) and throttled (refused writes) may start again at 0. None: not known (yet).
     state: Flink's word for it; counted_at: when the counts were taken, by the job's clock; failed: the job has ended
     so, which the Flink operator may never say (FLINK-37370); hopeless: the failure is one that the job itself says no
-    retry can fix."""
+    retry can fix; ended_pod: the TaskManager's pod that ended and made it fail, as Flink saw it."""
 
     state: str = ""
     counted_at: datetime | None = None
@@ -196,6 +197,7 @@ class JobSeen:
     failure: str | None = None
     failed: bool = False
     hopeless: bool = False
+    ended_pod: PodSeen | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -255,6 +257,7 @@ class Observed:
     was not looked at. rates: what the ConfigMap of the rates says, "" where there is none. others: the imports that
     name the same table or bucket, in the order of their creation, as the API server has them at this moment and as far
     as this controller sees them: in the namespaces that it watches, so none of other clusters or other controllers.
+    pods: looked at only while the job does not run.
     last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
     """
 
@@ -266,6 +269,7 @@ class Observed:
     rates: Trouble | str | None = None
     permissions: PermissionsSeen | None = None
     job: JobSeen | None = None
+    pods: Trouble | PodsSeen | None = None
     result: Trouble | ResultSeen | None = None
     checkpoint: Trouble | str | None = None
     staged: Trouble | int = 0

@@ -173,6 +173,11 @@ def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
     return ours | dict(job.flink_configuration)
 
 
+def job_manager_memory(spec: ImportSpec) -> str:
+    """Of the JobManager's process. The operator takes it from jobManager.resource and passes over Flink's setting."""
+    return spec.job.flink_configuration.get("jobmanager.memory.process.size", "2048m")
+
+
 def settings_hash(spec: ImportSpec) -> str:
     """Of what takes effect when the job is submitted or resumed (Change.AT_RESUME), as the user wrote it: it stands on
     the FlinkDeployment, and tells whether that was made from today's spec."""
@@ -194,7 +199,7 @@ def flink_deployment(
     ]
     ca = ["ca.crt"] if spec.source.tls.verifies else []
     pod: Document = {
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": _pod_security(spec),
         "containers": [
             {
                 "name": MAIN_CONTAINER,
@@ -225,7 +230,7 @@ def flink_deployment(
             "highAvailabilityEnabled": True,
             "storageDir": f"{prefix}ha",
             "replicas": 1,
-            "resource": {"cpu": 1, "memory": "2048m"},
+            "resource": {"cpu": 1, "memory": job_manager_memory(spec)},
         },
         "taskManager": {"resource": {"cpu": job.task_manager.cpu, "memory": job.task_manager.process_memory}},
         "job": {
@@ -262,6 +267,15 @@ def flink_deployment(
         "metadata": _metadata(identity) | {"annotations": {names.SETTINGS: settings_hash(spec)}},
         "spec": flink,
     }
+
+
+def _pod_security(spec: ImportSpec) -> Document:
+    """With the containers' own, what the pod security standard restricted demands, if the user's number is known
+    (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
+    found: Document = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if spec.job.run_as_user is not None:
+        found |= {"runAsNonRoot": True, "runAsUser": spec.job.run_as_user}
+    return found
 
 
 def _monitoring(wanted: Monitoring, deployment: str) -> Document:

@@ -269,7 +269,14 @@ CONTROLLER_KUBERNETES: tuple[KubernetesRule, ...] = (
         "", "configmaps", ("create", "delete", "get", "patch"), "the job's document; patch changes its rates"
     ),
     KubernetesRule("", "secrets", ("get",), "Lindorm's user name and password, by the name that an import gives"),
-    KubernetesRule("", "events", ("create",), "what changed, for kubectl describe"),
+    KubernetesRule(
+        "",
+        "events",
+        ("create", "list"),
+        "what changed, for kubectl describe; list is for a pod of the job that cannot start, whose reason stands there",
+    ),
+    KubernetesRule("", "pods", ("list",), "why a pod of the job does not run", needed=False),
+    KubernetesRule("", "resourcequotas", ("list",), "whether a quota leaves no room for the job's pods", needed=False),
     KubernetesRule(
         "apiextensions.k8s.io",
         "customresourcedefinitions",

@@ -168,6 +168,7 @@ class Reconciler:
         """What was decided, when the status says so."""
         told = _logger(identity, decision.status)
         events = _events(before.conditions, decision.status.conditions, decision.trouble)
+        events += _restarts(before, decision.status)
         for event in events:
             level = logging.WARNING if event.type == "Warning" else logging.INFO
             told.log(level, "%s: %s", event.reason, event.message)
@@ -273,12 +274,16 @@ def _result(outcome: Outcome) -> str:
 
 
 _BAD_WHEN_TRUE = {"Failed", "Stalled", "Throttled"}
+# Reasons of JobRunning=False that come of what the user asked for, or of a start.
+_ASKED_FOR = {"Submitting", "NotRunning", "Suspended", "Suspending", "Stopping", "ResultMissing", "Complete", "Failed"}
 _MIRRORS = {"Ready"}  # repeats what another condition says
 
 
 def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble: Trouble | None) -> tuple[Event, ...]:
     """One event for each condition whose status or reason changed; progress alone makes none."""
     known = {c.type: (c.status, c.reason) for c in before}
+    bad_reasons = {trouble.reason} if trouble else set()
+    bad_reasons |= {c.reason for c in after if (c.type, c.status) == ("JobRunning", "False")} - _ASKED_FOR
     out: dict[tuple[str, str], Event] = {}
     for condition in after:
         if condition.type in _MIRRORS or known.get(condition.type) == (condition.status, condition.reason):
@@ -286,8 +291,18 @@ def _events(before: tuple[Condition, ...], after: tuple[Condition, ...], trouble
         if condition.type in _BAD_WHEN_TRUE and condition.status == "False" and condition.type not in known:
             continue  # all is well and was
         bad = condition.type in _BAD_WHEN_TRUE and condition.status == "True"
-        bad = bad or (trouble is not None and condition.reason == trouble.reason)
+        bad = bad or condition.reason in bad_reasons
         bad = bad or (condition.type == "Released" and condition.status == "False" and condition.reason != RELEASING)
         event = Event("Warning" if bad else "Normal", condition.reason, condition.message)
         out.setdefault((event.reason, event.message), event)
     return tuple(out.values())
+
+
+def _restarts(before: ImportStatus, after: ImportStatus) -> tuple[Event, ...]:
+    """Flink starts a job again by itself, between two looks perhaps: its conditions are then what they were."""
+    was, now = before.job, after.job
+    if now is None or not now.failure or now.restarts <= (was.restarts if was else 0):
+        return ()
+    return (
+        Event("Warning", "JobRestarted", f"Flink has started the job again ({now.restarts} so far): {now.failure}"),
+    )

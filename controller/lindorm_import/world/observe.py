@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from lindorm_import.adapters import cloudwatch, dynamodb, emr, s3
+from lindorm_import.adapters.pods import look_at_pods
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Throttling
 from lindorm_import.domain import names
@@ -24,6 +25,7 @@ from lindorm_import.domain.observed import (
     TableSeen,
     VirtualClusterSeen,
 )
+from lindorm_import.domain.pods import PodsSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.permissions.preflight import Question
 from lindorm_import.world.clients import Clients
@@ -148,6 +150,9 @@ def _look_at_run(
         config = _or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid))
     if config is False:
         source = _or_trouble(lambda: _source(identity, spec, clients, count=False))
+    pods: Trouble | PodsSeen | None = None
+    if _pods_may_tell(spec, deployment, job):
+        pods = _or_trouble(lambda: look_at_pods(kube.core, identity.namespace, run.deployment))
     throttling = _throttling(spec, status, clients, now, over)
     dashboard = others = None
     if _may_set_capacity(spec, status):
@@ -160,6 +165,7 @@ def _look_at_run(
         source=source,
         result=result,
         job=job,
+        pods=pods,
         dashboard=dashboard,
         table=_or_trouble(lambda: _capacity(identity, spec, clients)),
         rates=_or_trouble(lambda: _rates(identity, clients)),
@@ -180,6 +186,13 @@ def _may_have_ended(status: ImportStatus, deployment: DeploymentSeen, job: JobSe
     if deployment.stopped and any(c.type == "Suspended" and c.status == "True" for c in status.conditions):
         return False
     return job is None or not job.goes_on
+
+
+def _pods_may_tell(spec: ImportSpec, deployment: DeploymentSeen, job: JobSeen | None) -> bool:
+    """Whether the job should run and does not, by the operator's word or by Flink's."""
+    asked_for = deployment.exists and not deployment.deleting and not spec.suspend
+    runs = deployment.job_state == "RUNNING" and job is not None and job.state == "RUNNING"
+    return asked_for and not runs and deployment.job_state != "FINISHED"
 
 
 def _may_set_capacity(spec: ImportSpec, status: ImportStatus) -> bool:
