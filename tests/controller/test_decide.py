@@ -1,8 +1,9 @@
 """decide() without any I/O: each test is one situation."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +18,7 @@ from lindorm_import.domain.actions import (
     ResumeJob,
     SuspendJob,
 )
-from lindorm_import.domain.observed import BucketSeen, JobSeen, Observed, SourceSeen, TableKey, TableSeen
+from lindorm_import.domain.observed import BucketSeen, IndexKey, JobSeen, Observed, SourceSeen, TableKey, TableSeen
 from lindorm_import.domain.trouble import Trouble
 from tests.controller.factories import (
     IDENTITY,
@@ -114,6 +115,20 @@ def test_a_table_with_another_key_is_not_touched_and_the_message_names_both_keys
     assert decision.trouble is not None
     assert "ts (S)" in decision.trouble.message
     assert "at (N)" in decision.trouble.message
+
+
+def test_an_index_of_another_type_holds_the_import_and_its_keys_reach_the_job(allocated: ImportStatus) -> None:
+    def decided(type_: Literal["S", "N"]) -> Decision:
+        table = replace(TABLE, index_keys=(IndexKey("by-val", "val", type_, "Sort"),))
+        return step(allocated, replace(READY_TO_START, table=table, config=False))
+
+    held = decided("S")
+    assert held.actions == ()
+    assert reason(held, "TableReady") == "IndexKeyMismatch"
+    [config] = [a.body for a in decided("N").actions if isinstance(a, CreateObject) and a.body["kind"] == "ConfigMap"]
+    assert json.loads(config["data"]["job.json"])["target"]["indexKeys"] == [
+        {"index": "by-val", "name": "val", "type": "N", "role": "Sort"}
+    ]
 
 
 def test_a_table_still_being_created_is_waited_for(allocated: ImportStatus) -> None:

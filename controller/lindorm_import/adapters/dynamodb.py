@@ -10,7 +10,7 @@ from lindorm_import.adapters.errors import aws_code, aws_errors, first_pages
 from lindorm_import.adapters.scaling import look_at_scaling
 from lindorm_import.api.status import TableSettings
 from lindorm_import.domain import names
-from lindorm_import.domain.observed import TableIndex, TableKey, TableSeen
+from lindorm_import.domain.observed import IndexKey, TableIndex, TableKey, TableSeen
 
 if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
@@ -89,6 +89,21 @@ def look_at_capacity(
             *(_index(index, local=True) for index in table.get("LocalSecondaryIndexes", [])),
             *(_index(index, local=False) for index in table.get("GlobalSecondaryIndexes", [])),
         ),
+        index_keys=_index_keys(table, types),
+    )
+
+
+def _index_keys(table: Any, types: dict[str, Any]) -> tuple[IndexKey, ...]:
+    return tuple(
+        IndexKey(
+            index=index["IndexName"],
+            name=part["AttributeName"],
+            type=types[part["AttributeName"]],
+            role="Partition" if part["KeyType"] == "HASH" else "Sort",
+        )
+        for kind in ("LocalSecondaryIndexes", "GlobalSecondaryIndexes")
+        for index in table.get(kind, [])
+        for part in index["KeySchema"]
     )
 
 

@@ -21,6 +21,7 @@ from lindorm_import.cli.checks import Check, ok, trouble
 from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.permissions.preflight import Question, job_actions
 from lindorm_import.plan import TABLE_QUOTA
+from lindorm_import.plan.limits import index_trouble
 from lindorm_import.plan.mapping import Mapping
 
 
@@ -70,6 +71,8 @@ def _table(spec: ImportSpec, mapping: Mapping | None) -> Check:
             f"{name} exists with key {has}, but the import makes items with key {told}",
             "import into another table, or set target.key",
         )
+    if mismatch := index_trouble(mapping, table):
+        return Check("table", "fail", f"{name}: {mismatch.message}")
     mode = spec.target.capacity.mode
     if mode not in (None, table.settings.mode):
         return Check(

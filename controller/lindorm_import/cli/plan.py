@@ -233,6 +233,7 @@ def _looked_up(
         table.indexes if table else (),
         "Given" if not counted else "Counted" if source.rows_error_percent is None else "Estimated",
         source.rows_error_percent if counted else None,
+        table.index_keys if table else (),
     )
     if arguments.item_bytes is not None:
         given = plan.Load.of(rows, arguments.item_bytes, len(load.global_indexes))

@@ -16,7 +16,7 @@ from lindorm_import.decide.spending import spend
 from lindorm_import.decide.throttling import count_throttling
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import Action, CreateObject, DeleteDeployment, ResumeJob, SetRates, SuspendJob
-from lindorm_import.domain.observed import DeploymentSeen, JobSeen, SourceSeen
+from lindorm_import.domain.observed import DeploymentSeen, JobSeen, SourceSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble
 from lindorm_import.domain.words import counted
 from lindorm_import.manifests import build
@@ -185,7 +185,9 @@ def _make_config_again(p: Pass) -> None:
 def make_config(p: Pass, mapping: Mapping, source: SourceSeen) -> Action:
     """Creates the ConfigMap with the job's document."""
     key = [{"name": k.name, "order": k.order} for k in source.primary_key]
-    config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix)
+    table = p.seen.table
+    index_keys = table.index_keys if isinstance(table, TableSeen) else ()
+    config = build.job_config(p.identity, p.spec, mapping, key, p.run.prefix, index_keys)
     return CreateObject(build.config_map(p.identity, config))
 
 

@@ -14,6 +14,7 @@ from lindorm_import.domain.trouble import Trouble
 from lindorm_import.domain.words import counted
 from lindorm_import.manifests import build
 from lindorm_import.plan import status as plan_status
+from lindorm_import.plan.limits import index_trouble
 from lindorm_import.plan.mapping import Mapping, map_table
 
 
@@ -105,7 +106,7 @@ def _staging(p: Pass) -> None:
 
 
 def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
-    """A table that is there must have the key of the items."""
+    """A table that is there must have the key of the items, and its indexes keys of the types that the items have."""
     target = p.spec.target
     if not table.exists:
         if target.create == "Never":
@@ -124,6 +125,8 @@ def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
                 "import into another table, or remove this one",
             ),
         )
+    if trouble := index_trouble(mapping, table):
+        p.hold("TableReady", trouble)
 
 
 def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
@@ -156,6 +159,7 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> No
             table.indexes,
             "Counted" if source.rows_error_percent is None else "Estimated",
             source.rows_error_percent,
+            table.index_keys,
         )
     if load is None:
         size = plan.size_cluster(plan.rate_limit(spec.target.capacity, table), spec.job)

@@ -68,6 +68,19 @@ class TableKey:
     type: Literal["S", "N", "B"]
 
 
+Role = Literal["Partition", "Sort"]
+
+
+@dataclass(frozen=True)
+class IndexKey:
+    """An attribute that is a key of a secondary index, or one of several: which index, and what it has to be."""
+
+    index: str
+    name: str
+    type: Literal["S", "N", "B"]
+    role: Role
+
+
 @dataclass(frozen=True)
 class TableIndex:
     """A secondary index. key: its key attributes; projected: further attributes it holds, None for all; write_units:
@@ -110,6 +123,7 @@ class TableSeen:
     decreased_at: datetime | None = None
     protected: bool = False
     indexes: tuple[TableIndex, ...] = ()
+    index_keys: tuple[IndexKey, ...] = ()
     point_in_time_recovery: bool = False
 
 

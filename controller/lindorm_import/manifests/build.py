@@ -5,6 +5,7 @@ Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: fac
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from lindorm_import import plan
@@ -14,6 +15,7 @@ from lindorm_import.api.instants import bound_of_job
 from lindorm_import.api.spec import Duration, ImportSpec, Monitoring
 from lindorm_import.domain import names
 from lindorm_import.domain.identity import Identity
+from lindorm_import.domain.observed import IndexKey
 from lindorm_import.plan.mapping import KeyPart, Mapping
 
 Document = dict[str, Any]
@@ -63,8 +65,16 @@ def _metadata(identity: Identity, name: str | None = None) -> Document:
     }
 
 
-def job_config(identity: Identity, spec: ImportSpec, mapping: Mapping, key: list[Document], prefix: str) -> Document:
-    """The job's one document. key: Lindorm's primary key as [{name, order}]; prefix: s3://…/ of the run."""
+def job_config(
+    identity: Identity,
+    spec: ImportSpec,
+    mapping: Mapping,
+    key: list[Document],
+    prefix: str,
+    index_keys: Sequence[IndexKey] = (),
+) -> Document:
+    """The job's one document. key: Lindorm's primary key as [{name, order}]; prefix: s3://…/ of the run; index_keys:
+    of the table that is there."""
     source, target, time = spec.source, spec.target, spec.source.time_range
 
     def part(key_part: KeyPart) -> Document:
@@ -100,6 +110,7 @@ def job_config(identity: Identity, spec: ImportSpec, mapping: Mapping, key: list
             "table": target.table,
             "key": {"partition": part(mapping.partition), "sort": part(mapping.sort) if mapping.sort else None},
             "attributes": [{"column": a.column, "name": a.name, "as": a.as_} for a in mapping.attributes],
+            "indexKeys": [{"index": k.index, "name": k.name, "type": k.type, "role": k.role} for k in index_keys],
             "partitionShards": target.partition_shards,
             "nulls": target.nulls,
         },

@@ -8,7 +8,6 @@ Rules, with their source (facts: dynamodb, section 1):
   (AWS: "Using Global Secondary Indexes", "Local Secondary Indexes": provisioned throughput considerations).
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping as Row
@@ -20,8 +19,9 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from lindorm_import.api.spec import AttributeType
-from lindorm_import.domain.observed import TableIndex
-from lindorm_import.plan.mapping import KeyPart, Mapping, columns_of
+from lindorm_import.domain.observed import IndexKey, Role, TableIndex
+from lindorm_import.plan import limits
+from lindorm_import.plan.mapping import KEY_TYPES, KeyPart, Mapping, columns_of
 
 KB = 1024
 # What DynamoDB JSON adds to an item of four attributes, two of them numbers: {"Item":{"device":{"S":"…"},…}}.
@@ -116,9 +116,12 @@ def load_of(
     indexes: Sequence[TableIndex] = (),
     basis: Basis = "Counted",
     rows_error_percent: int | None = None,
+    index_keys: Sequence[IndexKey] = (),
 ) -> Load:
     """The load of `rows` rows that look like the sample (column -> value, as adapters/lindorm_values.py gives it)."""
-    found = [(row, item) for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards)) is not None]
+    found = [
+        (row, item) for row in sample if (item := _attribute_bytes(row, mapping, nulls, shards, index_keys)) is not None
+    ]
     items, lines = [item for _, item in found], [_line_bytes(row, item, mapping) for row, item in found]
     if not items:
         return Load(rows, 0, Fraction(1), (), basis, rows_error_percent)
@@ -152,34 +155,60 @@ def _index_load(index: TableIndex, items: list[dict[str, int]], mapping: Mapping
 
 
 def _attribute_bytes(
-    row: Row[str, Any], mapping: Mapping, nulls: Literal["Omit", "Write"], shards: int | None
+    row: Row[str, Any],
+    mapping: Mapping,
+    nulls: Literal["Omit", "Write"],
+    shards: int | None,
+    index_keys: Sequence[IndexKey],
 ) -> dict[str, int] | None:
-    """None for a row that cannot be an item, such as of text that is no number, no JSON or not UTF-8: a reject."""
+    """None for a row that cannot be an item: a reject."""
     try:
-        return attribute_bytes(row, mapping, nulls, shards)
+        return attribute_bytes(row, mapping, nulls, shards, index_keys)
     except (ArithmeticError, RecursionError, ValueError):
         return None
 
 
 def attribute_bytes(
-    row: Row[str, Any], mapping: Mapping, nulls: Literal["Omit", "Write"], shards: int | None
+    row: Row[str, Any],
+    mapping: Mapping,
+    nulls: Literal["Omit", "Write"],
+    shards: int | None,
+    index_keys: Sequence[IndexKey] = (),
 ) -> dict[str, int]:
-    """Attribute name -> bytes of name and value, for the item that this row becomes."""
-    out: dict[str, int] = {}
+    """Attribute name -> bytes of name and value, for the item that this row becomes. Raises RejectedError for what
+    DynamoDB would not take (limits)."""
+    values: dict[str, tuple[str, int]] = {}  # attribute name -> DynamoDB's type, bytes of the value
     as_ = {a.column: a.as_ for a in mapping.attributes}
     for attribute in mapping.attributes:
         value = row.get(attribute.column)
         if value is not None:
-            out[attribute.name] = len(attribute.name.encode()) + value_bytes(value, attribute.as_)
+            values[attribute.name] = _type(value, attribute.as_), value_bytes(value, attribute.as_)
         elif nulls == "Write":
-            out[attribute.name] = len(attribute.name.encode()) + 1  # the null type takes one byte
-    for part in (mapping.partition, mapping.sort):
+            values[attribute.name] = "NULL", 1  # the null type takes one byte
+    roles: dict[Role, KeyPart | None] = {"Partition": mapping.partition, "Sort": mapping.sort}
+    for role, part in roles.items():
         if part is None:
             continue
+        if any(row.get(column) is None for column in columns_of(part.template)):
+            raise limits.RejectedError("NullKey")
         suffix = len(f"#{shards - 1}") if shards and part is mapping.partition else 0
         if suffix or part.template != "{" + columns_of(part.template)[0] + "}":
-            out[part.name] = len(part.name.encode()) + _template_bytes(part, row, as_) + suffix
+            values[part.name] = "S", _template_bytes(part, row, as_) + suffix
+        limits.check_key(role, values[part.name][1])
+    for key in index_keys:
+        if key.name in values:
+            limits.check_index_key(key, *values[key.name])
+    out = {name: len(name.encode()) + size for name, (_, size) in values.items()}
+    limits.check_item(sum(out.values()))
     return out
+
+
+def _type(value: Any, as_: AttributeType) -> str:
+    """DynamoDB's type of a value, as far as a key of an index may want to know."""
+    if as_ != "JsonDocument":
+        return KEY_TYPES.get(as_, "BOOL")
+    found = limits.document(value)
+    return "S" if isinstance(found, str) else "N" if isinstance(found, Decimal) else "other"
 
 
 def _line_bytes(row: Row[str, Any], item: dict[str, int], mapping: Mapping) -> int:
@@ -225,17 +254,17 @@ def value_bytes(value: Any, as_: AttributeType) -> int:
         case "Boolean":
             return 1
         case "Number":
-            return number_bytes(Decimal(repr(value)) if isinstance(value, float) else Decimal(value))
+            return number_bytes(limits.number(value))
         case "EpochMillis" | "EpochSeconds":
             return number_bytes(_epoch(value, as_))
         case "Iso8601":
             return _iso_bytes(value)
         case "JsonDocument":
-            return _document_bytes(json.loads(value) if isinstance(value, str | bytes) else value)
+            return _document_bytes(limits.document(value))
         case "Binary":
             return len(value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape"))
         case _:
-            return 2 * len(value) if isinstance(value, bytes) else len(str(value).encode())  # bytes as hexadecimal
+            return 2 * len(value) if isinstance(value, bytes) else len(limits.text(str(value)))  # bytes as hexadecimal
 
 
 def _epoch(value: Any, as_: AttributeType) -> int:
@@ -262,6 +291,6 @@ def _document_bytes(value: Any) -> int:
         return 3 + sum(1 + _document_bytes(v) for v in value)
     if value is None or isinstance(value, bool):
         return 1
-    if isinstance(value, int | float):
-        return number_bytes(Decimal(repr(value)))
+    if isinstance(value, Decimal):
+        return number_bytes(value)
     return len(str(value).encode())

@@ -37,7 +37,7 @@ CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "TIME": ("Iso8601", "String"),
     "JSON": ("Json", "JsonDocument", "String"),
 }
-_KEY_TYPE: dict[AttributeType, Literal["S", "N", "B"]] = {
+KEY_TYPES: dict[AttributeType, Literal["S", "N", "B"]] = {
     "String": "S",
     "Iso8601": "S",
     "Json": "S",
@@ -46,6 +46,9 @@ _KEY_TYPE: dict[AttributeType, Literal["S", "N", "B"]] = {
     "EpochSeconds": "N",
     "Binary": "B",
 }
+# AWS: "Quotas in Amazon DynamoDB", naming rules; API reference of AttributeDefinition for the names of keys.
+MAX_NAME_BYTES = 65_535
+MAX_KEY_NAME = 255  # characters
 _TEXT_AS_NUMBER = (
     "is text, and as Number 1 and 1.0 would be one key: rows that differ only there would overwrite each other. Leave "
     "it a String"
@@ -127,7 +130,7 @@ def map_table(spec: ImportSpec, source: SourceSeen) -> Mapping | Trouble:
     if isinstance(key, Trouble):
         return key
     partition, sort = key
-    clash = _check_key(partition, sort, attributes, types, key_names)
+    clash = _check_names(partition, sort, attributes) or _check_key(partition, sort, attributes, types, key_names)
     return clash or Mapping(tuple(chosen), tuple(attributes), partition, sort)
 
 
@@ -261,7 +264,7 @@ def _key_part(text: str, template_name: str, attributes: list[MappedAttribute]) 
             )
     if columns_of(text) == () or text == "{" + named[0] + "}":
         attribute = by_column[named[0]]
-        return KeyPart(attribute.name, _KEY_TYPE[attribute.as_], "{" + attribute.column + "}")
+        return KeyPart(attribute.name, KEY_TYPES[attribute.as_], "{" + attribute.column + "}")
     if re.search(r"\}\{", text):
         return Trouble(
             "KeyNotUnique",
@@ -270,6 +273,28 @@ def _key_part(text: str, template_name: str, attributes: list[MappedAttribute]) 
             spec=True,
         )
     return KeyPart(template_name, "S", text)
+
+
+def _check_names(partition: KeyPart, sort: KeyPart | None, attributes: list[MappedAttribute]) -> Trouble | None:
+    """Names that no attribute can have. Lindorm's columns may be called anything."""
+    for part in (partition, sort):
+        if part and len(part.name) > MAX_KEY_NAME:
+            return Trouble(
+                "NameTooLong",
+                f"the key attribute {part.name[:40]}… has a name of {len(part.name)} characters, DynamoDB takes "
+                f"{MAX_KEY_NAME}: give the column another name in spec.target.attributes",
+                spec=True,
+            )
+    for attribute in attributes:
+        size = len(attribute.name.encode())
+        if size > MAX_NAME_BYTES:
+            return Trouble(
+                "NameTooLong",
+                f"the attribute {attribute.name[:40]}… has a name of {size:,} bytes, DynamoDB takes "
+                f"{MAX_NAME_BYTES:,}: give the column another name in spec.target.attributes",
+                spec=True,
+            )
+    return None
 
 
 def _check_key(

@@ -47,6 +47,16 @@ final class ItemJson {
         return Arrays.copyOf(buffer, length);
     }
 
+    /** DynamoDB's type of the value that begins there, {@code {"S":…}}. */
+    String typeAt(int at) {
+        int from = at + 2;
+        int to = from;
+        while (buffer[to] != '"') {
+            to++;
+        }
+        return new String(buffer, from, to - from, StandardCharsets.US_ASCII);
+    }
+
     private void room(int bytes) {
         if (buffer.length - length < bytes) {
             buffer = Arrays.copyOf(buffer, Math.max(length + bytes, 2 * buffer.length));

@@ -27,12 +27,19 @@ import org.apache.flink.table.types.logical.RowType;
  * Makes an item of a row, after the rules of docs/contracts.md, sections 4 and 5. One instance serves one
  * thread.
  *
- * <p>DynamoDB's limits are from "Quotas" and "Naming rules and data types" in its developer guide.
+ * <p>DynamoDB's limits are from "Quotas" and "Naming rules and data types" in its developer guide. The controller
+ * knows the same ones; tests/data/dynamodb-limits.json has cases for both.
  */
 final class ItemMapper {
 
     /** 400 KB, names and values together. */
     static final int MAX_ITEM_BYTES = 400 * 1024;
+
+    /** Of an attribute's name, also within a document. */
+    static final int MAX_NAME_BYTES = 65_535;
+
+    /** Characters of the name of an attribute that is a key. */
+    private static final int MAX_KEY_NAME = 255;
 
     private static final int MAX_PARTITION_KEY_BYTES = 2048;
     private static final int MAX_SORT_KEY_BYTES = 1024;
@@ -61,10 +68,17 @@ final class ItemMapper {
         }
     }
 
-    private record Attribute(Name name, Column column) {}
+    /** {@code indexKeys}: what indexes want of it whose key it is, mostly none. */
+    private record Attribute(Name name, Column column, List<JobConfig.IndexKey> indexKeys) {}
 
     /** A part of the key; {@code own} is the column that it is, or null where it is made of text. */
-    private record Key(Name name, KeyTemplate template, List<Column> columns, Column own, int maxBytes) {}
+    private record Key(
+            Name name,
+            KeyTemplate template,
+            List<Column> columns,
+            Column own,
+            int maxBytes,
+            List<JobConfig.IndexKey> indexKeys) {}
 
     private final RowType rowType;
     private final RowData.FieldGetter[] getters;
@@ -112,7 +126,7 @@ final class ItemMapper {
         named.forEach((name, column) -> {
             attributeOf.putIfAbsent(column.name, name);
             if (!name.equals(partition.name.name) && (sort == null || !name.equals(sort.name.name))) {
-                attributes.add(new Attribute(Name.of(name), column));
+                attributes.add(new Attribute(Name.of(name), column, indexKeys(config, name, column.conversion.kind())));
             }
         });
         List<Column> inKey = new ArrayList<>(partition.columns);
@@ -154,6 +168,11 @@ final class ItemMapper {
             if (attribute.name() == null || attribute.name().isEmpty()) {
                 throw new UserError("column `" + attribute.column() + "` has no attribute name");
             }
+            int bytes = attribute.name().getBytes(StandardCharsets.UTF_8).length;
+            if (bytes > MAX_NAME_BYTES) {
+                throw new UserError("the attribute '" + Values.abbreviated(attribute.name()) + "' has a name of "
+                        + bytes + " bytes; DynamoDB takes " + MAX_NAME_BYTES);
+            }
             Column column = column(config, attribute.column(), attribute.as());
             if (named.put(attribute.name(), column) != null) {
                 throw new UserError("two columns are to become the attribute '" + attribute.name() + "'; rename one");
@@ -181,6 +200,10 @@ final class ItemMapper {
 
     private Key key(
             JobConfig config, JobConfig.KeyAttribute key, boolean sharded, int maxBytes, Map<String, Column> named) {
+        if (key.name().length() > MAX_KEY_NAME) {
+            throw new UserError("the key '" + Values.abbreviated(key.name()) + "' has a name of "
+                    + key.name().length() + " characters; DynamoDB takes " + MAX_KEY_NAME);
+        }
         KeyTemplate template = KeyTemplate.parse(key.template());
         List<Column> columns = new ArrayList<>();
         for (String name : template.columns()) {
@@ -212,7 +235,34 @@ final class ItemMapper {
                     + own.conversion.kind() + "; choose another 'as' or another key");
         }
         return new Key(
-                Name.of(key.name()), template, own == null ? columns : List.of(own), isText ? null : own, maxBytes);
+                Name.of(key.name()),
+                template,
+                own == null ? columns : List.of(own),
+                isText ? null : own,
+                maxBytes,
+                indexKeys(config, key.name(), Conversion.Kind.valueOf(key.type().name())));
+    }
+
+    /**
+     * What indexes want of an attribute.
+     *
+     * @throws UserError where no value of it could be that; of a document each may be another
+     */
+    private static List<JobConfig.IndexKey> indexKeys(JobConfig config, String name, Conversion.Kind kind) {
+        if (config.target().indexKeys() == null) {
+            return List.of();
+        }
+        List<JobConfig.IndexKey> keys = config.target().indexKeys().stream()
+                .filter(key -> key.name().equals(name))
+                .toList();
+        for (JobConfig.IndexKey key : keys) {
+            if (kind != Conversion.Kind.DOCUMENT
+                    && !kind.name().equals(key.type().name())) {
+                throw new UserError("index " + key.index() + " of the table has the key " + name + " (" + key.type()
+                        + "), but the values of " + name + " are " + kind + "; choose another 'as' or another name");
+            }
+        }
+        return keys;
     }
 
     /**
@@ -237,11 +287,14 @@ final class ItemMapper {
             if (!isNull || writeNulls) {
                 json.raw(',');
                 attribute.name.write(json);
+                int at = json.length();
+                long before = json.size();
                 if (isNull) {
                     json.nul();
                 } else {
                     attribute.column.conversion.write(row, json);
                 }
+                check(attribute.indexKeys, at, json.size() - before);
             }
         }
         json.raw('}');
@@ -267,6 +320,20 @@ final class ItemMapper {
     Item item(RowData row) throws Reject {
         encode(row);
         return item();
+    }
+
+    /** The value that begins there, of so many bytes, as a key of indexes. */
+    private void check(List<JobConfig.IndexKey> keys, int at, long bytes) throws Reject {
+        for (JobConfig.IndexKey key : keys) {
+            int max = key.role() == JobConfig.KeyRole.Partition ? MAX_PARTITION_KEY_BYTES : MAX_SORT_KEY_BYTES;
+            String type = json.typeAt(at);
+            if (!type.equals(key.type().name()) || bytes == 0 || bytes > max) {
+                throw new Reject(
+                        RejectReason.InvalidIndexKey,
+                        "the attribute " + key.name() + " is the key of index " + key.index() + ", which takes "
+                                + key.type() + " of 1 to " + max + " bytes; this is " + type + " of " + bytes);
+            }
+        }
     }
 
     /** Writes a key's name and value, and returns where the value begins. */
@@ -301,6 +368,7 @@ final class ItemMapper {
                     RejectReason.KeyTooLong,
                     "the key " + key.name.name + " has " + bytes + " bytes; DynamoDB takes " + key.maxBytes);
         }
+        check(key.indexKeys, at, bytes);
         return at;
     }
 

@@ -48,9 +48,19 @@ record JobConfig(
 
     record KeyPart(String name, String order) implements Serializable {}
 
+    /** {@code indexKeys}: of the indexes of a table that is there; null where a controller knew nothing of them. */
     record Target(
-            String region, String table, Key key, List<Attribute> attributes, Integer partitionShards, Nulls nulls)
+            String region,
+            String table,
+            Key key,
+            List<Attribute> attributes,
+            List<IndexKey> indexKeys,
+            Integer partitionShards,
+            Nulls nulls)
             implements Serializable {}
+
+    /** An attribute that is a key of an index, and what it has to be there. */
+    record IndexKey(String index, String name, KeyType type, KeyRole role) implements Serializable {}
 
     /** The item's key; {@code sort} is null for a table without a sort key. */
     record Key(KeyAttribute partition, KeyAttribute sort) implements Serializable {}
@@ -65,6 +75,12 @@ record JobConfig(
     record Rejects(String path, long max) implements Serializable {}
 
     record Result(String path) implements Serializable {}
+
+    /** What a key attribute is for. */
+    enum KeyRole {
+        Partition,
+        Sort
+    }
 
     /** DynamoDB's types of key attributes. */
     enum KeyType {

@@ -33,14 +33,16 @@ final class JsonDocument {
     /**
      * Writes a column's text as an attribute.
      *
-     * @throws Reject InvalidJson for what is no JSON or nests too deep, NumberOutOfRange for a number in it
+     * @throws Reject InvalidJson for what is no JSON, nests too deep or has a name that is empty or too long, NumberOutOfRange for a number in it
      */
     static void write(String text, String column, ItemJson out) throws Reject {
         JsonNode node;
         try {
             node = MAPPER.readTree(text);
         } catch (JsonProcessingException e) {
-            throw new Reject(RejectReason.InvalidJson, "column " + column + " is no JSON: " + e.getOriginalMessage());
+            throw new Reject(
+                    RejectReason.InvalidJson,
+                    "column " + column + " is no JSON: " + Values.abbreviated(e.getOriginalMessage()));
         } catch (NumberFormatException e) {
             throw new Reject(RejectReason.NumberOutOfRange, "column " + column + " holds a number beyond any range");
         }
@@ -64,6 +66,12 @@ final class JsonDocument {
                 for (Iterator<Map.Entry<String, JsonNode>> fields = node.fields(); fields.hasNext(); ) {
                     Map.Entry<String, JsonNode> field = fields.next();
                     byte[] name = utf8(field.getKey(), column);
+                    if (name.length == 0 || name.length > ItemMapper.MAX_NAME_BYTES) {
+                        throw new Reject(
+                                RejectReason.InvalidJson,
+                                "column " + column + " has a name of " + name.length
+                                        + " bytes in its document; DynamoDB takes 1 to " + ItemMapper.MAX_NAME_BYTES);
+                    }
                     out.raw('"');
                     out.escaped(name);
                     out.raw('"');

@@ -12,5 +12,6 @@ enum RejectReason {
     InvalidJson,
     InvalidText,
     TimeOutOfRange,
-    RefusedByDynamoDB
+    RefusedByDynamoDB,
+    InvalidIndexKey
 }

@@ -48,6 +48,11 @@ final class Configs {
             return this;
         }
 
+        Builder indexKey(String name, String type, String role) {
+            target.put("indexKeys", List.of(Map.of("index", "by", "name", name, "type", type, "role", role)));
+            return this;
+        }
+
         Builder shards(int shards) {
             target.put("partitionShards", shards);
             return this;
