@@ -4,19 +4,15 @@ The writer is the job's own, in one JVM; DynamoDB is DynamoDB Local. Whatever th
 what is counted as written, or an error is told.
 """
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from local.bootstrap import layout
-from local.dynamodb.backend import command
-from local.processes import accepts_connections, free_port, wait_until
+from tests.flink_job.dynamodb_local import dynamodb
 from tests.flink_job.harness import Harness, running
 from tests.flink_job.network import BODIES, FATAL, MANGLES, STATUSES, Fault, Network, between, shown
 
@@ -71,21 +67,12 @@ class Lab:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("network")
-    port = free_port()
     with (
-        (folder / "dynamodb.log").open("w") as log,
+        dynamodb(folder) as (port, client),
         between(port) as network,
         running("io.lindorm.flink.dynamodb.WriterHarness", folder) as writer,
-        subprocess.Popen(command(layout().dynamodb_local, port), stdout=log, stderr=log, cwd=folder) as local,
     ):
-        try:
-            assert wait_until(lambda: accepts_connections(port), 120)
-            login: Any = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-west-2"}
-            client = boto3.client("dynamodb", endpoint_url=f"http://127.0.0.1:{port}", **login)
-            yield Lab(client, network, writer)
-            client.close()
-        finally:
-            local.terminate()
+        yield Lab(client, network, writer)
 
 
 def assert_exact(lab: Lab, faults: list[Fault], bad: list[int]) -> dict[str, Any]:

@@ -48,8 +48,8 @@ class LindormServer implements Server {
             // Lindorm shows a TIMESTAMP in the session's zone, by default UTC+8.
             statement.execute("SET time_zone = '+00:00'");
             return connection;
-        } catch (SQLException e) {
-            connection.close();
+        } catch (SQLException | RuntimeException e) {
+            Session.abort(connection);
             throw e;
         }
     }

@@ -38,6 +38,7 @@ final class LindormTable implements TableReader {
     public List<GenericRowData> page(KeyRangeSplit range, IntSupplier limit, boolean oneTimeoutEnough)
             throws IOException, TimedOut {
         RowLayout columns = layout(range);
+        KeyOrder order = new KeyOrder(scan.table(), range.key());
         Session.Work<List<GenericRowData>> work = connection -> {
             int most = limit.getAsInt();
             try (PreparedStatement statement =
@@ -47,14 +48,11 @@ final class LindormTable implements TableReader {
                 while (rows.next()) {
                     page.add(columns.read(rows));
                 }
+                order.check(range, page, columns);
                 return page;
             }
         };
-        List<GenericRowData> found = oneTimeoutEnough ? session.runUntilTimeout(work) : session.run(work);
-        if (found != null) {
-            new KeyOrder(scan.table(), range.key()).check(range, found, columns);
-        }
-        return found;
+        return oneTimeoutEnough ? session.runUntilTimeout(work) : session.run(work);
     }
 
     @Override
@@ -81,21 +79,23 @@ final class LindormTable implements TableReader {
 
     private List<Object> key(ScanQuery query, KeyRangeSplit range) throws IOException {
         RowLayout keyOnly = RowLayout.ofKey(range.key());
+        KeyOrder order = new KeyOrder(scan.table(), range.key());
         List<Object> found = session.run(connection -> {
             try (PreparedStatement statement = Session.prepare(connection, query);
                     ResultSet rows = statement.executeQuery()) {
-                return rows.next() ? keyOnly.keyOf(keyOnly.read(rows)) : List.<Object>of();
+                if (!rows.next()) {
+                    return List.<Object>of();
+                }
+                List<Object> one = keyOnly.keyOf(keyOnly.read(rows));
+                order.check(range, one);
+                return one;
             }
         });
         if (found == null) {
             // A pause was ended early. Whoever looks for a key needs it, and the next pause is not ended.
             return key(query, range);
         }
-        if (found.isEmpty()) {
-            return null;
-        }
-        new KeyOrder(scan.table(), range.key()).check(range, found);
-        return found;
+        return found.isEmpty() ? null : found;
     }
 
     private RowLayout layout(KeyRangeSplit range) {

@@ -11,6 +11,7 @@ import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -81,6 +82,12 @@ final class Session implements AutoCloseable {
      */
     private static final long LONGEST_CONNECTION_NANOS = TimeUnit.MINUTES.toNanos(30);
 
+    /**
+     * An answer may take this many times as long as the server may take to find it: a driver's own limit begins anew with
+     * each byte that comes.
+     */
+    private static final int LONGEST_ANSWER_TIMEOUTS = 5;
+
     private final Server server;
     private final Scan scan;
     private final Runnable onRetry;
@@ -128,36 +135,92 @@ final class Session implements AutoCloseable {
         }
     }
 
+    /** Does some work once, on a new connection if there is none. */
+    private <T> T once(Work<T> work) throws SQLException, IOException {
+        try {
+            if (connection == null) {
+                connection = server.connect(scan);
+                connectedAt = System.nanoTime();
+                hasLoggedIn = true;
+                refusedSince = null;
+            }
+            Connection open = connection;
+            CompletableFuture<Void> answered = new CompletableFuture<Void>()
+                    .orTimeout(scan.timeout().toMillis() * LONGEST_ANSWER_TIMEOUTS, TimeUnit.MILLISECONDS);
+            answered.exceptionally(tooLong -> {
+                LOG.warn(
+                        "An answer of {} for table {} has not ended in time: its connection ends",
+                        scan.url(),
+                        scan.table());
+                abort(open);
+                return null;
+            });
+            try {
+                return work.on(open);
+            } finally {
+                answered.complete(null);
+            }
+        } catch (SQLException e) {
+            UserError lasting = lasting(e);
+            if (lasting != null) {
+                throw lasting;
+            }
+            throw e;
+        } catch (UserError e) {
+            throw e;
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // Whatever a driver's code runs into on bytes that no server sends; an array may be as long as they say.
+            throw new SQLException("its answer cannot be read (" + e + ")", "08S01", e);
+        }
+    }
+
+    /** What an error is for the user if it stays however often it is tried; null for what may pass. */
+    private UserError lasting(SQLException e) {
+        String untrusted = tlsTrouble(e);
+        if (untrusted != null) {
+            return new UserError("Lindorm at " + scan.url() + " is not read from, because " + untrusted, e);
+        }
+        return isLasting(e) ? refusal(e, "") : null;
+    }
+
+    private UserError refusal(SQLException e, String since) {
+        return new UserError(
+                "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '" + scan.username()
+                        + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")" + since,
+                e);
+    }
+
     private <T> T attempt(Work<T> work, boolean untilTimeout) throws IOException, TableReader.TimedOut {
         if (connection != null && System.nanoTime() - connectedAt > LONGEST_CONNECTION_NANOS) {
             drop();
         }
         int loginAttempts = 3;
+        boolean isAskedAgain = false;
         for (int attempt = 0; ; attempt++) {
             try {
-                if (connection == null) {
-                    connection = server.connect(scan);
-                    connectedAt = System.nanoTime();
-                    hasLoggedIn = true;
-                    refusedSince = null;
+                return once(work);
+            } catch (UserError e) {
+                drop();
+                if (isAskedAgain) {
+                    throw e;
                 }
-                return work.on(connection);
+                // One answer may be wrong, by whatever is between, or at a bad moment of the server's.
+                isAskedAgain = true;
+                LOG.warn("Before it ends the import, this is asked for again on a new connection: {}", e.getMessage());
+                onRetry.run();
+                if (!sleep(pause(0))) {
+                    return null;
+                }
             } catch (SQLException e) {
                 drop();
-                String untrusted = tlsTrouble(e);
-                if (untrusted != null) {
-                    throw new UserError("Lindorm at " + scan.url() + " is not read from, because " + untrusted, e);
-                }
                 boolean refused = isLoginRefused(e);
-                if (isLasting(e) || (refused && !mayLogInLater())) {
-                    throw new UserError(
-                            "Lindorm refuses to read table `" + scan.table() + "` at " + scan.url() + " as user '"
-                                    + scan.username() + "': " + e.getMessage() + " (error " + e.getErrorCode() + ")"
-                                    + (refusedSince == null
-                                            ? ""
-                                            : ", and has for " + loginPatience.toMinutes()
-                                                    + " minutes, in which the password was read anew again and again"),
-                            e);
+                if (refused && !mayLogInLater()) {
+                    throw refusal(
+                            e,
+                            refusedSince == null
+                                    ? ""
+                                    : ", and has for " + loginPatience.toMinutes()
+                                            + " minutes, in which the password was read anew again and again");
                 }
                 if (refused) {
                     LOG.warn(
@@ -305,12 +368,16 @@ final class Session implements AutoCloseable {
         Connection old = connection;
         connection = null;
         if (old != null) {
-            try {
-                // Not close(): that would talk to a server that may be gone.
-                old.abort(Runnable::run);
-            } catch (SQLException e) {
-                LOG.debug("A connection could not be aborted", e);
-            }
+            abort(old);
+        }
+    }
+
+    /** Ends a connection without a word to the server, which may be gone. */
+    static void abort(Connection connection) {
+        try {
+            connection.abort(Runnable::run);
+        } catch (SQLException | RuntimeException e) {
+            LOG.debug("A connection could not be aborted", e);
         }
     }
 
