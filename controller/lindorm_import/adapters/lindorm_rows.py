@@ -16,7 +16,7 @@ from typing import Any
 
 from lindorm_import.adapters.errors import lindorm_answers, lindorm_number
 from lindorm_import.adapters.lindorm_values import read_value, spread
-from lindorm_import.adapters.lindorm_wire import LARGE, Session
+from lindorm_import.adapters.lindorm_wire import LARGE, SMALL, Row, Session
 from lindorm_import.api.instants import bound_of_sql
 from lindorm_import.api.spec import ImportSpec, TimeRange
 from lindorm_import.domain.observed import Column, KeyColumn
@@ -70,7 +70,7 @@ class _Table:
         """None where Lindorm cannot count in time."""
         hint = f"/*+ _l_allow_filtering_, _l_operation_timeout_({timeout_ms}) */"
         try:
-            _, rows = self.session.ask(f"SELECT {hint} COUNT(*) FROM {self.name} WHERE {condition}", rows=1)  # noqa: S608
+            rows = self._select(f"SELECT {hint} COUNT(*) FROM {self.name} WHERE {condition}", 1)  # noqa: S608
         except TroubleError as error:
             if error.trouble.reason != "LindormTimeout":
                 raise
@@ -86,13 +86,20 @@ class _Table:
         wanted += [c for c in (self.first.name,) if c not in wanted]
         picked = ", ".join(quoted(c) for c in wanted)
         hint = f"/*+ _l_allow_filtering_, _l_operation_timeout_({COUNT_TIMEOUT_MS}) */"
-        _, rows = self.session.ask(
+        rows = self._select(
             f"SELECT {hint} {picked} FROM {self.name} WHERE {condition} LIMIT {limit}",  # noqa: S608
-            rows=limit,
-            columns=len(wanted),
-            size=LARGE,
+            limit,
+            len(wanted),
+            LARGE,
         )
         return [{c: self._read(types[c], raw) for c, raw in zip(wanted, row, strict=True)} for row in rows]
+
+    def _select(self, sql: str, limit: int, columns: int = 1, size: int = SMALL) -> list[Row]:
+        names, rows = self.session.ask(sql, limit, columns, size)
+        with lindorm_answers(self.session.where):
+            if len(names) != columns:
+                raise ValueError(f"{len(names)} columns where {columns} were asked for")
+        return rows
 
     def end_of_key(self, last: bool) -> Any:
         """The first value of the first key column, or the last one; None for an empty table."""
@@ -106,7 +113,7 @@ class _Table:
 
     def _one(self, rest: str) -> Any:
         hint = "/*+ _l_allow_filtering_ */"
-        _, rows = self.session.ask(f"SELECT {hint} {quoted(self.first.name)} FROM {self.name} {rest}", rows=1)  # noqa: S608
+        rows = self._select(f"SELECT {hint} {quoted(self.first.name)} FROM {self.name} {rest}", 1)  # noqa: S608
         type_ = next(c.type for c in self.columns if c.name == self.first.name)
         return self._read(type_, rows[0][0]) if rows else None
 

@@ -102,6 +102,17 @@ class _Connection(_Untyped):  # type: ignore[misc]
             raise
         return bytes(data)
 
+    def refuse_unasked(self) -> None:
+        """Raises TooMuchError where there is something to read: it would pass for an answer to the next question."""
+        self._sock.settimeout(0)
+        try:
+            unasked = bool(self._rfile.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            unasked = False
+        if unasked:
+            self._force_close()
+            raise TooMuchError(CR.CR_MALFORMED_PACKET, "sends what nobody has asked for")
+
     def _get_server_information(self) -> None:
         super()._get_server_information()
         if not self._verified:
@@ -138,7 +149,11 @@ class Session:
             self._connection.cursor() as cursor,
         ):
             # Bytes, and no arguments: PyMySQL would take each % for a place of one.
+            self._connection.refuse_unasked()
             cursor.execute(sql.encode(errors="surrogateescape"))
+            self._connection.refuse_unasked()
+            if rows and cursor.description is None:
+                raise ValueError("no rows, not even none, where rows were asked for")
             names = [description[0] for description in cursor.description or ()]
             found: list[Row] = list(cursor.fetchall())
             if any(len(row) != len(names) for row in found):
