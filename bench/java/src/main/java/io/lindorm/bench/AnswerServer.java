@@ -24,6 +24,10 @@ public final class AnswerServer {
     private static final byte[] PUT = bytes("PutRequest");
     private static final byte[] UNITS = bytes("\"ReturnConsumedCapacity\":\"TOTAL\"");
     private static final int MOST_ITEMS = 25;
+
+    /** Where an answer's number goes; as long as DynamoDB's ids are. */
+    private static final byte[] NO_ID = bytes("BENCH" + "0".repeat(47));
+
     private static final byte[] PLAIN = response("{\"UnprocessedItems\":{}}");
 
     /** By the number of items: each is small and costs one unit. */
@@ -38,6 +42,7 @@ public final class AnswerServer {
 
     private long requests;
     private long items;
+    private long answers;
 
     private AnswerServer() {}
 
@@ -134,7 +139,7 @@ public final class AnswerServer {
                 items += puts;
                 answer = find(data, UNITS, start, end) >= 0 ? WITH_UNITS[puts] : PLAIN;
             }
-            ByteBuffer out = ByteBuffer.wrap(answer);
+            ByteBuffer out = ByteBuffer.wrap(numbered(answer));
             while (out.hasRemaining()) {
                 channel.write(out);
             }
@@ -180,12 +185,23 @@ public final class AnswerServer {
         return -1;
     }
 
+    /** An answer with a request id that no other has: a writer takes one that comes again for an old answer. */
+    private byte[] numbered(byte[] answer) {
+        byte[] own = answer.clone();
+        long rest = ++answers;
+        for (int at = find(own, NO_ID, 0, own.length) + NO_ID.length - 1; rest > 0; at--, rest /= 10) {
+            own[at] = (byte) ('0' + rest % 10);
+        }
+        return own;
+    }
+
     private static byte[] response(String body) {
         CRC32 crc = new CRC32();
         crc.update(bytes(body));
-        return bytes("HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: " + body.length()
-                + "\r\nx-amz-crc32: " + crc.getValue()
-                + "\r\nx-amzn-RequestId: BENCHBENCHBENCHBENCHBENCHBENCHBENCHBENCHBENCHBENCHBENCH\r\n\r\n" + body);
+        return bytes("HTTP/1.1 200 OK\r\nx-amzn-RequestId: " + new String(NO_ID, StandardCharsets.UTF_8)
+                + "\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: " + body.length()
+                + "\r\nx-amz-crc32: "
+                + crc.getValue() + "\r\n\r\n" + body);
     }
 
     private static byte[] bytes(String text) {
