@@ -53,7 +53,9 @@ final class JsonDocument {
     }
 
     private static void value(JsonNode node, String column, int depth, ItemJson out) throws Reject {
-        if (depth > MAX_DEPTH) {
+        // A list or map stands for what it could hold: so does DynamoDB Local, where the page says no more than 32
+        // levels.
+        if (depth + (node.isContainerNode() ? 1 : 0) > MAX_DEPTH) {
             throw new Reject(
                     RejectReason.InvalidJson,
                     "column " + column + " nests more than " + MAX_DEPTH
