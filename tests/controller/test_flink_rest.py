@@ -27,10 +27,13 @@ class Flink:
         self.exceptions = NO_FAILURE
         self.checkpoints: dict[str, Any] = {"latest": {"completed": None}}
         self.restarts = [{"id": "numRestarts", "value": "2"}]
+        self.broken = ""  # the last part of a path that is answered with 500
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         job = f"/jobs/{JOB}"
         asked = query.get("get", [""])[0].split(",")
+        if self.broken and path.endswith(f"/{self.broken}"):
+            return 500
         return {
             job: {"state": self.state, "vertices": [{"id": "v1"}, {"id": "v2"}]} if self.plan else 500,
             f"{job}/status": {"status": self.state},
@@ -101,6 +104,17 @@ def test_the_last_checkpoint_is_told_with_its_time(base: str, flink: Flink) -> N
     found = seen(base)
     assert found.checkpoint == "s3://b/chk-7"
     assert found.checkpoint_time == datetime.fromtimestamp(1_795_000_000, UTC)
+
+
+@pytest.mark.parametrize("part", ["checkpoints", "metrics", "exceptions", "status"])
+def test_a_job_manager_that_cannot_answer_a_part_yet_is_one_that_does_not_answer(
+    base: str, flink: Flink, part: str
+) -> None:
+    """A real one answers 500 for a moment while it starts its job."""
+    if part == "status":
+        flink.plan = False
+    flink.broken = part
+    assert look_at_job(base, JOB) is None
 
 
 def test_the_jobs_own_words_are_final(base: str, flink: Flink) -> None:

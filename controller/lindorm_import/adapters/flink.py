@@ -50,8 +50,8 @@ def look_at_job(base: str, job_id: str) -> JobSeen | None:
         return None
 
 
-class _Failed(Exception):  # noqa: N818  (an answer of its own kind)
-    """The JobManager answers 500."""
+class _Failed(ValueError):  # noqa: N818  (an answer of its own kind)
+    """The JobManager answers 500, as it also does for a moment while it starts: one of FLINK_ERRORS."""
 
 
 class _JobManager:
@@ -64,7 +64,7 @@ class _JobManager:
         bound(self._pools, ANSWER_SECONDS, ANSWER_BYTES)
 
     def get(self, path: str = "", **query: str) -> Any:
-        """The JSON of an answer. Raises FLINK_ERRORS, and _Failed."""
+        """The JSON of an answer. Raises FLINK_ERRORS, _Failed among them."""
         if time.monotonic() > self._until:
             raise TimeoutError("the JobManager takes too long")
         answer = self._pools.request("GET", self._job + path, fields=query, redirect=False)
