@@ -213,7 +213,8 @@ def test_task_managers_that_are_not_made_for_another_reason_are_told_with_where_
 def test_a_job_managers_pod_that_is_refused_is_told_in_kubernetes_words(
     submitted: ImportStatus, said: str, reason: str, advice: str
 ) -> None:
-    """Of this one the Flink operator repeats what the Deployment says."""
+    """Of this one the Flink operator repeats what the Deployment says, and goes on doing so when the pod is there."""
+    assert told(look(submitted, replace(STARTING, error=said), MANAGER))[0] == "NotRunning"
     found, message = told(look(submitted, replace(BROKEN, error=said)))
     assert found == reason
     assert said in message

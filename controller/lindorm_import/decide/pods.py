@@ -24,11 +24,9 @@ _RESUME = "it takes effect when the import is suspended and resumed"
 
 def pod_trouble(p: Pass, deployment: DeploymentSeen) -> Trouble | None:
     """What the user has to know of the pods of a job that does not run; None where nothing stands out."""
-    if refused := _refused(deployment.error or ""):
-        return refused
-    seen = p.seen.pods
-    if not isinstance(seen, PodsSeen):
-        return None
+    seen = p.seen.pods if isinstance(p.seen.pods, PodsSeen) else PodsSeen()
+    if deployment.job_manager == "ERROR" and not any(pod.job_manager for pod in seen.pods):
+        return _refused(deployment.error or "")
     bad = sorted((pod for pod in seen.pods if pod.reason), key=lambda pod: (pod.runs, not pod.job_manager, pod.name))
     if bad and not bad[0].runs:
         return told_pod(p, bad[0])
