@@ -64,7 +64,7 @@ LABEL org.opencontainers.image.title="lindorm-import job" \
 # hadolint ignore=DL3066
 USER root
 COPY --chmod=0644 flink_job/main.py /opt/flink/usrlib/main.py
-# In lib/ and not in usrlib/ (docs/contracts.md, section 7). jdbc-driver.jar is MySQL Connector/J, unchanged; to put
+# In lib/ and not in usrlib/ (docs/contracts.md, "The FlinkDeployment"). jdbc-driver.jar is MySQL Connector/J, unchanged; to put
 # another driver in its place, see LICENSES.md.
 COPY --from=connectors --chmod=0644 /build/target/lindorm-flink.jar /build/target/jdbc-driver.jar ${FLINK_HOME:-/opt/flink}/lib/
 COPY --chmod=0644 LICENSE LICENSES.md /licenses/

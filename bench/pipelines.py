@@ -38,7 +38,8 @@ def columns(types: dict[str, str]) -> str:
 def job_config(
     folder: Path, database: MariaDB, table: str, key: list[str], shards: int | None = None
 ) -> dict[str, Any]:
-    """The job config of an import of a whole table (docs/contracts.md, section 4), with its files below `folder`."""
+    """The job config of an import of a whole table (docs/contracts.md, "The job config"), with its files below
+    `folder`."""
     lindorm = {"device": "VARCHAR", "ts": "TIMESTAMP", "metric": "VARCHAR", "val": "DOUBLE", "note": "VARCHAR"}
     as_ = {"VARCHAR": "String", "TIMESTAMP": "Iso8601", "DOUBLE": "Number"}
     return {

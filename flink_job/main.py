@@ -2,7 +2,7 @@
 
 It runs on the Python of EMR's Flink image: the language of 3.9, the standard library and PyFlink. No row
 passes through it; source, items and sink are in connectors/. The job config is described in
-docs/contracts.md, section 4.
+docs/contracts.md, "The job config".
 """
 
 import argparse
@@ -187,7 +187,7 @@ def items_table(config: Dict[str, Any], endpoint: Optional[str], rates_file: Opt
     """Return the DDL of the table that is written.
 
     `endpoint` is DynamoDB's address where it is not AWS's own; `rates_file` holds the rates that may change
-    while the job runs (docs/contracts.md, section 4a), and need not exist.
+    while the job runs (docs/contracts.md, "Rates that change while the job runs"), and need not exist.
     """
     options = {"connector": "lindorm-items", "job-config": json.dumps(config, ensure_ascii=False)}
     if endpoint:
@@ -258,7 +258,8 @@ def refused_as_ended(error: BaseException) -> bool:
 
 
 def read_result(jvm: Any, path: str) -> Dict[str, Any]:
-    """Read the result (docs/contracts.md, section 5) by Flink's own file systems; empty where there is none."""
+    """Read the result (docs/contracts.md, "What the job leaves in S3") by Flink's own file systems; empty where there
+    is none."""
     address = jvm.org.apache.flink.core.fs.Path(path)
     files = address.getFileSystem()
     if not files.exists(address):

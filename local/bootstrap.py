@@ -9,7 +9,8 @@
 
 Standard library only: it runs on the system's Python before anything is installed. What it builds lies in
 `$LINDORM_IMPORT_CACHE` (default `~/.cache/lindorm-import`), in folders keyed by version or by a hash of their
-inputs (docs/contracts.md, section 1). A folder is complete when it holds `.ready`; it is built in a sibling folder
+inputs (docs/contracts.md, "Folders, environments, caches"). A folder is complete when it holds `.ready`; it is built
+in a sibling folder
 and renamed, under a file lock, so two bootstraps at once build nothing twice and leave nothing half done.
 """
 

@@ -1,8 +1,9 @@
-"""The embedded stack: starts its parts, waits until each is ready, stops them by id (docs/contracts.md, section 2).
+"""The embedded stack: starts its parts, waits until each is ready, stops them by id (docs/contracts.md, "What a stack
+gives to the outside").
 
     with Stack(folder) as stack:                       # all parts; Stack(folder, parts=["kube", "flink"]) for some
         stack.environment["KUBECONFIG"]
-        stack.start_process("controller", [sys.executable, "-m", "controller"], ready=lambda: …)
+        stack.start_process("controller", [sys.executable, "-m", "lindorm_import.cli", "controller"], ready=lambda: …)
         stack.kill("moto"); stack.restart("moto")
 
 Everything is in the stack's folder: logs in `log/`, `stack.json` (processes), `env` (a shell file). Data do not
@@ -98,7 +99,7 @@ class Stack:
         self.folder = folder.resolve()
         self.parts = frozenset(parts)
         self.environment: dict[str, str] = {}
-        """What `.stack/env` exports: the variables of docs/contracts.md, section 2."""
+        """What `.stack/env` exports: the variables of docs/contracts.md, "What a stack gives to the outside"."""
         self._layout: Layout = layout()
         self._ports = _Ports(set((ports or {}).values()), dict(ports or {}))
         self._managed: dict[str, _Managed] = {}

@@ -90,7 +90,7 @@ def items_of(dynamodb: DynamoDBClient, table: str) -> Iterator[Item]:
 
 
 def expected_item(row: tuple[Any, ...]) -> Item:
-    """What a row must have become: types by design section 6, nulls left out."""
+    """What a row must have become: types by docs/types.md, nulls left out."""
     device, ts, metric, val = row
     item: Item = {
         "device": {"S": device},

@@ -188,7 +188,7 @@ def job_arguments(spec: Json, deployment: Deployment, folders: dict[str, str]) -
     """The arguments of `standalone-job.sh start-foreground`.
 
     `folders` maps a path inside the container to the local folder that holds the same files: arguments at or below
-    it are rewritten (docs/contracts.md, section 7).
+    it are rewritten (docs/contracts.md, "The FlinkDeployment").
     """
     job = spec["job"]
     arguments = ["--job-classname", str(job["entryClass"]), "--job-id", deployment.job_id]

@@ -51,7 +51,7 @@ def test_every_default_in_the_schema_is_the_models() -> None:
     assert filled["job"]["checkpoint"] == dumped["job"]["checkpoint"]
 
 
-def test_every_field_of_design_section_3_exists() -> None:
+def test_the_definition_has_every_field_of_an_import() -> None:
     text = yaml.safe_dump(schema()["properties"]["spec"])
     named = """url table credentials secretName columns timeRange column start end unit filter pageSize
         maxRowsPerSecond splitPoints region key partition sort attributes name as partitionShards nulls capacity mode

@@ -1,4 +1,5 @@
-"""The FlinkDeployment as EMR's operator expects it (facts/flink-on-emr.md, 1.3 to 2.7), and its virtual cluster."""
+"""The FlinkDeployment as EMR's operator expects it (docs/contracts.md, "The FlinkDeployment"), and its virtual
+cluster."""
 
 from dataclasses import replace
 from datetime import timedelta

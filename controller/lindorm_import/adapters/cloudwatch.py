@@ -1,7 +1,9 @@
 """What DynamoDB says of the load, from CloudWatch.
 
-Metrics: AWS/DynamoDB, one-minute sums, absent means zero (facts: dynamodb, section 4). They come one to three
-minutes late, so they report; they never steer.
+Metrics: AWS/DynamoDB, one-minute sums, absent means zero
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html). They come one to three
+minutes
+late, so they report; they never steer.
 """
 
 from datetime import datetime, timedelta

@@ -1,4 +1,5 @@
-"""Flink's REST API: counts, restarts, checkpoints, the cause of a failure (docs/contracts.md, section 6).
+"""Flink's REST API: counts, restarts, checkpoints, the cause of a failure (docs/contracts.md, "What the job shows
+while it runs").
 
 A JobManager is a tenant's pod: what it answers is bounded in bytes and time, and believed of this import alone.
 """
@@ -150,7 +151,7 @@ def _counts(job: _JobManager, vertices: list[Any]) -> dict[str, int]:
 
 def _last_failure(job: _JobManager) -> tuple[str | None, bool, PodSeen | None]:
     """The last failure in one line, whether it is final, and the pod whose end it was: the job's own words for the user
-    where it has some (docs/contracts.md, section 6), else the root cause's first line."""
+    where it has some (docs/contracts.md, "What the job shows while it runs"), else the root cause's first line."""
     history = items(at(job.get("/exceptions", maxExceptions="1"), "exceptionHistory", "entries"), 1)
     if not history:
         return None, False, None

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _CHECKPOINT = re.compile(r"/chk-(\d+)/_metadata$")
 _RESULT_BYTES = 64 * 1024  # a result has some hundred
-_REASON, _MOST_REASONS = re.compile(r"[A-Za-z]{1,40}"), 50  # docs/contracts.md, section 5, names eleven
+_REASON, _MOST_REASONS = (
+    re.compile(r"[A-Za-z]{1,40}"),
+    50,
+)  # docs/contracts.md, "What the job leaves in S3", names eleven
 _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 

@@ -243,7 +243,7 @@ def _open(node: Schema) -> None:
             _open(node[key])
 
 
-# The job has its limit from its submission on (docs/contracts.md, section 4); a lower one the controller keeps.
+# The job has its limit from its submission on (docs/contracts.md, "The job config"); a lower one the controller keeps.
 _REJECTS = "!has(self.status) || !has(self.status.job) || self.spec.rejects.max <= oldSelf.spec.rejects.max"
 _REJECTS_TOLD = (
     "rejects.max cannot be raised once the job is submitted, which has taken the limit with it. Correct the rows in "

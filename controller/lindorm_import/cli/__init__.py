@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lindorm_import.api.text import printable
-from lindorm_import.cli import doctor, edit, plan, report, watch
+from lindorm_import.cli import completion, doctor, edit, plan, report, watch
 from lindorm_import.cli.errors import BAD_INPUT, INTERRUPTED, BadInputError
 from lindorm_import.decide import Settings
 from lindorm_import.domain.trouble import TroubleError
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     program = "kubectl lindorm" if Path(sys.argv[0]).name == "kubectl-lindorm" else "lindorm-import"
     parser = _Parser(prog=program, description="Imports a time range of a Lindorm table into DynamoDB.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (plan, watch, report, doctor):
+    for command in (plan, watch, report, doctor, completion):
         command.add_parser(commands)
     edit.add_parsers(commands)
     controller = commands.add_parser("controller", help="run the controller")
@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    completion.answer_shell(parser)
+    arguments = parser.parse_args(argv)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -88,6 +90,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def complete() -> int:
+    """kubectl_complete-lindorm: kubectl asks it what can follow `kubectl lindorm …`."""
+    return completion.for_kubectl(_parser(), sys.argv[1:])
 
 
 def _say(message: str) -> int:

@@ -11,7 +11,9 @@ from lindorm_import.domain.observed import Login, SourceSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.plan.mapping import Mapping, map_table
 
-_OLDEST = (2, 6, 0)  # the first LindormTable that speaks MySQL's protocol (facts: lindorm, section 1)
+# The first LindormTable that speaks MySQL's protocol:
+# https://alibabacloud.com/help/en/lindorm/latest/mysql-protocol-development-instructions
+_OLDEST = (2, 6, 0)
 _IN_CLUSTER = "KUBERNETES_SERVICE_HOST" in os.environ
 
 

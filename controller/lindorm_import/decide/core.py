@@ -2,7 +2,8 @@
 
 Level-based: nothing depends on having seen an event, and every pass may be the first one of a new process.
 The job's result decides, whatever the Flink operator says of its FlinkDeployment: it is committed once, after the last
-item is acknowledged and the last reject is published (docs/contracts.md, section 5), and nothing else is success.
+item is acknowledged and the last reject is published (docs/contracts.md, "What the job leaves in S3"), and nothing
+else is success.
 The order of an import: run id and names into status → source, permissions, plan, budget → staging → table → job →
 result → Complete → what is temporary removed → the import itself, when ttlAfterFinished is over.
 Names stand in the status one pass before anything is created under them.

@@ -1,4 +1,4 @@
-"""Deterministic names (docs/contracts.md, section 3): a controller that died recognises its own work by them."""
+"""Deterministic names (docs/contracts.md, "Names"): a controller that died recognises its own work by them."""
 
 from lindorm_import.api.spec import Staging
 

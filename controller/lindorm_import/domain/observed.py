@@ -147,7 +147,8 @@ class PermissionsSeen:
 
 @dataclass(frozen=True)
 class DeploymentSeen:
-    """A FlinkDeployment, as the Flink operator reports it (facts: flink-on-emr, sections 0 and 2.3)."""
+    """A FlinkDeployment, as the Flink operator reports it:
+    https://nightlies.apache.org/flink/flink-kubernetes-operator-docs-main/docs/custom-resource/reference/."""
 
     exists: bool
     uid: str = ""
@@ -221,7 +222,7 @@ class JobSeen:
 
 @dataclass(frozen=True)
 class ResultSeen:
-    """result.json, the only proof of success (docs/contracts.md, section 5)."""
+    """result.json, the only proof of success (docs/contracts.md, "What the job leaves in S3")."""
 
     run_id: str
     rows_read: int

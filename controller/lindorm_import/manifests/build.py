@@ -1,6 +1,7 @@
 """Builds the documents that the controller hands out: job config, ConfigMap, FlinkDeployment. Pure.
 
-Shapes: docs/contracts.md, sections 4 and 7. Facts on EMR's FlinkDeployment: facts/flink-on-emr.md, section 1.
+Shapes: docs/contracts.md, "The job config" and "The FlinkDeployment". What EMR adds to a FlinkDeployment:
+https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/jobruns-flink.html
 """
 
 import hashlib
@@ -131,7 +132,8 @@ def config_map(identity: Identity, config: Document) -> Document:
 
 
 def rates(spec: ImportSpec) -> str:
-    """The document of the rates that may change while the job runs (docs/contracts.md, section 4a)."""
+    """The document of the rates that may change while the job runs (docs/contracts.md, "Rates that change while the
+    job runs")."""
     capacity = spec.target.capacity
     units = capacity.write_units
     if units is not None and capacity.autoscaling:
@@ -290,7 +292,8 @@ def _pod_security(spec: ImportSpec) -> Document:
 
 
 def _monitoring(wanted: Monitoring, deployment: str) -> Document:
-    """EMR's monitoringConfiguration (facts: flink-on-emr, 1.3)."""
+    """EMR's monitoringConfiguration:
+    https://docs.aws.amazon.com/emr/latest/EMR-on-EKS-DevelopmentGuide/jobruns-flink-monitoring-configuration.html"""
     told: Document = {}
     if wanted.s3_log_uri:
         told["s3MonitoringConfiguration"] = {"logUri": wanted.s3_log_uri}

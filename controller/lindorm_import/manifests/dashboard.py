@@ -1,7 +1,8 @@
 """The CloudWatch dashboard of one import: its name, its link, its body. Pure.
 
-Body: AWS, "Dashboard body structure and syntax". DynamoDB's metrics: facts/dynamodb.md, section 4. The import's own
-metrics are in the namespace LindormImport, with the dimensions Namespace and Import.
+Body: AWS, "Dashboard body structure and syntax". DynamoDB's metrics:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html. The import's own metrics are
+in the namespace LindormImport, with the dimensions Namespace and Import.
 """
 
 import json

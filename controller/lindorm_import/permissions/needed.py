@@ -1,7 +1,8 @@
 """Everything that the controller and the job may do outside, and why: the one list of AWS actions and Kubernetes rules.
 
 The chart's RBAC and CloudFormation's policies are tested against it, and it is tested against what the tests really
-called (tests/controller/test_permissions.py, tests/faults/test_permissions.py), so nothing is granted that is not used.
+called (tests/controller/test_permissions.py, tests/faults/test_real_services.py), so nothing is granted that is not
+used.
 
 Sources: AWS, Service Authorization Reference (actions and resource types of each service); S3's API reference,
 CreateBucketConfiguration (tags at creation need s3:TagResource); DynamoDB's, CreateTable (tags at creation need

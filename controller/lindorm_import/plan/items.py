@@ -1,6 +1,6 @@
 """How large an item is, and what writing it costs, by DynamoDB's own arithmetic. Pure.
 
-Rules, with their source (facts: dynamodb, section 1):
+Rules, with their source (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/, by title):
 - an item's size is the UTF-8 bytes of its attribute names plus its values (AWS: "DynamoDB item sizes and formats");
 - one write unit writes one item of up to 1 KB; a larger item rounds up; BatchWriteItem merges nothing
   (AWS: "Provisioned capacity mode", API reference of BatchWriteItem);

@@ -1,6 +1,8 @@
 """How many write units a second the table takes, and which limits stand in the way. Pure.
 
-Sources (facts: dynamodb, section 1): a new on-demand table takes 4,000 write units a second until it is warmed; a
+Sources: on-demand-capacity-mode.html and ServiceQuotas.html of
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/. A new on-demand table takes 4,000 write units a
+second until it is warmed; a
 table's default quota is 40,000 in both modes; one partition takes 1,000; with provisioned capacity, an account's
 default quota is 80,000 and a global index has capacity of its own, for want of which it throttles the table.
 """

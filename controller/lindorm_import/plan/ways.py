@@ -2,7 +2,8 @@
 
 On demand pays for write units, whatever the time; provisioned pays for the hours that the capacity stands, an hour
 at least (AWS: pricing pages of both modes: "you pay a flat, hourly rate based on the capacity you provision");
-warm throughput is paid once for what is added (facts: dynamodb, section 3).
+warm throughput is paid once for what is added
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html).
 """
 
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.RowType;
 
 /**
- * Makes an item of a row, after the rules of docs/contracts.md, sections 4 and 5. One instance serves one
+ * Makes an item of a row, after the rules of docs/contracts.md and docs/types.md. One instance serves one
  * thread.
  *
  * <p>DynamoDB's limits are from "Quotas" and "Naming rules and data types" in its developer guide. The controller
@@ -437,7 +437,7 @@ final class ItemMapper {
         return line;
     }
 
-    /** A rejected row as a line of JSON (docs/contracts.md, section 5). */
+    /** A rejected row as a line of JSON (docs/contracts.md, "Rejects"). */
     String rejectLine(RowData row, Reject reject) {
         ObjectNode line = rejectLine(reject);
         ObjectNode key = line.putObject("key");

@@ -9,7 +9,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.Deseriali
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 
 /**
- * The parts of the job config (docs/contracts.md, section 4) that concern items. Fields that it does not
+ * The parts of the job config (docs/contracts.md) that concern items. Fields that it does not
  * name are for others.
  */
 record JobConfig(

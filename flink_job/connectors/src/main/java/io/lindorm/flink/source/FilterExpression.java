@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
 /**
  * A condition of the user's, which stands between parentheses in the scan's queries: what could end these, or swallow
  * what follows them, would read other rows than were asked for. The controller refuses the same
- * (controller/api/filters.py); tests/data/filters.json holds cases for both.
+ * (controller/lindorm_import/api/filters.py); tests/data/filters.json holds cases for both.
  */
 final class FilterExpression {
 
