@@ -75,6 +75,7 @@ final class LindormSourceReader
         }
     }
 
+    private final PageFetcher pages;
     private final Wanted wanted;
     private final ReaderChannel channel;
     private final Emitter emitter;
@@ -93,29 +94,22 @@ final class LindormSourceReader
      */
     static LindormSourceReader of(
             SourceReaderContext context, Function<Runnable, TableReader> tables, Scan scan, Wanted wanted) {
-        return new LindormSourceReader(
-                context,
-                tables,
-                scan,
-                wanted,
-                new ReaderChannel(System::nanoTime),
-                new Emitter(context),
-                ScanMetrics.in(context.metricGroup()));
+        ReaderChannel channel = new ReaderChannel(System::nanoTime);
+        ScanMetrics metrics = ScanMetrics.in(context.metricGroup());
+        PageFetcher pages = new PageFetcher(
+                () -> new PageReader(tables, scan, wanted, channel, metrics), context.getConfiguration());
+        return new LindormSourceReader(context, pages, wanted, channel, new Emitter(context), metrics);
     }
 
     private LindormSourceReader(
             SourceReaderContext context,
-            Function<Runnable, TableReader> tables,
-            Scan scan,
+            PageFetcher pages,
             Wanted wanted,
             ReaderChannel channel,
             Emitter emitter,
             ScanMetrics metrics) {
-        super(
-                () -> new PageReader(tables, scan, wanted, channel, metrics),
-                emitter,
-                context.getConfiguration(),
-                context);
+        super(pages, emitter, context.getConfiguration(), context);
+        this.pages = pages;
         this.wanted = wanted;
         this.channel = channel;
         this.emitter = emitter;
@@ -146,6 +140,12 @@ final class LindormSourceReader
                 }
             }
         }
+    }
+
+    @Override
+    public void notifyNoMoreSplits() {
+        pages.end();
+        super.notifyNoMoreSplits();
     }
 
     @Override

@@ -3,10 +3,7 @@ package io.lindorm.flink.source;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 
-/**
- * What Flink's thread and the reading thread of one reader share. It outlives the page readers: Flink drops one that
- * has nothing to do and makes another later.
- */
+/** What Flink's thread and the reading thread of one reader share. */
 final class ReaderChannel {
 
     private final Pacer pacer;
