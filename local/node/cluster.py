@@ -99,6 +99,22 @@ def operator_manifests(images: Images, environment: Mapping[str, str], old: bool
     return documents
 
 
+def namespace(name: str, standard: str) -> list[Document]:
+    """Another namespace of imports, with the account that EMR makes for an execution role. standard: the pod security
+    standard that it enforces."""
+    documents = list(yaml.safe_load_all((_MANIFESTS / "namespaces.yaml").read_text()))
+    imports = [d for d in documents if IMPORTS in (d["metadata"]["name"], d["metadata"].get("namespace"))]
+    for document in imports:
+        if document["kind"] == "Namespace":
+            labels = {"pod-security.kubernetes.io/enforce": standard}
+            document["metadata"] = {"name": name, "labels": labels}
+        else:
+            document["metadata"]["namespace"] = name
+        for subject in document.get("subjects", []):
+            subject["namespace"] = name
+    return imports
+
+
 def chart_values(images: Images, environment: Mapping[str, str]) -> Document:
     """Values of the chart: the images, and where AWS is. All else is as the chart has it."""
     repository, _, tag = images.controller.rpartition(":")
@@ -107,6 +123,7 @@ def chart_values(images: Images, environment: Mapping[str, str]) -> Document:
         "job": {"image": images.job},
         "watch": {"namespaces": [IMPORTS]},
         "controller": {"env": [{"name": n, "value": v} for n, v in sorted(aws_variables(environment).items())]},
+        "policy": {"allow": {"sourceHosts": [ADDRESS]}},
         # AWS, Lindorm and the API server are all at the node's address here, at ports that nobody knows before.
         "networkPolicy": {"enabled": True, "egress": [{"to": [{"ipBlock": {"cidr": PODS}}]}]},
     }

@@ -215,11 +215,11 @@ class Node:
         """Fills a table of the Lindorm stand-in; half of the rows are in the examples' time range."""
         load(LindormStore(self.folder / "lindorm"), Shape(rows=rows, table=table))
 
-    def create_secret(self, name: str = "lindorm") -> None:
-        """The Secret with Lindorm's password, in the imports' namespace."""
+    def create_secret(self, name: str = "lindorm", namespace: str = cluster.IMPORTS) -> None:
+        """The Secret with Lindorm's password, in a namespace of imports."""
         data = {"username": self.environment["LINDORM_USERNAME"], "password": self.environment["LINDORM_PASSWORD"]}
         data["ca.crt"] = Path(self.environment["LINDORM_CA_FILE"]).read_text()
-        metadata = {"name": name, "namespace": cluster.IMPORTS}
+        metadata = {"name": name, "namespace": namespace}
         self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 
     # --- pods and their processes ---
