@@ -1,4 +1,4 @@
-"""The direct path, and each of its halves against the floor: case names direct.*, source.*, sink.*."""
+"""The direct path, each of its halves against the floor, the path into files: direct.*, source.*, sink.*, files.*."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.results import Case, Figures, case, of_slope, ratio
 _POSTERS = 4  # connections of the bare poster: enough to keep two cores busy
 
 
-FAMILIES = ("direct", "source", "sink")
+FAMILIES = ("direct", "source", "sink", "files")
 
 
 def measure(
@@ -34,6 +34,12 @@ def measure(
             "direct.stock": lab.stock_direct,
             "direct.script": lambda: lab.script(1, script_rows),
             "direct.script.2": lambda: lab.script(2, script_rows),
+        }
+    if wanted("files"):
+        runs |= {
+            "files.project": lab.project_files,
+            "files.stock": lab.stock_files,
+            "files.direct": lab.project_direct,  # beside them, whatever else runs on the machine
         }
     jars = lab.layout.bench / "lib"
     if wanted("source"):
@@ -79,6 +85,12 @@ _KEYSET = ("useServerPrepStmts=true", "cachePrepStmts=true", "useLocalSessionSta
 
 def _add_ratios(cases: dict[str, Case], measured: dict[str, list[Figures]]) -> None:
     cpu, per_cpu, per_second = "cpuSecondsPerMillionRows", "rowsPerCpuSecond", "rowsPerSecond"
+    if "files.project" in measured:
+        files = measured["files.project"]
+        cases["files.project"] |= {
+            "rowsPerCpuSecondTimesDirect": ratio(files, measured["files.direct"], per_cpu),
+            "rowsPerCpuSecondTimesStock": ratio(files, measured["files.stock"], per_cpu),
+        }
     if "direct.project" in measured:
         project = measured["direct.project"]
         cases["direct.project"] |= {

@@ -127,6 +127,23 @@ class Lab:
     def stock_source(self) -> Slope:
         return self._into_nothing(self.stock, lambda: pipelines.stock_source(self.stock, self.database, MANY_READINGS))
 
+    def project_files(self) -> Slope:
+        """The source into files that DynamoDB would load, on the local disk."""
+        folder = self.project.folder / "files"
+        config = pipelines.with_files(pipelines.job_config(folder, self.database, MANY_READINGS, KEY), folder)
+        return self._into_files(self.project, folder, lambda: pipelines.project(self.project, config, self.answers.url))
+
+    def stock_files(self) -> Slope:
+        folder = self.stock.folder / "files"
+        submit = lambda: pipelines.stock_files(self.stock, self.database, MANY_READINGS, folder)  # noqa: E731
+        return self._into_files(self.stock, folder, submit)
+
+    def _into_files(self, cluster: Cluster, folder: Path, submit: Callable[[], str]) -> Slope:
+        shutil.rmtree(folder, ignore_errors=True)
+        slope = self._into_nothing(cluster, submit)
+        shutil.rmtree(folder)
+        return slope
+
     def _into_nothing(self, cluster: Cluster, submit: Callable[[], str]) -> Slope:
         """A job whose rows nobody counts on arrival, so the whole of it; what a job of one row costs is taken off."""
         empty = self._whole(cluster, lambda: pipelines.one_row(cluster), 1)

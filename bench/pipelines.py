@@ -77,6 +77,17 @@ def job_config(
     }
 
 
+def with_files(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same, but the items go into files below `folder`, for DynamoDB to load."""
+    load = {
+        "method": "ImportTable",
+        "items": (folder / "items").as_uri() + "/",
+        "manifest": (folder / "result" / "manifest.jsonl").as_uri(),
+        "maxObjects": 50_000,
+    }
+    return {**config, "version": 2, "load": load}
+
+
 def credentials(folder: Path) -> Path:
     """A folder as the Secret is mounted."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +201,17 @@ def stock(cluster: Cluster, database: MariaDB, table: str, endpoint: str, target
     """Flink's jdbc table source into its dynamodb table sink."""
     statements = [_stock_source(database, table), _stock_sink(target, endpoint, _STOCK_TYPES)]
     return cluster.submit_sql(SETTINGS, statements, f"INSERT INTO stock_sink {_STOCK_SELECT} stock_source")
+
+
+def stock_files(cluster: Cluster, database: MariaDB, table: str, folder: Path) -> str:
+    """Flink's jdbc table source into its filesystem sink, as plain JSON."""
+    options = {"connector": "filesystem", "path": folder.as_uri(), "format": "json"}
+    given = ", ".join(f"'{key}' = '{value}'" for key, value in options.items())
+    types = {**_STOCK_TYPES, "ts": "STRING"}
+    sink = f"CREATE TEMPORARY TABLE stock_files ({columns(types)}) WITH ({given})"
+    return cluster.submit_sql(
+        SETTINGS, [_stock_source(database, table), sink], f"INSERT INTO stock_files {_STOCK_SELECT} stock_source"
+    )
 
 
 def stock_source(cluster: Cluster, database: MariaDB, table: str) -> str:

@@ -152,7 +152,12 @@ class Job:
         return result
 
     def items(self) -> Iterator[Json]:
-        """Each line of each object as DynamoDB would read it, after the manifest was compared with what is there."""
+        """The items of all objects."""
+        for lines in self.files():
+            yield from lines
+
+    def files(self) -> Iterator[list[Json]]:
+        """The items of each object as DynamoDB would read them, after the manifest was compared with what is there."""
         result = self.wait_result()
         content = self.get(result["files"]["manifest"]["path"])
         assert content is not None
@@ -173,10 +178,9 @@ class Job:
             lines = text.split(b"\n")
             assert lines.pop() == b"", "the last line ends, too"
             assert len(lines) == line["items"] > 0
-            for item in lines:
-                found = json.loads(item)
-                assert list(found) == ["Item"]
-                yield found["Item"]
+            documents = [json.loads(item) for item in lines]
+            assert all(list(document) == ["Item"] for document in documents)
+            yield [document["Item"] for document in documents]
 
 
 def one_member(stored: bytes) -> bytes:

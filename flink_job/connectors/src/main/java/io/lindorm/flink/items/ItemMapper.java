@@ -8,6 +8,7 @@ import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.time.LocalDate;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -90,6 +91,8 @@ final class ItemMapper {
     private final boolean writeNulls;
     private final int shards;
     private final int[] sourceKey;
+    /** Those of them that are FLOAT or DOUBLE. */
+    private final int[] floatingKey;
     /** The columns that are attributes, by name, and the attributes' names. */
     private final Map<String, String> attributeOf = new LinkedHashMap<>();
 
@@ -150,6 +153,14 @@ final class ItemMapper {
                         + ", so rows that differ only there would overwrite each other; choose another 'as'");
             }
         }
+        this.floatingKey = Arrays.stream(sourceKey)
+                .filter(at -> rowType.getTypeAt(at).isAnyOf(LogicalTypeRoot.FLOAT, LogicalTypeRoot.DOUBLE))
+                .toArray();
+    }
+
+    private static boolean isNegativeZero(RowData row, int at, LogicalTypeRoot root) {
+        double value = root == LogicalTypeRoot.FLOAT ? row.getFloat(at) : row.getDouble(at);
+        return value == 0 && 1 / value < 0;
     }
 
     private int position(String column) {
@@ -271,6 +282,15 @@ final class ItemMapper {
      * @throws Reject where DynamoDB would not take it, or its key would not be the row's own
      */
     void encode(RowData row) throws Reject {
+        for (int at : floatingKey) {
+            if (!row.isNullAt(at)
+                    && isNegativeZero(row, at, rowType.getTypeAt(at).getTypeRoot())) {
+                throw new Reject(
+                        RejectReason.AmbiguousKey,
+                        "column " + rowType.getFieldNames().get(at)
+                                + " is -0.0, which would be the item of 0: DynamoDB has one zero");
+            }
+        }
         json.clear();
         json.raw('{');
         partitionAt = writeKey(partition, row, shards);

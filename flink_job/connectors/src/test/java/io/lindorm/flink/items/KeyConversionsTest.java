@@ -1,6 +1,7 @@
 package io.lindorm.flink.items;
 
 import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +15,7 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMap
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.ValidationException;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.RowType;
 import org.apache.flink.table.types.logical.utils.LogicalTypeParser;
@@ -21,6 +23,7 @@ import org.apache.flink.util.ExceptionUtils;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What makes one key of two is refused when the job is planned, as the controller refuses it before. */
 class KeyConversionsTest {
@@ -92,6 +95,18 @@ class KeyConversionsTest {
                 .build();
         RowType rows = RowType.of(new LogicalType[] {type("TIMESTAMP_LTZ(3)")}, new String[] {"t"});
         assertDoesNotThrow(() -> new ItemMapper(config, rows));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Number", "String"})
+    void aZeroBelowZeroIsNoKeyBecauseItWouldBeTheItemOfZero(String as) throws Exception {
+        LogicalType type = type("DOUBLE");
+        ItemMapper mapper = new ItemMapper(
+                config(type, "DOUBLE", as).build(), RowType.of(new LogicalType[] {type}, new String[] {"c"}));
+        mapper.item(GenericRowData.of(0.0));
+        mapper.item(GenericRowData.of(-1e-100));
+        Reject reject = assertThrows(Reject.class, () -> mapper.item(GenericRowData.of(-0.0)));
+        assertEquals(RejectReason.AmbiguousKey, reject.reason());
     }
 
     @Test
