@@ -83,10 +83,19 @@ def prepare_network() -> None:
         _run("iptables", "-w", "-t", "nat", "-A", *chain, *rule)
 
 
+# All pods together weigh as much as so many processes of the machine (a process: 1024, cgroup v1; 100, v2), and not as
+# one: on a machine that does other things, a Flink that starts would else get no further.
+_PROCESSES = 16
+
+
 def prepare_cgroup() -> None:
     """The cgroup that holds all pods, in every hierarchy."""
     for root in cgroup_roots():
-        (root / CGROUP.lstrip("/")).mkdir(exist_ok=True)
+        group = root / CGROUP.lstrip("/")
+        group.mkdir(exist_ok=True)
+        for name, one in (("cpu.shares", 1024), ("cpu.weight", 100)):
+            if (group / name).exists():
+                (group / name).write_text(str(_PROCESSES * one))
 
 
 def cgroup_roots() -> list[Path]:

@@ -3,8 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from lindorm_import.domain.actions import CreateObject, ResumeJob, SuspendJob
+import pytest
+
+from lindorm_import.domain.actions import CreateObject, DeleteDeployment, ResumeJob, SuspendJob
 from lindorm_import.domain.observed import BucketSeen, Observed, TableSeen
+from lindorm_import.domain.trouble import Trouble
 from tests.controller.factories import NO_DEPLOYMENT, READY_TO_START, RESULT, RUNNING, TABLE, spec
 from tests.controller.situations import allocated, condition, running, step, told
 
@@ -36,6 +39,30 @@ def test_the_import_is_suspended_only_when_the_flink_operator_has_stopped_the_jo
     assert told(stopped, "Suspended") == ("True", "SuspendedBySpec")
     assert told(stopped, "JobRunning") == ("False", "Suspended")
     assert condition(stopped, "Reconciling") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "JobManager deployment is missing and HA data is not available to make stateful upgrades.",
+        "HA metadata not available to restore from last state.",
+    ],
+)
+def test_a_job_that_never_started_and_that_the_operator_cannot_suspend_is_deleted_instead(said: str) -> None:
+    """A real operator says so for ever of an image that could not be pulled: the import could never be corrected."""
+    broken = replace(RUNNING, wanted_state="suspended", job_manager="ERROR", job_state="RECONCILING", error=said)
+    stuck = step(running(), Observed(deployment=broken, table=TABLE), SUSPENDED)
+    assert stuck.actions == (DeleteDeployment(DEPLOYMENT, broken.uid),)
+    assert told(stuck, "Suspended") == ("False", "Suspending")
+    unsure = Observed(deployment=broken, table=TABLE, result=Trouble("AwsThrottled", "throttled"))
+    assert step(running(), unsure, SUSPENDED).actions == (), "there may be a result"
+    for other in (replace(broken, error="back-off 10s"), replace(broken, deleting=True), replace(broken, error=None)):
+        assert step(running(), Observed(deployment=other, table=TABLE), SUSPENDED).actions == ()
+    gone = replace(READY_TO_START, deployment=NO_DEPLOYMENT, config=True, checkpoint=None)
+    suspended = step(stuck.status, gone, SUSPENDED)
+    assert told(suspended, "Suspended") == ("True", "SuspendedBySpec")
+    (action, *_) = step(suspended.status, gone).actions
+    assert isinstance(action, CreateObject)
 
 
 def test_a_suspended_import_promises_no_end() -> None:

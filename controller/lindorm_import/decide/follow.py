@@ -140,9 +140,21 @@ def _suspend(p: Pass, deployment: DeploymentSeen) -> float:
         p.suspended(f"suspended; the job continues from its last checkpoint when spec.suspend is false{_standing(p)}")
     else:
         message = "the Flink operator is stopping the job at its last checkpoint"
+        if _cannot_be_stopped(deployment):
+            _result_or_hold(p)
+            p.actions.append(DeleteDeployment(p.run.deployment, deployment.uid))
+            message = "the Flink operator cannot stop a job that did not start: its FlinkDeployment is deleted instead"
         p.conditions.set("Suspended", "False", "Suspending", message)
         p.working("Suspending", "Suspending", message)
     return p.settings.poll
+
+
+def _cannot_be_stopped(deployment: DeploymentSeen) -> bool:
+    """Whether the operator will never suspend it, nor do anything else: its JobManager is broken and has left no HA
+    data to stop at, because it never came so far (ApplicationReconciler.getAvailableUpgradeMode of 1.7 to 1.10; it
+    recognizes a JobManager that never started only where its Deployment's times agree to the second)."""
+    no_data = any(f"{what} not available" in (deployment.error or "") for what in ("HA data is", "HA metadata"))
+    return no_data and deployment.job_manager in ("ERROR", "MISSING") and not deployment.deleting
 
 
 def _resume(p: Pass) -> Action:
