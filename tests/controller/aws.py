@@ -22,6 +22,7 @@ from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainer
 
 Document = dict[str, Any]
 REGION = "us-west-2"
+ACCOUNT = "000000000000"
 _READS = ("Describe", "List", "Get", "Head", "Simulate")
 
 _current: list["Aws"] = []  # the AWS of the test that runs
@@ -91,7 +92,7 @@ class Aws:
             if self.s3.now - signed > timedelta(minutes=15 if call.service == "s3" else 5):
                 raise Refused("RequestExpired", "Signature expired", 403)
             with self.lock:
-                parsed: Document = operation(**call.params)
+                parsed: Document = operation(**self._owned(call))
         except Refused as refused:
             error = {"Code": refused.code, "Message": refused.message}
             return _Answer(refused.status, {}), {"Error": error, "ResponseMetadata": _metadata(refused.status)}
@@ -100,6 +101,14 @@ class Aws:
             parsed["ContentLength"] = len(parsed["Body"])
             parsed["Body"] = StreamingBody(io.BytesIO(parsed["Body"]), len(parsed["Body"]))
         return _Answer(200, {}), {**parsed, "ResponseMetadata": _metadata(200)}
+
+    def _owned(self, call: AwsCall) -> Document:
+        """The call's parameters without the owner that its bucket must have. Raises Refused for another one."""
+        params = dict(call.params)
+        owner = params.pop("ExpectedBucketOwner", None)
+        if owner and owner != self.s3.owners.get(params["Bucket"], ACCOUNT) and params["Bucket"] in self.s3.buckets:
+            raise Refused("AccessDenied" if not call.operation.startswith("Head") else "403", "Forbidden", 403)
+        return params
 
 
 def _metadata(status: int) -> Document:
@@ -122,6 +131,7 @@ def controllers_clients() -> Clients:
 
     session.events.register("provide-client-params", remember)
     session.events.register("before-call", answer)
+    clients._account = ACCOUNT  # asked for once a process, which many tests share
     for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers", "iam", "sts"):
         clients._client(service, REGION)
     return clients

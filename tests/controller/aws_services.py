@@ -202,9 +202,11 @@ class OwnBucket:
 
 @dataclass
 class S3:
-    """buckets: this account's; elsewhere: names that another account has; now: the time of what is put."""
+    """buckets: those that the role may reach; owners: whose they are, where not this account's; elsewhere: names that
+    another account has; now: the time of what is put."""
 
     buckets: dict[str, OwnBucket] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     now: datetime = NOW
 

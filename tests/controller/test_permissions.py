@@ -3,8 +3,14 @@
 The real API server's audit log says the same of Kubernetes (tests/faults/test_real_services.py).
 """
 
+import inspect
+import re
 from functools import cache
+from pathlib import Path
 
+import pytest
+
+from lindorm_import.permissions import needed
 from lindorm_import.permissions.needed import ARNS, CONDITIONS, CONTROLLER_AWS, CONTROLLER_KUBERNETES, JOB_AWS
 from tests.controller.aws import AwsCall
 from tests.controller.fakes import World
@@ -104,6 +110,27 @@ def test_every_write_is_bound_to_a_resource_and_nothing_is_listed_twice() -> Non
             assert action.condition is None or action.condition in CONDITIONS
             bounded = action.resource != "any" or action.condition is not None
             assert bounded or action.action.split(":")[1].startswith(reads), action.action
+
+
+def test_every_asterisk_of_the_list_has_its_reason_beside_it() -> None:
+    source = Path(inspect.getfile(needed)).read_text()
+    lines = source[source.index("ARNS:") : source.index("class AwsAction")].splitlines()
+    starred = [(number, line) for number, line in enumerate(lines) if re.search(r"""["'][^"']*\*[^"']*["']""", line)]
+    assert len(starred) >= 6
+    for number, line in starred:
+        assert "  # " in line or lines[number - 1].lstrip().startswith("# "), line
+
+
+@pytest.mark.parametrize("actions", [CONTROLLER_AWS, JOB_AWS])
+def test_what_is_done_to_buckets_and_scaling_is_bound_to_the_account_and_to_tables(
+    actions: tuple[needed.AwsAction, ...],
+) -> None:
+    """Their ARNs say neither."""
+    for action in actions:
+        if action.resource in ("bucket", "objects"):
+            assert "aws:ResourceAccount" in str(CONDITIONS[action.condition or ""]), action.action
+        if action.resource == "scaling":
+            assert "application-autoscaling:service-namespace" in str(CONDITIONS[action.condition or ""]), action.action
 
 
 def test_deleting_a_table_is_allowed_only_where_it_carries_an_imports_tag() -> None:

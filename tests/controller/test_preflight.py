@@ -14,6 +14,7 @@ from lindorm_import.adapters.iam import look_at_permissions
 from lindorm_import.adapters.kube import Kube
 from lindorm_import.domain.observed import BucketSeen, PermissionsSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
+from lindorm_import.permissions.needed import CONDITIONS
 from lindorm_import.permissions.preflight import Question, controller_actions
 from tests.controller.factories import READY_TO_START, UID, spec
 from tests.controller.situations import allocated, condition, step, told
@@ -226,3 +227,17 @@ def test_an_answer_that_raises_is_asked_for_again() -> None:
     with pytest.raises(ZeroDivisionError):
         answers.get("question", lambda: 1 // 0)
     assert answers.get("question", lambda: 1) == 1
+
+
+def test_the_simulator_is_told_what_the_policies_conditions_ask_for() -> None:
+    """What it is not told it would call missing, or deny."""
+    iam = Iam(lambda *_: ("allowed", []))
+    look(iam, question())
+    assert iam.asked
+    for request in iam.asked:
+        entries = {e["ContextKeyName"]: e["ContextKeyValues"] for e in request["ContextEntries"]}
+        account = request["PolicySourceArn"].split(":")[4]
+        assert entries["aws:ResourceAccount"] == [account]
+        assert entries["application-autoscaling:service-namespace"] == ["dynamodb"]
+        wanted = {key for c in CONDITIONS.values() for key in c.get("StringEquals", {})}
+        assert wanted <= entries.keys()

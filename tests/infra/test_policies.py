@@ -7,6 +7,7 @@ elsewhere. IAM's rules, and which action knows which resources and condition key
 
 import fnmatch
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -127,6 +128,16 @@ MET: dict[str | None, dict[str, Any]] = {
     "ours": {f"aws:ResourceTag/{UID_LABEL}": "u-1"},
     "marked": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
     "unclaimed": {f"aws:RequestTag/{UID_LABEL}": "u-1", "aws:TagKeys": [UID_LABEL]},
+    "own-account": {"aws:ResourceAccount": ACCOUNT},
+    "marked-bucket": {
+        f"aws:RequestTag/{UID_LABEL}": "u-1",
+        "aws:TagKeys": [UID_LABEL],
+        "aws:ResourceAccount": ACCOUNT,
+    },
+    "table-writes": {
+        "application-autoscaling:service-namespace": "dynamodb",
+        "application-autoscaling:scalable-dimension": "dynamodb:table:WriteCapacityUnits",
+    },
     "scaling-role": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "LindormImport"},
     "dynamodb-only": {"kms:ViaService": f"dynamodb.{REGION}.amazonaws.com"},
@@ -138,6 +149,16 @@ UNMET: dict[str, dict[str, Any]] = {
         f"aws:RequestTag/{UID_LABEL}": "u-1",
         f"aws:ResourceTag/{UID_LABEL}": "u-2",
         "aws:TagKeys": [UID_LABEL],
+    },
+    "own-account": {"aws:ResourceAccount": "999999999999"},
+    "marked-bucket": {
+        f"aws:RequestTag/{UID_LABEL}": "u-1",
+        "aws:TagKeys": [UID_LABEL],
+        "aws:ResourceAccount": "999999999999",
+    },
+    "table-writes": {
+        "application-autoscaling:service-namespace": "ecs",
+        "application-autoscaling:scalable-dimension": "ecs:service:DesiredCount",
     },
     "scaling-role": {"iam:AWSServiceName": "rds.application-autoscaling.amazonaws.com"},
     "own-metrics": {"cloudwatch:namespace": "AWS/DynamoDB"},
@@ -166,6 +187,72 @@ def test_no_call_is_allowed_without_its_condition(stack: Deployed, judge: Judge,
     assert requests
     for request, answer in zip(requests, judge(role, requests), strict=True):
         assert answer.get("result") == "ImplicitlyDenied", (request, answer)
+
+
+@pytest.mark.parametrize("missing", ["aws:ResourceAccount", "application-autoscaling:scalable-dimension"])
+def test_a_call_that_does_not_say_whose_or_what_it_is_on_is_not_allowed(
+    stack: Deployed, judge: Judge, missing: str
+) -> None:
+    needs = [a for a in CONTROLLER_AWS if missing in MET[a.condition] and a.condition != "marked-bucket"]
+    requests = []
+    for action in needs:
+        context = {key: value for key, value in MET[action.condition].items() if key != missing}
+        requests.append(requested(action, ours(stack), context))
+    assert requests
+    for request, answer in zip(requests, judge("ControllerRole", requests), strict=True):
+        assert answer.get("result") == "ImplicitlyDenied", (request, answer)
+
+
+def test_a_bucket_is_made_whether_or_not_s3_says_whose_it_is_going_to_be(stack: Deployed, judge: Judge) -> None:
+    """Its documents do not say which."""
+    makes = [a for a in CONTROLLER_AWS if a.condition == "marked-bucket"]
+    assert {a.action for a in makes} == {"s3:CreateBucket", "s3:TagResource"}
+    requests = [requested(a, ours(stack), MET["marked"]) for a in makes]
+    assert [answer.get("result") for answer in judge("ControllerRole", requests)] == ["Allowed"] * len(makes)
+
+
+# What a statement on "*" may name although there are resources to name: why, see the template.
+NAMED_ANYHOW = {"cloudwatch:DescribeAlarms"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_allowed_on_everything_could_not_be_bound_to_a_resource(
+    stack: Deployed, checks: Path, role: str
+) -> None:
+    """By AWS's Service Authorization Reference, as data."""
+    reference = checks / "node_modules" / "@cloud-copilot" / "iam-data" / "data" / "actions"
+    everything = [s for d in stack.policies[role] for s in d["Statement"] if s["Resource"] == "*"]
+    assert everything
+    for statement in everything:
+        for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
+            service, name = action.split(":")
+            known = json.loads((reference / f"{service}.json").read_text())[name.lower()]
+            bound = [t["name"] for t in known["resourceTypes"] if t["required"]]
+            assert not bound or action in NAMED_ANYHOW, (action, bound)
+
+
+@pytest.mark.parametrize("template", ["import.yaml", "cluster.yaml"])
+def test_every_asterisk_of_a_policy_has_its_reason_beside_it(template: str) -> None:
+    """On its line, or on the line above it; of a text block, above its first line."""
+    lines = (INFRA / template).read_text().splitlines()
+    start = lines.index("Resources:")
+    starred, unexplained, block = 0, [], (0, 0)  # the line where a text block begins, and its indentation
+    for number in range(start, len(lines)):
+        line = lines[number]
+        code, _, comment = line.partition(" #")
+        indentation = len(line) - len(line.lstrip())
+        if line.strip() and indentation <= block[1]:
+            block = (0, 0)
+        if re.search(r"[:-] (!\w+ )?[|>]-?$", code) and not block[0]:
+            block = (number, indentation)
+        if "*" not in code or code.lstrip().startswith("#"):
+            continue
+        starred += 1
+        above = lines[(block[0] or number) - 1].lstrip()
+        if len(comment.strip()) < 5 and not above.startswith("# "):
+            unexplained.append(f"{template}:{number + 1}: {line.strip()}")
+    assert starred > 3
+    assert unexplained == []
 
 
 @pytest.mark.parametrize("role", ROLES)

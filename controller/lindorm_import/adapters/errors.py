@@ -44,11 +44,24 @@ _LINDORM = {
 }
 
 
-def aws_trouble(error: Exception, doing: str) -> Trouble:
-    """doing: 'dynamodb:CreateTable on table readings'."""
+def aws_trouble(error: Exception, doing: str, bucket: str | None = None) -> Trouble:
+    """doing: 'dynamodb:CreateTable on table readings'; bucket: whose name is everybody's to give, so that a refusal may
+    mean another owner (bucket_owner.py)."""
     if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "Unknown")
         text = error.response.get("Error", {}).get("Message", "")
+        if code in _AWS_DENIED and bucket:
+            return Trouble(
+                "AwsAccessDenied",
+                f"bucket {bucket} belongs to somebody else, or it is not allowed: {doing}. Name a bucket of the "
+                f"controller's own account, or add the permission to the controller's role. {text}",
+            )
+        if code == "BucketAlreadyExists":
+            return Trouble(
+                "BucketTaken",
+                f"bucket {bucket} belongs to somebody else (names of buckets are one for all of AWS): name another in "
+                f"staging.bucket. {text}",
+            )
         if code in _AWS_DENIED:
             return Trouble(
                 "AwsAccessDenied", f"not allowed: {doing}. Add the permission to the controller's role. {text}"
@@ -66,12 +79,12 @@ def aws_trouble(error: Exception, doing: str) -> Trouble:
 
 
 @contextmanager
-def aws_errors(doing: str) -> Iterator[None]:
-    """Turns boto3's errors into TroubleError."""
+def aws_errors(doing: str, bucket: str | None = None) -> Iterator[None]:
+    """Turns boto3's errors into TroubleError; bucket as for aws_trouble."""
     try:
         yield
     except AWS_FAILURES as error:
-        raise TroubleError(aws_trouble(error, doing)) from error
+        raise TroubleError(aws_trouble(error, doing, bucket)) from error
 
 
 def first_pages(pages: Iterable[T], what: str) -> Iterator[T]:

@@ -19,7 +19,7 @@ from lindorm_import.adapters.kube import Kube
 from lindorm_import.domain.names import UID_LABEL
 from lindorm_import.domain.observed import PermissionsSeen
 from lindorm_import.domain.trouble import TroubleError
-from lindorm_import.permissions.needed import AwsAction, AwsResource
+from lindorm_import.permissions.needed import CONDITIONS, AwsAction, AwsResource
 from lindorm_import.permissions.preflight import Question, arn, controller_actions, job_actions
 
 
@@ -66,7 +66,7 @@ def simulate(
     for resource, wanted in by_resource.items():
         target = arn(resource, question, partition, account)
         # The conditions want a UID and no certain one, so the answer is that of every import with this resource.
-        ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid)
+        ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid, account)
         answer = answers.get((principal, tuple(wanted), target), ask)
         if isinstance(answer, str):
             doubtful.append(answer)
@@ -81,11 +81,14 @@ def simulate(
             (denied if certain else doubtful).append(told)
 
 
-def _simulated(iam: Any, principal: str, actions: list[str], target: str, uid: str) -> list[Any] | str:
+def _simulated(iam: Any, principal: str, actions: list[str], target: str, uid: str, account: str) -> list[Any] | str:
     """IAM's result of each action; or, where it does not answer, what there is to say of it."""
+    context = {f"aws:{kind}/{UID_LABEL}": uid for kind in ("ResourceTag", "RequestTag")}
+    for condition in CONDITIONS.values():
+        context |= {key: value.format(account=account) for key, value in condition.get("StringEquals", {}).items()}
     entries = [
-        {"ContextKeyName": f"aws:{kind}/{UID_LABEL}", "ContextKeyType": "string", "ContextKeyValues": [uid]}
-        for kind in ("ResourceTag", "RequestTag")
+        {"ContextKeyName": key, "ContextKeyType": "string", "ContextKeyValues": [value]}
+        for key, value in context.items()
     ]
     try:
         answer = iam.simulate_principal_policy(

@@ -27,7 +27,7 @@ _MISSING = {"404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
     """The bucket, when it was made, its owner's UID and whether it is empty. Raises TroubleError."""
-    with aws_errors(f"s3:ListBucket on bucket {name}"):
+    with aws_errors(f"s3:ListBucket on bucket {name}", name):
         try:
             s3.head_bucket(Bucket=name)
         except ClientError as error:
@@ -35,7 +35,7 @@ def look_at_bucket(s3: "S3Client", name: str) -> BucketSeen:
                 return BucketSeen(exists=False)
             raise
         empty = s3.list_objects_v2(Bucket=name, MaxKeys=1)["KeyCount"] == 0
-    with aws_errors(f"s3:GetBucketTagging on bucket {name}"):
+    with aws_errors(f"s3:GetBucketTagging on bucket {name}", name):
         try:
             tags = {t["Key"]: t["Value"] for t in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
         except ClientError as error:
@@ -61,7 +61,7 @@ def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) 
     that is there already is left to the next look. Public access is blocked by default since April 2023 (AWS: S3 User
     Guide, "Default settings for new buckets"). Raises TroubleError."""
     tag_set: Any = [{"Key": k, "Value": v} for k, v in tags.items()]
-    with aws_errors(f"s3:CreateBucket of bucket {name}"):
+    with aws_errors(f"s3:CreateBucket of bucket {name}", name):
         configuration: Any = {"Tags": tag_set}
         if region != "us-east-1":  # which is said by leaving it out
             configuration["LocationConstraint"] = region
@@ -74,7 +74,7 @@ def create_bucket(s3: "S3Client", name: str, region: str, tags: dict[str, str]) 
 
 def delete_bucket(s3: "S3Client", name: str) -> None:
     """Deletes an empty bucket; already gone is success. Raises TroubleError."""
-    with aws_errors(f"s3:DeleteBucket of bucket {name}"):
+    with aws_errors(f"s3:DeleteBucket of bucket {name}", name):
         try:
             s3.delete_bucket(Bucket=name)
         except ClientError as error:
@@ -84,14 +84,14 @@ def delete_bucket(s3: "S3Client", name: str) -> None:
 
 def count_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> int:
     """Objects below the prefixes, counted up to one page each. Raises TroubleError."""
-    with aws_errors(f"s3:ListBucket on bucket {bucket}"):
+    with aws_errors(f"s3:ListBucket on bucket {bucket}", bucket):
         return sum(s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["KeyCount"] for prefix in prefixes)
 
 
 def delete_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> None:
     """Deletes up to 1,000 objects below each prefix, as many as one call takes. Raises TroubleError."""
     for prefix in prefixes:
-        with aws_errors(f"s3:DeleteObject below s3://{bucket}/{prefix}"):
+        with aws_errors(f"s3:DeleteObject below s3://{bucket}/{prefix}", bucket):
             found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
             if not found:
                 continue
@@ -111,7 +111,7 @@ def delete_objects(s3: "S3Client", bucket: str, prefixes: tuple[str, ...]) -> No
 def look_for_result(s3: "S3Client", bucket: str, key: str) -> ResultSeen | None:
     """result.json, None where there is none. Raises TroubleError, also for one that cannot be read: the job's role
     writes it, and whoever else may write there."""
-    with aws_errors(f"s3:GetObject of s3://{bucket}/{key}"):
+    with aws_errors(f"s3:GetObject of s3://{bucket}/{key}", bucket):
         try:
             found = s3.get_object(Bucket=bucket, Key=key)
         except ClientError as error:
@@ -148,7 +148,7 @@ def newest_checkpoint(s3: "S3Client", bucket: str, prefix: str) -> str | None:
     TroubleError, also where so much lies there that it cannot be found: another one would import rows twice."""
     newest: tuple[datetime, int] | None = None
     address = None
-    with aws_errors(f"s3:ListBucket on bucket {bucket}"):
+    with aws_errors(f"s3:ListBucket on bucket {bucket}", bucket):
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         for page in first_pages(pages, f"the list of s3://{bucket}/{prefix}"):
             for entry in page.get("Contents", []):

@@ -7,6 +7,7 @@ from botocore.config import Config
 
 from lindorm_import.adapters import dynamodb
 from lindorm_import.adapters.bounded import MB, bound_aws
+from lindorm_import.adapters.bucket_owner import expect_owner
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.domain.observed import TableSeen
 
@@ -22,6 +23,7 @@ _CONFIG = Config(
 def client(service: str, region: str) -> Any:
     made = boto3.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
     bound_aws(made, seconds=20.0, size=16 * MB)
+    expect_owner(made, lambda: str(client("sts", region).get_caller_identity()["Account"]))
     return made
 
 

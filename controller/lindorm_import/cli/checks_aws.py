@@ -124,7 +124,12 @@ def _bucket(spec: ImportSpec) -> Check:
                 )
             return ok("bucket", f"{name} does not exist; the import creates it")
         if aws_code(error) in ("403", "AccessDenied"):
-            return Check("bucket", "fail", f"{name} exists but is not yours", "bucket names are global: choose another")
+            return Check(
+                "bucket",
+                "fail",
+                f"{name} belongs to another account than yours, or you are not allowed to look at it",
+                "names of buckets are one for all of AWS: choose another, or get s3:ListBucket on it",
+            )
         raise
     at = found.get("BucketRegion")
     if at and at != region:

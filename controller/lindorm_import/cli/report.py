@@ -94,7 +94,7 @@ def sample_rejects(view: View) -> Rejects:
             if len(rows) >= _SAMPLE:
                 break
     except AWS_FAILURES as error:
-        return Rejects(note=aws_trouble(error, f"s3:GetObject below s3://{bucket}/{prefix}").message)
+        return Rejects(note=aws_trouble(error, f"s3:GetObject below s3://{bucket}/{prefix}", bucket).message)
     return Rejects(tuple(rows), None if rows else f"none found below s3://{bucket}/{prefix}")
 
 

@@ -25,19 +25,21 @@ AwsResource = Literal[
 ARNS: dict[AwsResource, str] = {
     "table": "arn:{partition}:dynamodb:{region}:{account}:table/{table}",
     "bucket": "arn:{partition}:s3:::{bucket}",
-    "objects": "arn:{partition}:s3:::{bucket}/{prefix}*",
+    "objects": "arn:{partition}:s3:::{bucket}/{prefix}*",  # the files of each run below the prefix
+    # Its id is AWS's own, and not known before it is there: condition "table-writes".
     "scaling": "arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/*",
+    # AWS names them: table/NAME, and a hash at the end.
     "alarms": "arn:{partition}:cloudwatch:{region}:{account}:alarm:TargetTracking-table/*",
-    "dashboard": "arn:{partition}:cloudwatch::{account}:dashboard/limport-*",
+    "dashboard": "arn:{partition}:cloudwatch::{account}:dashboard/limport-*",  # one for each import
     "virtual-cluster": "arn:{partition}:emr-containers:{region}:{account}:/virtualclusters/{virtual_cluster}",
     "scaling-role": "arn:{partition}:iam::{account}:role/aws-service-role/"
     "dynamodb.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_DynamoDBTable",
     "table-key": "{kms_key}",
     "roles": "arn:{partition}:iam::{account}:role/{role}",
-    "any": "*",
+    "any": "*",  # what knows no resource; which actions those are: tests/infra/test_policies.py
 }
 
-# Condition operators by name, as they stand in a policy.
+# Condition operators by name, as they stand in a policy; {account} as in ARNS.
 CONDITIONS: dict[str, dict[str, dict[str, str]]] = {
     # Only what carries an import's UID as a tag: never a table that was there before.
     "ours": {"Null": {f"aws:ResourceTag/{UID_LABEL}": "false"}},
@@ -49,10 +51,24 @@ CONDITIONS: dict[str, dict[str, dict[str, str]]] = {
         "Null": {f"aws:RequestTag/{UID_LABEL}": "false"},
         "StringEqualsIfExists": {f"aws:ResourceTag/{UID_LABEL}": f"${{aws:RequestTag/{UID_LABEL}}}"},
     },
+    # A bucket's ARN names no account, and its name may be given to another one once it is free.
+    "own-account": {"StringEquals": {"aws:ResourceAccount": "{account}"}},
+    # "marked" and that, where S3 knows an owner of what is not there yet (its documents do not say).
+    "marked-bucket": {
+        "Null": {f"aws:RequestTag/{UID_LABEL}": "false"},
+        "StringEqualsIfExists": {"aws:ResourceAccount": "{account}"},
+    },
+    # A scalable target's ARN is an id that says nothing of what is scaled.
+    "table-writes": {
+        "StringEquals": {
+            "application-autoscaling:service-namespace": "dynamodb",
+            "application-autoscaling:scalable-dimension": "dynamodb:table:WriteCapacityUnits",
+        }
+    },
     "scaling-role": {"StringEquals": {"iam:AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"}},
     # Resource-level permissions do not exist there; the namespace is what can be bounded.
     "own-metrics": {"StringEquals": {"cloudwatch:namespace": "LindormImport"}},
-    # A customer's key is only used through DynamoDB.
+    # A customer's key is only used through DynamoDB; * is the region, which the key's ARN says.
     "dynamodb-only": {"StringLike": {"kms:ViaService": "dynamodb.*.amazonaws.com"}},
 }
 
@@ -141,8 +157,9 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         "whether the bucket is there, and what is staged in it",
         "bucket",
         ("s3:HeadBucket", "s3:ListObjectsV2"),
+        "own-account",
     ),
-    _same("s3:GetBucketTagging", _BUCKET, "whose it is", "bucket"),
+    _same("s3:GetBucketTagging", _BUCKET, "whose it is", "bucket", "own-account"),
     AwsAction(
         "s3:ListAllMyBuckets",
         "LookAtBuckets",
@@ -150,24 +167,42 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         "any",
         ("s3:ListBuckets",),
     ),
-    _same("s3:CreateBucket", "CreateBucket", "staging, where create is IfMissing", "bucket", "marked"),
+    _same("s3:CreateBucket", "CreateBucket", "staging, where create is IfMissing", "bucket", "marked-bucket"),
     AwsAction(
         "s3:TagResource",
         "CreateBucket",
         "with its owner from the first moment on",
         "bucket",
-        condition="marked",
+        condition="marked-bucket",
         behind=("s3:CreateBucket",),
     ),
-    _same("s3:DeleteBucket", _BUCKET, "an empty one that an import created", "bucket"),
-    _same("s3:GetObject", _FILES, "the job's result", "objects"),
-    AwsAction("s3:DeleteObject", _FILES, "the run's files, on deletion", "objects", ("s3:DeleteObjects",)),
+    _same("s3:DeleteBucket", _BUCKET, "an empty one that an import created", "bucket", "own-account"),
+    _same("s3:GetObject", _FILES, "the job's result", "objects", "own-account"),
+    AwsAction(
+        "s3:DeleteObject", _FILES, "the run's files, on deletion", "objects", ("s3:DeleteObjects",), "own-account"
+    ),
     _same("application-autoscaling:DescribeScalableTargets", _SCALING, "the bounds there are", "any"),
     _same("application-autoscaling:DescribeScalingPolicies", _SCALING, "whether ours is there", "any"),
-    _same("application-autoscaling:RegisterScalableTarget", _SCALING, "spec.target.capacity.autoscaling", "scaling"),
-    _same("application-autoscaling:DeregisterScalableTarget", _SCALING, "when the import has ended", "scaling"),
-    _same("application-autoscaling:PutScalingPolicy", _SCALING, "autoscaling.targetUtilization", "scaling"),
-    _same("application-autoscaling:DeleteScalingPolicy", _SCALING, "when the import has ended", "scaling"),
+    _same(
+        "application-autoscaling:RegisterScalableTarget",
+        _SCALING,
+        "spec.target.capacity.autoscaling",
+        "scaling",
+        "table-writes",
+    ),
+    _same(
+        "application-autoscaling:DeregisterScalableTarget",
+        _SCALING,
+        "when the import has ended",
+        "scaling",
+        "table-writes",
+    ),
+    _same(
+        "application-autoscaling:PutScalingPolicy", _SCALING, "autoscaling.targetUtilization", "scaling", "table-writes"
+    ),
+    _same(
+        "application-autoscaling:DeleteScalingPolicy", _SCALING, "when the import has ended", "scaling", "table-writes"
+    ),
     AwsAction(
         "iam:CreateServiceLinkedRole",
         _SCALING,
@@ -231,6 +266,7 @@ JOB_AWS: tuple[AwsAction, ...] = (
         "Flink lists what it keeps, before it opens or removes it",
         "bucket",
         ("s3:ListObjectsV2",),
+        "own-account",
     ),
     AwsAction(
         "s3:GetObject",
@@ -238,6 +274,7 @@ JOB_AWS: tuple[AwsAction, ...] = (
         "state, when it continues from a checkpoint",
         "objects",
         ("s3:GetObject", "s3:HeadObject"),
+        "own-account",
     ),
     AwsAction(
         "s3:PutObject",
@@ -245,14 +282,16 @@ JOB_AWS: tuple[AwsAction, ...] = (
         "checkpoints, rejects and the result",
         "objects",
         ("s3:PutObject", "s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"),
+        "own-account",
     ),
-    _same("s3:AbortMultipartUpload", "JobState", "a file that a failure left half-written", "objects"),
+    _same("s3:AbortMultipartUpload", "JobState", "a file that a failure left half-written", "objects", "own-account"),
     AwsAction(
         "s3:DeleteObject",
         "JobState",
         "checkpoints that are too old",
         "objects",
         ("s3:DeleteObject", "s3:DeleteObjects"),
+        "own-account",
     ),
 )
 

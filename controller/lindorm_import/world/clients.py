@@ -1,5 +1,6 @@
 """The clients of one controller process: kept by region, those of the regions used last; thread-safe."""
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ import boto3
 from botocore.config import Config
 
 from lindorm_import.adapters.bounded import MB, bound_aws, close_aws
+from lindorm_import.adapters.bucket_owner import expect_owner
 from lindorm_import.adapters.cache import AnswerCache
+from lindorm_import.adapters.errors import aws_errors
 from lindorm_import.adapters.flink import look_at_job
 from lindorm_import.adapters.iam import look_at_permissions
 from lindorm_import.adapters.kube import Kube
@@ -54,6 +57,7 @@ class Clients:
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
     look_at_permissions: Callable[[Any, Any, Kube, Question, AnswerCache], PermissionsSeen] = look_at_permissions
     answers: AnswerCache = field(default_factory=AnswerCache)
+    _account: str | None = None
     _made: dict[str, dict[str, Any]] = field(default_factory=dict)  # region, service
     _lock: Lock = field(default_factory=Lock)  # making a boto3 client is not thread-safe, using it is
 
@@ -75,6 +79,7 @@ class Clients:
             if service not in of_region:
                 made: Any = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload]
                 bound_aws(made, ANSWER_SECONDS, ANSWER_BYTES)
+                expect_owner(made, functools.partial(self.account, region))
                 of_region[service] = made
             self._keep(MOST_REGIONS)
             return of_region[service]
@@ -108,6 +113,13 @@ class Clients:
 
     def sts(self, region: str) -> Any:
         return self._client("sts", region)
+
+    def account(self, region: str) -> str:
+        """The controller's AWS account, which does not change while it runs. Raises TroubleError."""
+        if self._account is None:
+            with aws_errors("sts:GetCallerIdentity, for the account that buckets must belong to"):
+                self._account = self.sts(region).get_caller_identity()["Account"]
+        return self._account
 
     def emr_containers(self, region: str) -> "EMRContainersClient":
         client: EMRContainersClient = self._client("emr-containers", region)
