@@ -1,5 +1,6 @@
 """Foreign errors as the user hears of them."""
 
+import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from kubernetes.client.exceptions import ApiException
 
-from lindorm_import.adapters.errors import aws_errors
+from lindorm_import.adapters.errors import aws_errors, kube_errors
 from lindorm_import.domain.trouble import TroubleError
 
 
@@ -40,3 +42,15 @@ def test_an_answer_that_is_not_aws_s_is_a_trouble_and_no_crash() -> None:
         with pytest.raises(TroubleError, match=r"iam:GetRole of x failed"), aws_errors("iam:GetRole of x"):
             iam.get_role(RoleName="x")
         server.shutdown()
+
+
+def test_a_policys_refusal_is_told_as_that_and_not_as_missing_rbac() -> None:
+    envelope = "x is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: "
+    for message, told in [
+        (envelope + "only the controller writes it", "refuses: only the controller writes it"),
+        ("x is forbidden: User y cannot", "RBAC"),
+    ]:
+        error = ApiException(status=403)
+        error.body = json.dumps({"message": message})
+        with pytest.raises(TroubleError, match=told), kube_errors("write the status"):
+            raise error

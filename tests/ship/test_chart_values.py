@@ -50,6 +50,7 @@ def nested(path: str, value: Any) -> Document:
         ("rbac.secretNames[]", "*"),
         ("fullnameOverride", "Bad_Name"),
         ("fullnameOverride", "1-imports"),
+        ("fullnameOverride", "default"),
         ("fullnameOverride", "imports-"),
         ("fullnameOverride", "x" * 51),
         ("nameOverride", "Bad_Name"),

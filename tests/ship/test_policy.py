@@ -2,11 +2,16 @@
 
 import copy
 import itertools
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
@@ -475,3 +480,28 @@ def test_an_api_server_that_knows_no_such_policies_is_named(helm: Helm) -> None:
     documents = helm.template({"policy": {"enabled": False}}, "--kube-version", "v1.29.14")
     assert of_kind(documents, "ValidatingAdmissionPolicy") == []
     assert len(of_kind(helm.template({}, "--kube-version", "v1.30.0-eks-1"), "ValidatingAdmissionPolicy")) == 2
+
+
+def test_the_command_line_says_what_the_policy_says(cluster: Cluster, tmp_path: Path) -> None:
+    def refusal(*arguments: str) -> str:
+        command = [sys.executable, "-m", "lindorm_import.cli", *arguments]
+        environment = os.environ | {"KUBECONFIG": str(cluster.world.stack.kubeconfig)}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2, ended
+        return ended.stderr
+
+    evil = {"job.image": "evil.example/miner:1"}
+    told = "error: the cluster refuses the import: spec.job.image: evil.example/miner:1 is not allowed; allowed: "
+    cluster.install()
+    secret = client.V1Secret(
+        metadata=client.V1ObjectMeta(name="lindorm"), string_data={"username": "x", "password": "x"}
+    )
+    cluster.world.core.create_namespaced_secret("team-a", secret)
+    manifest = tmp_path / "import.yaml"
+    manifest.write_text(yaml.safe_dump(cluster.document(name="told", **evil)))
+    assert refusal("submit", "-f", str(manifest)).startswith(told)
+    cluster.install({"images": ["evil.example/*"]})
+    cluster.create("told", **evil, suspend=True)
+    cluster.install()
+    assert refusal("resume", "told", "-n", "team-a").startswith(told)
+    cluster.world.delete("told")

@@ -1,5 +1,6 @@
 """Foreign errors -> Trouble, in one place. What is not known here keeps its own words."""
 
+import json
 import ssl
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ T = TypeVar("T")
 AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError, RecursionError)
 # Of a list: with S3, 100,000 objects.
 MOST_PAGES, PAGES_SECONDS = 100, 60.0
+
+_POLICY_WORDS = 5120  # as long as a policy's message may be (Kubernetes: ValidatingAdmissionPolicy, messageExpression)
 
 _AWS_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 _AWS_THROTTLED = {"ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown", "TooManyRequestsException"}
@@ -103,6 +106,16 @@ def aws_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def policy_words(error: ApiException) -> str | None:
+    """What a ValidatingAdmissionPolicy says, without its envelope; None where it is RBAC that refuses."""
+    try:
+        message = str(json.loads(error.body or "{}").get("message"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    _, found, words = message.partition(" denied request: ")
+    return words[:_POLICY_WORDS] if found else None
+
+
 @contextmanager
 def kube_errors(doing: str) -> Iterator[None]:
     """Turns the Kubernetes client's errors into TroubleError. 404 must be caught before by who expects it."""
@@ -110,7 +123,11 @@ def kube_errors(doing: str) -> Iterator[None]:
         yield
     except ApiException as error:
         text = (error.body or error.reason or "")[:500]
-        if error.status == 403:
+        if error.status == 403 and (policy := policy_words(error)):
+            trouble = Trouble(
+                "KubernetesForbidden", f"cannot {doing}: an admission policy of the cluster refuses: {policy}"
+            )
+        elif error.status == 403:
             trouble = Trouble("KubernetesForbidden", f"not allowed to {doing}: check the controller's RBAC. {text}")
         else:
             trouble = Trouble("KubernetesError", f"cannot {doing}: HTTP {error.status}: {text}")

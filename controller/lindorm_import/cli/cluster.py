@@ -13,7 +13,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from lindorm_import.adapters.errors import kube_errors
+from lindorm_import.adapters.errors import kube_errors, policy_words
 from lindorm_import.adapters.kube import Kube
 from lindorm_import.api import GROUP, PLURAL, VERSION
 from lindorm_import.cli.errors import BadInputError
@@ -88,7 +88,7 @@ class Cluster:
                     _request_timeout=_TIMEOUT,
                 )
             except ApiException as error:
-                if error.status in (400, 409, 422):
+                if error.status in (400, 409, 422) or policy_words(error):
                     raise BadInputError(_refused(error)) from error
                 if error.status == 404:
                     raise BadInputError(
@@ -104,6 +104,8 @@ class Cluster:
                     GROUP, VERSION, self.namespace, PLURAL, name, change, _request_timeout=_TIMEOUT
                 )
             except ApiException as error:
+                if policy_words(error):
+                    raise BadInputError(_refused(error)) from error
                 if error.status == 404:
                     raise BadInputError(
                         f"NAME: there is no LindormImport {name} in namespace {self.namespace}"
@@ -158,6 +160,8 @@ def ask_credentials() -> Login:
 
 def _refused(error: ApiException) -> str:
     """What admission says, in its own words but without its envelope."""
+    if words := policy_words(error):
+        return f"the cluster refuses the import: {words}"
     try:
         details = json.loads(error.body or "{}")
         causes = (details.get("details") or {}).get("causes") or []
