@@ -163,15 +163,15 @@ final class BatchWrite implements AutoCloseable {
             throws IOException, DynamoDbException {
         SdkHttpResponse head = response.httpResponse();
         try (AbortableInputStream in = response.responseBody().orElseGet(AbortableInputStream::createEmpty)) {
-            boolean isDynamoDbs = false;
+            boolean isInStep = false;
             try {
                 byte[] body = read(in, head, most);
                 Answer answer = BatchAnswers.isSuccess(head) ? answers.answer(items, head, body) : null;
                 ErrorDocument error = answer == null ? answers.error(head, body) : null;
-                isDynamoDbs = isNew(head, body);
+                isInStep = isNew(head, body);
                 return answer != null ? answer : failure(items, error, head, signedAt);
             } finally {
-                if (!isDynamoDbs) {
+                if (!isInStep) {
                     // Who knows what else comes on this connection, to be taken for the answer to the next request.
                     in.abort();
                 }
@@ -179,9 +179,13 @@ final class BatchWrite implements AutoCloseable {
         }
     }
 
+    /** Whether an answer is known to be no other one's copy; of one without an id nobody can tell. */
     private boolean isNew(SdkHttpResponse head, byte[] body) throws IOException {
         Optional<String> id = head.firstMatchingHeader("x-amzn-RequestId");
-        if (id.isEmpty() || ids.isNew(id.get())) {
+        if (id.isEmpty()) {
+            return false;
+        }
+        if (ids.isNew(id.get())) {
             return true;
         }
         // Answers have got out of step with requests. Which connections are concerned, nobody can tell.

@@ -212,6 +212,26 @@ class AnswersTest {
         assertWritten(2000);
     }
 
+    /** The second is read as the answer to the next request, whose own is then that to the one after it, and is new. */
+    @Test
+    void anErrorWithoutAnIdThatComesTwiceIsNotTakenForTheNextRequests() throws Exception {
+        byte[] error = http(
+                413,
+                "",
+                "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ReplicatedWriteConflictException\",\"message\":\"m\"}");
+        over(
+                request -> switch (request % 4) {
+                    case 0 -> exchange -> exchange.reply(error, error);
+                    case 1 -> Wire.Fault.PASS;
+                    // Not done: whoever takes the answer before for this one's loses it.
+                    default ->
+                        exchange -> exchange.reply(http(500, "x-amzn-RequestId: R" + System.nanoTime() + "\r\n", "no"));
+                },
+                Duration.ofSeconds(30));
+        write(1000);
+        assertWritten(1000);
+    }
+
     @Test
     void anAnswerThatComesAfterAnotherOneIsNotTakenForTheNextRequests() throws Exception {
         // As a load balancer whose time was up, and which then passes on what came.
