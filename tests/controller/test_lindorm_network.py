@@ -91,7 +91,7 @@ MIXES = settings(
 )
 
 
-@settings(MIXES, max_examples=100)
+@settings(MIXES, max_examples=60)
 @given(met=st.lists(faults(_TOLD_APART, EVERY_ERROR), max_size=4))
 def test_what_the_controller_sees_is_what_is_there_or_trouble(network: Network, met: list[Fault]) -> None:
     right = look(network, [])
@@ -105,7 +105,7 @@ def test_what_the_controller_sees_is_what_is_there_or_trouble(network: Network, 
     assert seen.rows == right.rows or seen.rows_error_percent or seen.rows is None, what
 
 
-@settings(MIXES, max_examples=30)
+@settings(MIXES, max_examples=20)
 @given(met=st.lists(faults(KINDS, EVERY_ERROR), min_size=1, max_size=4))
 def test_plan_and_doctor_end_with_words_and_no_traceback(
     network: Network,

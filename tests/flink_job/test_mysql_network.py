@@ -107,7 +107,6 @@ def assert_exact(lab: Lab, faults: list[Fault], **options: str) -> str | None:
 
 
 MIXES = settings(
-    max_examples=50,
     deadline=None,
     derandomize=True,
     database=None,
@@ -116,14 +115,14 @@ MIXES = settings(
 )
 
 
-@MIXES
-@given(faults=st.lists(faults_between(CLEAN + ERRORS, PASSING), max_size=6))
+@settings(MIXES, max_examples=40)
+@given(faults=st.lists(faults_between(CLEAN + ERRORS, PASSING), max_size=4))
 def test_what_may_pass_is_lived_through(lab: Lab, faults: list[Fault]) -> None:
     assert assert_exact(lab, faults) is None
 
 
-@MIXES
-@given(faults=st.lists(faults_between(KINDS, PASSING + LOGIN + LASTING), max_size=6))
+@settings(MIXES, max_examples=60)
+@given(faults=st.lists(faults_between(KINDS, PASSING + LOGIN + LASTING), max_size=4))
 def test_whatever_the_network_does_every_row_comes_once_or_an_error_is_told(lab: Lab, faults: list[Fault]) -> None:
     assert_exact(lab, faults)
 

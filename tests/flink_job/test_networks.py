@@ -184,14 +184,14 @@ def to_lindorm() -> st.SearchStrategy[mysql_network.Fault]:
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(lindorms=st.lists(to_lindorm(), max_size=5), dynamodbs=st.lists(to_dynamodb(), max_size=5))
+@given(lindorms=st.lists(to_lindorm(), max_size=4), dynamodbs=st.lists(to_dynamodb(), max_size=4))
 def test_whatever_both_networks_do_the_table_and_the_result_are_exact_or_an_error_is_told(
     lab: Lab, lindorms: list[mysql_network.Fault], dynamodbs: list[network.Fault]
 ) -> None:
