@@ -12,6 +12,7 @@ import asyncio
 import functools
 import logging
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -40,6 +41,8 @@ MAX_BACKOFF = 60.0
 # A pass that waits for something that does not answer holds a thread for minutes. There are more threads than imports
 # in any likely cluster, so that a region that hangs holds up its own imports only; a thread that waits costs little.
 THREADS = 256
+# So much of them one namespace may hold: a tenant whose sources and pods answer slowly waits for itself.
+OF_A_NAMESPACE = THREADS // 4
 
 
 def backoff(failures: int) -> float:
@@ -78,17 +81,24 @@ class NoProgress(kopf.AnnotationsProgressStorage):
 
 
 class Loop:
-    """The passes of one import, one after the other. turn: the import's own lock, of all its loops.
+    """The passes of one import, one after the other. turn: the import's own lock, of all its loops; share: the passes
+    that its namespace may have at once.
 
     A deletion must not overtake a pass that is still acting: it would not see the table that is being created, let the
     import go, and leave the table behind.
     """
 
     def __init__(
-        self, reconciler: Reconciler, threads: ThreadPoolExecutor, body: kopf.Body, turn: asyncio.Lock
+        self,
+        reconciler: Reconciler,
+        threads: ThreadPoolExecutor,
+        body: kopf.Body,
+        turn: asyncio.Lock,
+        share: asyncio.Semaphore | None = None,
     ) -> None:
         self._body = body
         self._turn = turn
+        self._share = share or asyncio.Semaphore()
         self._failures = 0
         self._outcome = Outcome()
         self._pass = functools.partial(
@@ -99,7 +109,7 @@ class Loop:
     async def step(self) -> Outcome:
         """One pass, and its events."""
         told = self._outcome.events
-        async with self._turn:
+        async with self._turn, self._share:
             run = functools.partial(self._pass, self._outcome.last_action)
             self._outcome = await _to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, run))
         for event in self._outcome.events:
@@ -120,6 +130,7 @@ class Loop:
 def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     """Puts the handlers into the registry."""
     threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="pass")
+    shares: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(OF_A_NAMESPACE))
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -148,7 +159,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.daemon(*RESOURCE, registry=registry, cancellation_backoff=30.0, cancellation_timeout=60.0)
     async def follow(memo: kopf.Memo, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body, _turn(memo))
+        loop = Loop(reconciler, threads, body, _turn(memo), shares[str(body.meta.namespace)])
         wake = _wake(memo)
         while not stopped:
             wake.clear()
@@ -157,7 +168,7 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
 
     @kopf.on.delete(*RESOURCE, registry=registry)
     async def delete(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
-        loop = Loop(reconciler, threads, body, _turn(memo))
+        loop = Loop(reconciler, threads, body, _turn(memo), shares[str(body.meta.namespace)])
         wake = _wake(memo)
         while not (await loop.step()).release:
             wake.clear()
