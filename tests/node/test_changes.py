@@ -1,0 +1,38 @@
+"""What a user does to an import while it runs: suspend and resume, change its rates, delete it."""
+
+import pytest
+
+from tests.node.alongside import alongside
+from tests.node.imports import ROWS, Cluster
+
+pytestmark = pytest.mark.node
+
+
+@alongside
+def test_an_import_that_is_suspended_and_resumed_goes_on_from_its_checkpoint(cluster: Cluster) -> None:
+    run = cluster.start("suspend")
+    run.wait_for_checkpoint()
+    run.change(suspend=True)
+    run.wait_until_suspended()
+    read = run.rows_read
+    assert 0 < read < ROWS
+    run.change(suspend=False)
+    run.must_end_well()
+
+
+@alongside
+def test_an_import_that_is_suspended_before_its_first_checkpoint_begins_again(cluster: Cluster) -> None:
+    run = cluster.start("early", **{"job.checkpoint": {"interval": "10m"}})
+    run.wait("it reads", lambda: run.rows_read > 0)
+    assert not run.status["job"].get("lastCheckpoint")
+    run.change(suspend=True)
+    run.wait_until_suspended()
+    run.change(suspend=False)
+    run.must_end_well()
+
+
+@alongside
+def test_an_import_that_is_deleted_while_it_runs_leaves_nothing_not_even_its_table(cluster: Cluster) -> None:
+    run = cluster.start("remove", **{"target.deletionPolicy": "Delete"})
+    run.wait_for_checkpoint()
+    run.must_leave_nothing(table=False)
