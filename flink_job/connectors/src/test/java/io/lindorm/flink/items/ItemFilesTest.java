@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.lindorm.flink.UserError;
+import io.lindorm.flink.files.FinishedFile;
 import io.lindorm.flink.files.ItemLines;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -222,6 +223,21 @@ class ItemFilesTest {
             harness.endInput();
             assertEquals(2, harness.extractOutputValues().size());
             assertEquals(Map.of(), published());
+        }
+    }
+
+    @Test
+    void aFileEndsWhereItWouldHoldMoreThanFourMillionItems() throws Exception {
+        try (OneInputStreamOperatorTestHarness<ItemLines, Outcome> harness = files()) {
+            harness.open();
+            byte[] json = lines("a").json;
+            for (int i = 0; i < 3; i++) {
+                harness.processElement(new StreamRecord<>(new ItemLines(2_000_000, json)));
+            }
+            assertEquals(1, harness.extractOutputValues().size());
+            assertEquals(
+                    4_000_000,
+                    FinishedFile.of(harness.extractOutputValues().get(0).file).items());
         }
     }
 
