@@ -208,7 +208,7 @@ def _run(
 ) -> dict[str, dict[str, float]]:
     """Several jobs at the same time, each into a new table of its own; the figures of each over the steady part.
 
-    Errors: BenchError when a job does not start, or has no more to write.
+    Raises BenchError when a job does not start, or has no more to write.
     """
     targets = {f"{shape.table}_{kind}_{number}": shape for shape in shapes}
     jobs = {}

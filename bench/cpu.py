@@ -79,7 +79,7 @@ def steady(samples: list[Sample], start: float = 0.1, end: float = 0.95) -> Slop
     """The slope over the middle of a run: from the first sample that has `start` of all rows to the last that has
     at most `end` of them. So neither the start of a job nor the wait for its last checkpoint is in it.
 
-    Errors: ValueError where there are too few samples in between.
+    Raises ValueError where there are too few samples in between.
     """
     lowest, highest = samples[0].count, samples[-1].count
     inside = [s for s in samples if start <= (s.count - lowest) / max(1, highest - lowest) <= end]

@@ -85,7 +85,7 @@ class Lab:
     def direct(self, cluster: Cluster, submit: Callable[[], str], rows: int) -> Slope:
         """Run a job that ends at the server that only answers; the steady part of it.
 
-        Errors: BenchError when not every row has arrived there.
+        Raises BenchError when not every row has arrived there.
         """
         with Sampler(self.answers.items, lambda: cluster.pids) as sampler:
             cluster.wait(submit())

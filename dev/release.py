@@ -27,7 +27,7 @@ class ReleaseError(Exception):
 def with_defaults(values: str, new: Mapping[str, str]) -> str:
     """values.yaml with other defaults, its comments as they were. new: by path with dots; each must be there and empty.
 
-    Errors: ReleaseError that names the value.
+    Raises ReleaseError that names the value.
     """
     for path, default in new.items():
         root = yaml.compose(values)
@@ -43,7 +43,7 @@ def with_defaults(values: str, new: Mapping[str, str]) -> str:
 def chart(version: str, controller_image: str, job_image: str, folder: Path) -> Path:
     """Packages the chart into a folder, with both images (NAME@sha256:…) as its defaults.
 
-    Errors: ReleaseError where an image is not named by digest.
+    Raises ReleaseError where an image is not named by digest.
     """
     for image in (controller_image, job_image):
         if not re.fullmatch(r"\S+@sha256:[0-9a-f]{64}", image):
@@ -63,7 +63,7 @@ def chart(version: str, controller_image: str, job_image: str, folder: Path) -> 
 def notes(changelog: str, version: str) -> str:
     """The part of CHANGELOG.md that is about a version.
 
-    Errors: ReleaseError where there is none.
+    Raises ReleaseError where there is none.
     """
     heading = rf"^## {re.escape(version)}(?![\w.])[^\n]*\n"
     found = re.search(heading + r"(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)

@@ -93,7 +93,7 @@ def read_username(directory: str) -> str:
 
 
 def flink_type(lindorm_type: str) -> str:
-    """Return the Flink SQL type that holds every value of a Lindorm type, which is read to its last character."""
+    """The Flink SQL type that holds every value of a Lindorm type, which is read to its last character."""
     form = _TYPE.fullmatch(lindorm_type.strip())
     name = " ".join(form.group(1).upper().split()) if form else ""
     first, second = form.groups()[1:] if form else (None, None)
@@ -133,7 +133,7 @@ def unreadable_column(config: Dict[str, Any]) -> str:
 
 
 def columns_sql(config: Dict[str, Any]) -> str:
-    """Return the column list that both tables have."""
+    """The column list that both tables have."""
     columns = [f"{identifier(column['name'])} {flink_type(column['type'])}" for column in config["source"]["columns"]]
     columns.append(f"{identifier(unreadable_column(config))} STRING METADATA FROM 'unreadable'")
     return ",\n  ".join(columns)
@@ -146,7 +146,7 @@ def create_table(name: str, config: Dict[str, Any], options: Dict[str, str]) -> 
 
 
 def source_table(config: Dict[str, Any], username: str, credentials: str, rates_file: Optional[str] = None) -> str:
-    """Return the DDL of the table that is read.
+    """The DDL of the table that is read.
 
     `credentials` is the folder of the mounted Secret, whose other files the readers read themselves; `rates_file` as
     for items_table.
@@ -184,7 +184,7 @@ def source_table(config: Dict[str, Any], username: str, credentials: str, rates_
 
 
 def items_table(config: Dict[str, Any], endpoint: Optional[str], rates_file: Optional[str] = None) -> str:
-    """Return the DDL of the table that is written.
+    """The DDL of the table that is written.
 
     `endpoint` is DynamoDB's address where it is not AWS's own; `rates_file` holds the rates that may change
     while the job runs (docs/contracts.md, "Rates that change while the job runs"), and need not exist.
@@ -198,7 +198,7 @@ def items_table(config: Dict[str, Any], endpoint: Optional[str], rates_file: Opt
 
 
 def insert(config: Dict[str, Any]) -> str:
-    """Return the statement that is the job."""
+    """The statement that is the job."""
     names = [column["name"] for column in config["source"]["columns"]] + [unreadable_column(config)]
     columns = ", ".join(identifier(name) for name in names)
     return f"INSERT INTO items_of_dynamodb SELECT {columns} FROM rows_of_lindorm"  # noqa: S608 - names are quoted

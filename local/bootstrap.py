@@ -208,7 +208,7 @@ def parts(where: Layout) -> list[Part]:
 def run_logged(command: Sequence[str], log: Path, cwd: Path, env: dict[str, str] | None = None) -> None:
     """Run a build command with its output in `log`.
 
-    Errors: BootstrapError with the last lines of the log.
+    Raises BootstrapError with the last lines of the log.
     """
     with log.open("ab") as out:
         out.write(f"$ {' '.join(command)}\n".encode())
@@ -356,7 +356,7 @@ def _locked(path: Path) -> Iterator[None]:
 def build(part: Part, say: Callable[[str], None]) -> None:
     """Build one part unless it is whole already.
 
-    Errors: BootstrapError that names the part.
+    Raises BootstrapError that names the part.
     """
     if part.ready:
         return
@@ -384,7 +384,7 @@ def build(part: Part, say: Callable[[str], None]) -> None:
 def bootstrap(only: Sequence[str] = (), say: Callable[[str], None] = print) -> Layout:
     """Check the machine, then build what the cache lacks: `only` these parts, or all that the stack needs.
 
-    Errors: BootstrapError, before anything was started where the machine lacks something.
+    Raises BootstrapError, before anything was started where the machine lacks something.
     """
     where = layout()
     wanted = [part for part in parts(where) if (part.name in only if only else part.by_default)]

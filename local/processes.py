@@ -104,7 +104,7 @@ def start(
 ) -> Process:
     """Start a command in a session of its own, its output appended to `log`; `env` is its whole environment.
 
-    Errors: OSError where the command cannot be run.
+    Raises OSError where the command cannot be run.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:

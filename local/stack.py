@@ -133,7 +133,7 @@ class Stack:
     def start(self) -> None:
         """Start every part and wait until each is ready. What an earlier stack left in the folder is ended first.
 
-        Errors: StackError; then nothing is left running.
+        Raises StackError; then nothing is left running.
         """
         stop_recorded(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -213,7 +213,7 @@ class Stack:
         """Start a process that ends with the stack; its log is `log/<name>.log`.
 
         env: in addition to the machine's and the stack's. ready: asked until it says yes, unless `wait` is False.
-        Errors: StackError when the process ends or is not ready in time.
+        Raises StackError when the process ends or is not ready in time.
         """
         environment = {**os.environ, **self.environment, **(env or {})}
         process = self._launch(name, list(command), environment, cwd)
@@ -241,7 +241,7 @@ class Stack:
     def wait_ready(self, name: str, seconds: float = _PATIENCE) -> None:
         """Wait until a named process is ready.
 
-        Errors: StackError when it has ended, or is not ready in time.
+        Raises StackError when it has ended, or is not ready in time.
         """
         managed = self._managed[name]
         deadline = time.monotonic() + seconds
@@ -320,7 +320,7 @@ class Stack:
     def apply_crd(self, crd: dict[str, Any]) -> None:
         """Create a CustomResourceDefinition, or replace it, and wait until it is served.
 
-        Errors: StackError with the API server's reason where it refuses it.
+        Raises StackError with the API server's reason where it refuses it.
         """
         # As a custom object: the typed client would drop what its own model does not know.
         api = client.CustomObjectsApi(self.api_client())
@@ -336,7 +336,7 @@ class Stack:
     def wait_crd(self, name: str) -> None:
         """Wait until a CustomResourceDefinition is served.
 
-        Errors: StackError when it is not in time, ApiException when it is not there.
+        Raises StackError when it is not in time, ApiException when it is not there.
         """
         api = client.CustomObjectsApi(self.api_client())
         deadline = time.monotonic() + _PATIENCE

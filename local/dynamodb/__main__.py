@@ -14,7 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .gate import Gate
+from local.dynamodb.gate import Gate
 
 
 def main() -> None:

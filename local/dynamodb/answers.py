@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .capacity import Cause, Side
+from local.dynamodb.capacity import Cause, Side
 
 CONTENT_TYPE = "application/x-amz-json-1.0"
 _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from . import answers
+from local.dynamodb import answers
 
 # DynamoDB Local's region and account in ARNs; the gate shows the client's region and moto's account.
 log = logging.getLogger("dynamodb.gate")

@@ -16,15 +16,15 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import answers
-from .backend import Backend, region
-from .control_plane import Tables
-from .files import S3, NoSuchBucketError
-from .imports import MAX_OBJECTS, page_start, page_token
-from .loading import Counts, Load, StoppedError
-from .service_model import check_request
-from .settings import Settings
-from .tables import TableState
+from local.dynamodb import answers
+from local.dynamodb.backend import Backend, region
+from local.dynamodb.control_plane import Tables
+from local.dynamodb.files import S3, NoSuchBucketError
+from local.dynamodb.imports import MAX_OBJECTS, page_start, page_token
+from local.dynamodb.loading import Counts, Load, StoppedError
+from local.dynamodb.service_model import check_request
+from local.dynamodb.settings import Settings
+from local.dynamodb.tables import TableState
 
 log = logging.getLogger("dynamodb.gate")
 # "During the 8 hours after the initial request, repeated requests that use the same token and parameters return the

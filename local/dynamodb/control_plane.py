@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import answers
-from .backend import ACCOUNT, Backend, region
-from .settings import Settings
-from .tables import CAPACITY, KEPT, TableState, Throughput, changed_indexes, changed_throughput
+from local.dynamodb import answers
+from local.dynamodb.backend import ACCOUNT, Backend, region
+from local.dynamodb.settings import Settings
+from local.dynamodb.tables import CAPACITY, KEPT, TableState, Throughput, changed_indexes, changed_throughput
 
 # Members of UpdateTable that DynamoDB Local has to see.
 _FORWARDED = {"AttributeDefinitions", "GlobalSecondaryIndexUpdates", "StreamSpecification"}

@@ -16,15 +16,15 @@ from typing import Any
 
 from aiohttp import web
 
-from . import answers
-from .backend import Backend
-from .bulk_puts import BULK_PUTS, BulkPuts
-from .capacity import Cause, Side
-from .control_plane import Tables
-from .imports import IMPORTS, Imports
-from .items import Items
-from .metrics import Counters, Publisher
-from .settings import Fault, Settings
+from local.dynamodb import answers
+from local.dynamodb.backend import Backend
+from local.dynamodb.bulk_puts import BULK_PUTS, BulkPuts
+from local.dynamodb.capacity import Cause, Side
+from local.dynamodb.control_plane import Tables
+from local.dynamodb.imports import IMPORTS, Imports
+from local.dynamodb.items import Items
+from local.dynamodb.metrics import Counters, Publisher
+from local.dynamodb.settings import Fault, Settings
 
 METRICS_SECONDS = 5.0
 _MAX_BODY = 20 * 1024 * 1024

@@ -21,14 +21,14 @@ from typing import Any
 
 import boto3
 
-from . import answers
-from .backend import ACCOUNT, Backend, region
-from .control_plane import Tables
-from .files import S3, NoSuchBucketError
-from .loading import Counts, Load, Refusal
-from .service_model import check_request
-from .settings import Settings
-from .tables import TableState
+from local.dynamodb import answers
+from local.dynamodb.backend import ACCOUNT, Backend, region
+from local.dynamodb.control_plane import Tables
+from local.dynamodb.files import S3, NoSuchBucketError
+from local.dynamodb.loading import Counts, Load, Refusal
+from local.dynamodb.service_model import check_request
+from local.dynamodb.settings import Settings
+from local.dynamodb.tables import TableState
 
 log = logging.getLogger("dynamodb.gate")
 IMPORTS = ("ImportTable", "DescribeImport", "ListImports")

@@ -10,13 +10,13 @@ import json
 import time
 from typing import Any, NamedTuple
 
-from . import answers
-from .backend import Backend
-from .capacity import Cause, Meter, Side, item_size, key_text, limits, write_units
-from .control_plane import Tables
-from .metrics import Counters
-from .settings import Settings
-from .tables import TableState
+from local.dynamodb import answers
+from local.dynamodb.backend import Backend
+from local.dynamodb.capacity import Cause, Meter, Side, item_size, key_text, limits, write_units
+from local.dynamodb.control_plane import Tables
+from local.dynamodb.metrics import Counters
+from local.dynamodb.settings import Settings
+from local.dynamodb.tables import TableState
 
 _MALFORMED = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
 MAX_BATCH = 25

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import answers
-from .backend import Backend
-from .capacity import item_size, key_text
-from .files import S3, Object, UnreadableError, items, uncompressed
-from .items import MAX_BATCH
-from .tables import TableState
+from local.dynamodb import answers
+from local.dynamodb.backend import Backend
+from local.dynamodb.capacity import item_size, key_text
+from local.dynamodb.files import S3, Object, UnreadableError, items, uncompressed
+from local.dynamodb.items import MAX_BATCH
+from local.dynamodb.tables import TableState
 
 _WRITERS = 4
 MAX_ITEM = 400 * 1024

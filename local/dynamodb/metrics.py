@@ -17,7 +17,7 @@ import boto3
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.client import CloudWatchClient
 
-from .capacity import Cause, Side
+from local.dynamodb.capacity import Cause, Side
 
 log = logging.getLogger("dynamodb.gate")
 _PER_CALL = 500

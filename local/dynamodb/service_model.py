@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.session
 
-from . import answers
+from local.dynamodb import answers
 
 
 @cache

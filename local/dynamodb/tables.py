@@ -17,8 +17,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import answers
-from .capacity import ON_DEMAND_READ_UNITS, ON_DEMAND_WRITE_UNITS, TABLE_QUOTA
+from local.dynamodb import answers
+from local.dynamodb.capacity import ON_DEMAND_READ_UNITS, ON_DEMAND_WRITE_UNITS, TABLE_QUOTA
 
 # Members of CreateTable and UpdateTable that the gate keeps and DynamoDB Local never sees.
 KEPT = {

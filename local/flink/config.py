@@ -23,7 +23,7 @@ _UNITS = {
 def parse_memory(text: str) -> int:
     """Bytes of a memory size as Flink and Kubernetes write them ("2048m", "2Gi", "1.5 gb").
 
-    Errors: ValueError.
+    Raises ValueError.
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2].lower() not in _UNITS:

@@ -10,7 +10,7 @@ from kubernetes import client, config
 def api_client(kubeconfig: Path) -> client.ApiClient:
     """A new client with the access that a kubeconfig gives. It retries nothing: a loop's next round does.
 
-    Errors: kubernetes.config.ConfigException where the file is not one.
+    Raises kubernetes.config.ConfigException where the file is not one.
     """
     access = client.Configuration()
     config.load_kube_config(str(kubeconfig), client_configuration=access)  # type: ignore[no-untyped-call]

@@ -13,11 +13,11 @@ import os
 import threading
 from pathlib import Path
 
-from .control import ControlServer
-from .controls import Controls
-from .server import Server
-from .store import Store
-from .tls import tls_context
+from local.lindorm.control import ControlServer
+from local.lindorm.controls import Controls
+from local.lindorm.server import Server
+from local.lindorm.store import Store
+from local.lindorm.tls import tls_context
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from dataclasses import asdict, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from . import data
-from .controls import CHOICES, Controls, Counters, Settings
-from .store import Store
+from local.lindorm import data
+from local.lindorm.controls import CHOICES, Controls, Counters, Settings
+from local.lindorm.store import Store
 
 
 class ControlServer(ThreadingHTTPServer):

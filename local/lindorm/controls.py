@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .passwords import PLUGINS
-from .types import TEXT_ORDERS
+from local.lindorm.passwords import PLUGINS
+from local.lindorm.types import TEXT_ORDERS
 
 SERVED_KEPT = 10_000
 

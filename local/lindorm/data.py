@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import store
-from .sql import parse_create
-from .store import DEFAULT_DATABASE, Store, Table
-from .types import Stored
+from local.lindorm import store
+from local.lindorm.sql import parse_create
+from local.lindorm.store import DEFAULT_DATABASE, Store, Table
+from local.lindorm.types import Stored
 
 # The range of the examples, 2023-01-01 <= ts < 2023-02-01, is the middle half of the span.
 RANGE_START_MS = round(datetime(2023, 1, 1, tzinfo=UTC).timestamp() * 1000)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .times import Zone
-from .types import NAN, Kind, LindormType, Stored, decimal_text
+from local.lindorm.times import Zone
+from local.lindorm.types import NAN, Kind, LindormType, Stored, decimal_text
 
 _SHORT = [bytes([n]) for n in range(251)]
 _INTEGERS = {Kind.BOOLEAN: "b", Kind.TINYINT: "b", Kind.SMALLINT: "h", Kind.INTEGER: "i", Kind.BIGINT: "q"}

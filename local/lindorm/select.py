@@ -15,12 +15,12 @@ from functools import lru_cache
 
 from sqlglot import exp
 
-from . import errors
-from .rows import ResultColumn
-from .sql import Text
-from .store import Column, Table
-from .times import DEFAULT_ZONE, Zone
-from .types import Given, Kind, LindormType, Stored, to_stored
+from local.lindorm import errors
+from local.lindorm.rows import ResultColumn
+from local.lindorm.sql import Text
+from local.lindorm.store import Column, Table
+from local.lindorm.times import DEFAULT_ZONE, Zone
+from local.lindorm.types import Given, Kind, LindormType, Stored, to_stored
 
 MAX_ROWS = 2_000
 MAX_BYTES = 16 * 1024 * 1024

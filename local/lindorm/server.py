@@ -19,15 +19,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from . import errors
-from .controls import Controls
-from .errors import SqlError
-from .passwords import password_is_right
-from .rows import ResultColumn, binary_rows, large_packet, length_encoded, length_encoded_int, text_rows
-from .select import MAX_BYTES
-from .session import VERSION, Result, Session
-from .store import Store
-from .types import BINARY_CHARSET, UTF8MB4, Given, WallClock, wire_type
+from local.lindorm import errors
+from local.lindorm.controls import Controls
+from local.lindorm.errors import SqlError
+from local.lindorm.passwords import password_is_right
+from local.lindorm.rows import ResultColumn, binary_rows, large_packet, length_encoded, length_encoded_int, text_rows
+from local.lindorm.select import MAX_BYTES
+from local.lindorm.session import VERSION, Result, Session
+from local.lindorm.store import Store
+from local.lindorm.types import BINARY_CHARSET, UTF8MB4, Given, WallClock, wire_type
 
 log = logging.getLogger("lindorm")
 

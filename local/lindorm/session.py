@@ -11,14 +11,14 @@ from typing import Any
 
 from sqlglot import exp
 
-from . import errors, store
-from .controls import Controls
-from .rows import ResultColumn
-from .select import MAX_GROUPS, MAX_ROWS, Binder, Select, compile_delete, compile_select, constant, like
-from .sql import Text, parse, parse_create, read_text, split_name
-from .store import DEFAULT_DATABASE, Column, Store, Table
-from .times import DEFAULT_ZONE, Zone
-from .types import Given, Kind, LindormType, Stored, to_stored
+from local.lindorm import errors, store
+from local.lindorm.controls import Controls
+from local.lindorm.rows import ResultColumn
+from local.lindorm.select import MAX_GROUPS, MAX_ROWS, Binder, Select, compile_delete, compile_select, constant, like
+from local.lindorm.sql import Text, parse, parse_create, read_text, split_name
+from local.lindorm.store import DEFAULT_DATABASE, Column, Store, Table
+from local.lindorm.times import DEFAULT_ZONE, Zone
+from local.lindorm.types import Given, Kind, LindormType, Stored, to_stored
 
 VERSION = "8.0.30-lindorm-stand-in"
 _VARCHAR, _BIGINT = LindormType(Kind.VARCHAR), LindormType(Kind.BIGINT)

@@ -13,9 +13,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from . import errors
-from .store import Column, Table
-from .types import parse_type
+from local.lindorm import errors
+from local.lindorm.store import Column, Table
+from local.lindorm.types import parse_type
 
 # One quoted string, identifier or comment; or a placeholder.
 _LEXEMES = re.compile(

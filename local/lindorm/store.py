@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import errors
-from .types import TEXT_ORDERS, Kind, LindormType, parse_type
+from local.lindorm import errors
+from local.lindorm.types import TEXT_ORDERS, Kind, LindormType, parse_type
 
 DEFAULT_DATABASE = "default"
 

@@ -12,7 +12,7 @@ import struct
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from . import errors
+from local.lindorm import errors
 
 DEFAULT_ZONE = "+08:00"
 _OFFSET = re.compile(r"([+-])(\d{1,2}):(\d{2})\Z")

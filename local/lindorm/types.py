@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from typing import NamedTuple
 
-from . import errors
-from .times import Zone, civil_from_days, days_from_civil
+from local.lindorm import errors
+from local.lindorm.times import Zone, civil_from_days, days_from_civil
 
 Stored = int | float | bytes | str | None
 NAN = b"NaN"

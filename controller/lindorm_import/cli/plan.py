@@ -83,7 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     notes = basis.notes
     if basis.region and basis.region != prices.region:
-        notes += (f"the prices are those of {prices.region}, the table is in {basis.region}: see --prices",)
+        notes += (
+            f"the prices are those of {prices.region} as of {prices.as_of}; no others are bundled, and those of "
+            f"{basis.region}, where the table is, differ: give them with --prices",
+        )
     document = to_document(made, notes)
     if arguments.output == "json":
         print(json.dumps(document, indent=2))
