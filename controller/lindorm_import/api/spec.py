@@ -17,6 +17,7 @@ from lindorm_import.api.change import Change
 from lindorm_import.api.durations import DURATION_PATTERN, parse_duration
 from lindorm_import.api.filters import check_filter
 from lindorm_import.api.instants import EpochUnit, Instant, in_units, text_of
+from lindorm_import.api.modes import CapacityMode, is_provisioned
 from lindorm_import.api.paths import OWN_PATHS, OWN_PATHS_TOLD, Bucket, Prefix, S3Uri
 
 AttributeType = Literal[
@@ -210,7 +211,7 @@ class Autoscaling(SpecModel):
 class CapacityAfter(SpecModel):
     """What the table is left with when the import has ended. The mode of a table that was there before stays."""
 
-    mode: Literal["OnDemand", "Provisioned"] = Field(
+    mode: CapacityMode = Field(
         description="Of a table that the import created. Where an existing table's mode is another one, this is not "
         "applied: the table gets its own settings back.",
     )
@@ -225,7 +226,7 @@ class CapacityAfter(SpecModel):
 
     @model_validator(mode="after")
     def _provisioned_has_units(self) -> Self:
-        if self.mode == "Provisioned" and self.write_units is None:
+        if is_provisioned(self.mode) and self.write_units is None:
             raise ValueError("capacity.after with mode: Provisioned needs writeUnits")
         return self
 
@@ -233,7 +234,7 @@ class CapacityAfter(SpecModel):
 class Capacity(SpecModel):
     """How fast, and how it is paid."""
 
-    mode: Annotated[Literal["OnDemand", "Provisioned"] | None, Change.NOW] = Field(
+    mode: Annotated[CapacityMode | None, Change.NOW] = Field(
         None, description="Default: OnDemand for a table that the import creates; an existing table keeps its own."
     )
     write_units: Annotated[int | None, Change.NOW] = Field(
@@ -254,9 +255,9 @@ class Capacity(SpecModel):
 
     @model_validator(mode="after")
     def _modes_fit(self) -> Self:
-        if self.autoscaling and self.mode != "Provisioned":
+        if self.autoscaling and not is_provisioned(self.mode):
             raise ValueError("capacity.autoscaling needs mode: Provisioned")
-        if self.mode == "Provisioned" and self.write_units is None:
+        if is_provisioned(self.mode) and self.write_units is None:
             raise ValueError("mode: Provisioned needs capacity.writeUnits")
         if self.warm and self.write_units is None:
             raise ValueError("warm: true needs capacity.writeUnits")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lindorm_import.api.base import StatusModel
 from lindorm_import.api.conditions import Condition
+from lindorm_import.api.modes import CapacityMode
 
 Cause = Literal["KeyRange", "Provisioned", "OnDemandMaximum", "Account", "Unknown"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
@@ -179,7 +180,7 @@ class TableSettings(StatusModel):
     """A table's write capacity. write_units: provisioned units, or the on-demand maximum (absent: none);
     scaling_*: Application Auto Scaling's bounds, where it is registered."""
 
-    mode: Literal["OnDemand", "Provisioned"]
+    mode: CapacityMode
     write_units: int | None = None
     scaling_min: int | None = None
     scaling_max: int | None = None

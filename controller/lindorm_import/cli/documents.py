@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from lindorm_import.api import GROUP, KIND, VERSION
 from lindorm_import.api.instants import parse_instant, text_of
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.cli.errors import BadInputError, first_error
 
@@ -166,7 +167,7 @@ def capacity_from(arguments: argparse.Namespace) -> Document:
     if arguments.write_units is not None:
         out["writeUnits"] = arguments.write_units
     warm = arguments.warm
-    if warm is None and arguments.mode != "Provisioned":
+    if warm is None and not is_provisioned(arguments.mode):
         warm = (arguments.write_units or 0) > 4_000
     if warm:
         out["warm"] = True

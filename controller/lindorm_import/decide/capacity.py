@@ -11,6 +11,7 @@ lowers it again.
 
 from datetime import timedelta
 
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.spec import Capacity, CapacityAfter
 from lindorm_import.api.status import Resource, TableSettings
 from lindorm_import.decide.holder import Turn, bounds_of, entry_of, is_one_of, note, turn, units_of
@@ -208,7 +209,7 @@ def _wanted(capacity: Capacity, entry: Resource, table: TableSeen) -> TableSetti
     if capacity.mode is None and capacity.write_units is None:
         return last
     mode = capacity.mode or last.mode
-    if mode == "OnDemand":
+    if not is_provisioned(mode):
         return TableSettings(mode=mode, write_units=capacity.write_units)
     units = capacity.write_units
     if capacity.autoscaling:
@@ -235,7 +236,7 @@ def _decreases_used_up(p: Pass, table: TableSeen, actions: list[Action]) -> floa
 
 def _lowers(request: Document, table: TableSeen) -> bool:
     wanted = request.get("ProvisionedThroughput")
-    if wanted is None or table.settings.mode != "Provisioned":
+    if wanted is None or not is_provisioned(table.settings.mode):
         return False
     fewer_reads = wanted["ReadCapacityUnits"] < table.read_units
     return bool(fewer_reads or wanted["WriteCapacityUnits"] < (table.settings.write_units or 0))
@@ -251,7 +252,7 @@ def _told_decreases(table: TableSeen) -> str:
 
 
 def _words(settings: TableSettings) -> str:
-    if settings.mode == "OnDemand":
+    if not is_provisioned(settings.mode):
         return "on demand" + (
             f", at most {counted(settings.write_units, 'write unit')}" if settings.write_units else ""
         )
@@ -320,15 +321,19 @@ def _changes(
 
 def _update(name: str, table: TableSeen, wanted: TableSettings, reads: int | None) -> dict[str, object] | None:
     """The arguments of UpdateTable, or None. DynamoDB refuses an update that changes nothing."""
-    if wanted.mode == "Provisioned":
+    if is_provisioned(wanted.mode):
         return _provision(name, table, wanted, reads)
     seen = table.settings
-    if seen.mode == "OnDemand" and seen.write_units == wanted.write_units and reads in (None, table.max_read_units):
+    if (
+        not is_provisioned(seen.mode)
+        and seen.write_units == wanted.write_units
+        and reads in (None, table.max_read_units)
+    ):
         return None
     request: dict[str, object] = {"TableName": name}
-    if seen.mode == "Provisioned":
+    if is_provisioned(seen.mode):
         request["BillingMode"] = "PAY_PER_REQUEST"
-    if seen.mode == "OnDemand" or wanted.write_units is not None or reads is not None:
+    if not is_provisioned(seen.mode) or wanted.write_units is not None or reads is not None:
         request["OnDemandThroughput"] = {
             "MaxReadRequestUnits": reads or table.max_read_units or -1,
             "MaxWriteRequestUnits": wanted.write_units or -1,
@@ -342,7 +347,7 @@ def _provision(name: str, table: TableSeen, wanted: TableSettings, reads: int | 
     (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-dynamodb-globaltable-capacityautoscalingsettings.html).
     An index gets what the table gets, for each write of the table may be one of it."""
     seen, units = table.settings, wanted.write_units
-    was = seen.mode == "Provisioned"
+    was = is_provisioned(seen.mode)
     if was and (wanted.scaling_min or 0) <= (seen.write_units or 0) <= (wanted.scaling_max or 0):
         units = seen.write_units  # auto scaling has it
     if was and units == seen.write_units and reads in (None, table.read_units):

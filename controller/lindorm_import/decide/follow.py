@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from lindorm_import.api.durations import parse_duration
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.status import JobStatus
 from lindorm_import.decide import capacity, history
 from lindorm_import.decide.crash_loop import count_crashes, gives_up, told_crashes
@@ -168,7 +169,7 @@ def _standing(p: Pass) -> str:
     """Suspending an import does not stop what its table costs."""
     table = p.seen.table
     entry = p.status.resource("Table")
-    if isinstance(table, Trouble) or table is None or table.settings.mode != "Provisioned" or entry is None:
+    if isinstance(table, Trouble) or table is None or not is_provisioned(table.settings.mode) or entry is None:
         return ""
     if entry.origin == "Adopted" and (not entry.holds or entry.before == table.settings):
         return ""

@@ -9,6 +9,7 @@ added. The cluster: while the job's pods stand.
 from decimal import Decimal
 
 from lindorm_import import plan
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.status import Spending
 from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.throttling import grown
@@ -24,7 +25,7 @@ _GRAIN = 60.0
 def spend(p: Pass, *, at_rest: bool = False) -> None:
     """Brings status.spending up to now. at_rest: nothing else of the status changes, so do it rarely."""
     table = p.seen.table if isinstance(p.seen.table, TableSeen) and p.seen.table.exists else None
-    if table is None and p.spec.target.capacity.mode == "Provisioned":
+    if table is None and is_provisioned(p.spec.target.capacity.mode):
         return  # not seen: counted by the next look
     before = p.status.spending or Spending(observed_at=p.now)
     elapsed = p.since(before.observed_at).total_seconds()
@@ -32,7 +33,7 @@ def spend(p: Pass, *, at_rest: bool = False) -> None:
         return
     counter = p.seen.job.write_units if p.seen.job else None
     standing, units = before.provisioned_unit_seconds, before.write_units
-    if table and table.settings.mode == "Provisioned":
+    if table and is_provisioned(table.settings.mode):
         standing += round(_standing(p, table) * elapsed)
     else:
         if counter is not None and before.job_write_units is not None:
@@ -91,7 +92,7 @@ def _standing(p: Pass, table: TableSeen) -> int:
     if not entry.holds:  # nothing of it has been changed, or by another import
         return 0
     assert entry.before is not None
-    own = entry.before.write_units if entry.before.mode == "Provisioned" else 0
+    own = entry.before.write_units if is_provisioned(entry.before.mode) else 0
     return max(0, units - (own or 0))
 
 

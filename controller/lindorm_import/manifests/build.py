@@ -13,6 +13,7 @@ from lindorm_import import plan
 from lindorm_import.api import GROUP, KIND, VERSION
 from lindorm_import.api.durations import parse_duration
 from lindorm_import.api.instants import bound_of_job
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.spec import Duration, ImportSpec, Monitoring
 from lindorm_import.domain import names
 from lindorm_import.domain.identity import Identity
@@ -321,7 +322,7 @@ def table_request(identity: Identity, spec: ImportSpec, mapping: Mapping) -> Doc
     }
     if target.kms_key_arn:
         request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": target.kms_key_arn}
-    if capacity.mode == "Provisioned":
+    if is_provisioned(capacity.mode):
         request["BillingMode"] = "PROVISIONED"
         request["ProvisionedThroughput"] = {
             "ReadCapacityUnits": NEW_READ_UNITS,

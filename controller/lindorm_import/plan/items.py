@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from lindorm_import.api.spec import AttributeType
 from lindorm_import.domain.observed import IndexKey, Role, TableIndex
 from lindorm_import.plan import limits
-from lindorm_import.plan.mapping import KEY_TYPES, KeyPart, Mapping, columns_of
+from lindorm_import.plan.mapping import KeyPart, Mapping, columns_of, key_type
 
 KB = 1024
 # What DynamoDB JSON adds to an item of four attributes, two of them numbers: {"Item":{"device":{"S":"…"},…}}.
@@ -206,7 +206,7 @@ def attribute_bytes(
 def _type(value: Any, as_: AttributeType) -> str:
     """DynamoDB's type of a value, as far as a key of an index may want to know."""
     if as_ != "JsonDocument":
-        return KEY_TYPES.get(as_, "BOOL")
+        return key_type(as_) or "BOOL"
     found = limits.document(value)
     return "S" if isinstance(found, str) else "N" if isinstance(found, Decimal) else "other"
 
@@ -263,8 +263,10 @@ def value_bytes(value: Any, as_: AttributeType) -> int:
             return _document_bytes(limits.document(value))
         case "Binary":
             return len(value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape"))
-        case _:
+        case "String" | "Json":
             return 2 * len(value) if isinstance(value, bytes) else len(limits.text(str(value)))  # bytes as hexadecimal
+        case _:
+            assert_never(as_)
 
 
 def _epoch(value: Any, as_: AttributeType) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lindorm_import.domain.observed import IndexKey, Role, TableSeen
 from lindorm_import.domain.trouble import Trouble
-from lindorm_import.plan.mapping import KEY_TYPES, MAX_NAME_BYTES, Mapping
+from lindorm_import.plan.mapping import MAX_NAME_BYTES, Mapping, key_type
 
 MAX_ITEM_BYTES = 400 * 1024  # names and values together
 # Of the value alone, in a table and in an index alike.
@@ -131,7 +131,7 @@ def check_item(size: int) -> None:
 def index_trouble(mapping: Mapping, table: TableSeen) -> Trouble | None:
     """An index of a table that is there wants its key to be of another type than the items have. An attribute that the
     items lack is none: the index will not hold them."""
-    types = {a.name: KEY_TYPES.get(a.as_, "BOOL") for a in mapping.attributes if a.as_ != "JsonDocument"}
+    types = {a.name: key_type(a.as_) or "BOOL" for a in mapping.attributes if a.as_ != "JsonDocument"}
     types |= {part.name: part.type for part in (mapping.partition, mapping.sort) if part}
     for key in table.index_keys:
         type_ = types.get(key.name, key.type)

@@ -6,7 +6,7 @@ key tells apart. So it holds every primary key column, and none in a form that l
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from lindorm_import.api.spec import AttributeType, ImportSpec
 from lindorm_import.domain.column_types import INTEGERS, parse_type
@@ -37,15 +37,6 @@ CHOICES: dict[str, tuple[AttributeType, ...]] = {
     "TIME": ("Iso8601", "String"),
     "JSON": ("Json", "JsonDocument", "String"),
 }
-KEY_TYPES: dict[AttributeType, Literal["S", "N", "B"]] = {
-    "String": "S",
-    "Iso8601": "S",
-    "Json": "S",
-    "Number": "N",
-    "EpochMillis": "N",
-    "EpochSeconds": "N",
-    "Binary": "B",
-}
 # AWS: "Quotas in Amazon DynamoDB", naming rules; API reference of AttributeDefinition for the names of keys.
 MAX_NAME_BYTES = 65_535
 MAX_KEY_NAME = 255  # characters
@@ -63,6 +54,21 @@ LOSSY_KEYS: dict[tuple[str, AttributeType], str] = {
     ("CHAR", "Number"): _TEXT_AS_NUMBER,
     ("VARCHAR", "Number"): _TEXT_AS_NUMBER,
 }
+
+
+def key_type(as_: AttributeType) -> Literal["S", "N", "B"] | None:
+    """DynamoDB's type of a key attribute, None where no key can be of it."""
+    match as_:
+        case "String" | "Iso8601" | "Json":
+            return "S"
+        case "Number" | "EpochMillis" | "EpochSeconds":
+            return "N"
+        case "Binary":
+            return "B"
+        case "Boolean" | "JsonDocument":
+            return None
+        case _:
+            assert_never(as_)
 
 
 @dataclass(frozen=True)
@@ -256,7 +262,7 @@ def _key_part(text: str, template_name: str, attributes: list[MappedAttribute]) 
                 f"spec.target.key uses column {column}, which spec.source.columns leaves out",
                 spec=True,
             )
-        if by_column[column].as_ in ("Boolean", "JsonDocument"):
+        if key_type(by_column[column].as_) is None:
             return Trouble(
                 "UnsupportedKeyType",
                 f"column {column} becomes {by_column[column].as_}, which no DynamoDB key can be; give it another `as`",
@@ -264,7 +270,9 @@ def _key_part(text: str, template_name: str, attributes: list[MappedAttribute]) 
             )
     if columns_of(text) == () or text == "{" + named[0] + "}":
         attribute = by_column[named[0]]
-        return KeyPart(attribute.name, KEY_TYPES[attribute.as_], "{" + attribute.column + "}")
+        type_ = key_type(attribute.as_)
+        assert type_ is not None  # refused above
+        return KeyPart(attribute.name, type_, "{" + attribute.column + "}")
     if re.search(r"\}\{", text):
         return Trouble(
             "KeyNotUnique",

@@ -10,8 +10,8 @@ default quota is 80,000 and a global index has capacity of its own, for want of 
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
+from lindorm_import.api.modes import CapacityMode, is_provisioned
 from lindorm_import.api.spec import Capacity
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.items import IndexLoad, Load
@@ -21,8 +21,6 @@ NEW_ON_DEMAND_TABLE_READS = 12_000
 TABLE_QUOTA = 40_000
 ACCOUNT_QUOTA = 80_000
 PARTITION = 1_000
-
-Mode = Literal["OnDemand", "Provisioned"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Quota:
     message: str
 
 
-def mode_of(capacity: Capacity, table: TableSeen | None) -> Mode:
+def mode_of(capacity: Capacity, table: TableSeen | None) -> CapacityMode:
     """The mode during the import: an existing table keeps its own."""
     if capacity.mode:
         return capacity.mode
@@ -51,7 +49,7 @@ def ready_units(table: TableSeen | None) -> int:
 def rate_limit(capacity: Capacity, table: TableSeen | None = None) -> int:
     """Write units a second that the table takes, as spec and table have it. At least 1."""
     known = table.settings.write_units if table and table.exists else None
-    if mode_of(capacity, table) == "Provisioned":
+    if is_provisioned(mode_of(capacity, table)):
         ceiling = capacity.autoscaling.max if capacity.autoscaling else 0
         return max(capacity.write_units or known or 1, ceiling)
     cap = capacity.write_units or known
@@ -82,7 +80,7 @@ def quotas(load: Load, capacity: Capacity, table: TableSeen | None) -> tuple[Quo
     """The limits that the wanted rate meets; those that it keeps too, since silence would not tell that they were
     looked at."""
     wanted = (capacity.autoscaling.max if capacity.autoscaling else capacity.write_units) or rate_limit(capacity, table)
-    provisioned = mode_of(capacity, table) == "Provisioned"
+    provisioned = is_provisioned(mode_of(capacity, table))
     out = [_default_quota("table (default quota)", TABLE_QUOTA, wanted), _partition_key(wanted)]
     if provisioned:
         total = wanted * (1 + len(load.global_indexes))

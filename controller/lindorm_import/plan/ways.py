@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from lindorm_import.api.durations import format_duration, parse_duration
+from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.spec import Budget, Capacity, Job
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.cluster import s3_cost, size_cluster
@@ -88,7 +89,7 @@ def provisioned_cost(setting: Setting, rate: int, seconds: int, table: TableSeen
     """rate: the table's. What an existing table and its indexes have anyway is not the import's cost; a global index
     that has no capacity of its own yet is given its share."""
     load = setting.load
-    own = (table.settings.write_units or 0) if table and table.exists and table.settings.mode == "Provisioned" else 0
+    own = (table.settings.write_units or 0) if table and table.exists and is_provisioned(table.settings.mode) else 0
     indexes = sum(
         (rate * i.units_per_item / load.table_units_per_item for i in load.global_indexes if i.provisioned is None),
         Fraction(0),
@@ -112,9 +113,9 @@ def ways(setting: Setting, capacity: Capacity, table: TableSeen | None) -> tuple
     wanted = max(rate_limit(capacity, table), capacity.write_units or 0)
     existing = table.settings.mode if table and table.exists else None
     out: list[Way] = []
-    if existing != "Provisioned":
+    if existing is None or not is_provisioned(existing):
         out += _on_demand(setting, wanted, ready_units(table))
-    if existing != "OnDemand":
+    if existing is None or is_provisioned(existing):
         out += _provisioned(setting, wanted, table)
     for method in FILE_METHODS:
         out += [way] if (way := through_files(setting, method, existing is not None)) else []
@@ -180,7 +181,7 @@ def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way
     """The way that the spec takes, at the rate that the table will take."""
     load, prices, rate = setting.load, setting.prices, rate_limit(capacity, table)
     seconds = setting.seconds(rate)
-    if mode_of(capacity, table) == "Provisioned":
+    if is_provisioned(mode_of(capacity, table)):
         note = "auto scaling needs minutes to climb to its maximum" if capacity.autoscaling else ""
         cost = provisioned_cost(setting, rate, seconds, table) if load.rows else Decimal(0)
         return setting.way(provisioned_name(100), rate, cost, seconds, note)
