@@ -15,7 +15,7 @@ from lindorm_import.adapters.kube import Kube
 from lindorm_import.domain.observed import BucketSeen, PermissionsSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
 from lindorm_import.permissions.needed import CONDITIONS
-from lindorm_import.permissions.preflight import Question, controller_actions
+from lindorm_import.permissions.preflight import PermissionScope, controller_actions
 from tests.controller.factories import READY_TO_START, UID, spec
 from tests.controller.situations import allocated, condition, step, told
 
@@ -63,11 +63,11 @@ def denies(wanted: str, decision: str = "implicitDeny", missing: tuple[str, ...]
     return lambda action, _: (decision, list(missing)) if action == wanted else ("allowed", [])
 
 
-def question(exists: bool = False, **changes: Any) -> Question:
-    return Question("default", UID, spec(**changes), exists, exists)
+def question(exists: bool = False, **changes: Any) -> PermissionScope:
+    return PermissionScope("default", UID, spec(**changes), exists, exists)
 
 
-def look(iam: Iam, asked: Question, kube: KubeAnswers | None = None) -> PermissionsSeen:
+def look(iam: Iam, asked: PermissionScope, kube: KubeAnswers | None = None) -> PermissionsSeen:
     return look_at_permissions(iam, Sts(), cast(Kube, kube or KubeAnswers()), asked, AnswerCache())
 
 

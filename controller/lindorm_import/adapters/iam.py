@@ -20,16 +20,18 @@ from lindorm_import.domain.names import UID_LABEL
 from lindorm_import.domain.observed import PermissionsSeen
 from lindorm_import.domain.trouble import TroubleError
 from lindorm_import.permissions.needed import CONDITIONS, AwsAction, AwsResource
-from lindorm_import.permissions.preflight import Question, arn, controller_actions, job_actions
+from lindorm_import.permissions.preflight import PermissionScope, arn, controller_actions, job_actions
 
 
-def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, answers: AnswerCache) -> PermissionsSeen:
+def look_at_permissions(
+    iam: Any, sts: Any, kube: Kube, scope: PermissionScope, answers: AnswerCache
+) -> PermissionsSeen:
     """What the controller and the job will need and surely or perhaps do not have. iam, sts: boto3 clients; answers:
     those that this process has had so far, for every import."""
     denied: list[str] = []
     doubtful: list[str] = []
     try:
-        denied += answers.get(question.namespace, lambda: kube.denied(question.namespace))
+        denied += answers.get(scope.namespace, lambda: kube.denied(scope.namespace))
     except TroubleError as error:
         doubtful.append(error.trouble.message)
     try:
@@ -37,9 +39,9 @@ def look_at_permissions(iam: Any, sts: Any, kube: Kube, question: Question, answ
     except AWS_FAILURES as error:
         doubtful.append(f"sts:GetCallerIdentity failed: {error}")
     else:
-        simulate(iam, caller, controller_actions(question), question, answers, denied, doubtful)
-    if role := question.spec.job.execution_role_arn:
-        simulate(iam, role, job_actions(), question, answers, denied, doubtful)
+        simulate(iam, caller, controller_actions(scope), scope, answers, denied, doubtful)
+    if role := scope.spec.job.execution_role_arn:
+        simulate(iam, role, job_actions(), scope, answers, denied, doubtful)
     return PermissionsSeen(tuple(denied), tuple(doubtful))
 
 
@@ -53,7 +55,7 @@ def simulate(
     iam: Any,
     principal: str,
     actions: tuple[AwsAction, ...],
-    question: Question,
+    scope: PermissionScope,
     answers: AnswerCache,
     denied: list[str],
     doubtful: list[str],
@@ -64,9 +66,9 @@ def simulate(
     for action in actions:
         by_resource[action.resource].append(action.action)
     for resource, wanted in by_resource.items():
-        target = arn(resource, question, partition, account)
+        target = arn(resource, scope, partition, account)
         # The conditions want a UID and no certain one, so the answer is that of every import with this resource.
-        ask = functools.partial(_simulated, iam, principal, wanted, target, question.uid, account)
+        ask = functools.partial(_simulated, iam, principal, wanted, target, scope.uid, account)
         answer = answers.get((principal, tuple(wanted), target), ask)
         if isinstance(answer, str):
             doubtful.append(answer)
@@ -77,7 +79,7 @@ def simulate(
                 continue
             told = f"{principal} may not {result['EvalActionName']} on {target}"
             implicit = decision == "implicitDeny"
-            certain = not (implicit and (question.exists(resource) or result.get("MissingContextValues")))
+            certain = not (implicit and (scope.exists(resource) or result.get("MissingContextValues")))
             (denied if certain else doubtful).append(told)
 
 

@@ -19,7 +19,7 @@ from lindorm_import.api.spec import ImportSpec
 from lindorm_import.cli import aws
 from lindorm_import.cli.checks import Check, ok, trouble
 from lindorm_import.domain.trouble import TroubleError
-from lindorm_import.permissions.preflight import Question, job_actions
+from lindorm_import.permissions.preflight import PermissionScope, job_actions
 from lindorm_import.plan import TABLE_QUOTA
 from lindorm_import.plan.limits import index_trouble
 from lindorm_import.plan.mapping import Mapping
@@ -214,7 +214,7 @@ def _permissions(spec: ImportSpec, namespace: str) -> Check:
         return Check("role permissions", "skip", "no spec.job.executionRoleArn to ask about")
     denied: list[str] = []
     doubtful: list[str] = []
-    question = Question(namespace, "doctor", spec, bucket_exists=False, table_exists=False)
+    question = PermissionScope(namespace, "doctor", spec, bucket_exists=False, table_exists=False)
     simulate(aws.client("iam", spec.target.region), role, job_actions(), question, AnswerCache(), denied, doubtful)
     if denied:
         return Check(

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     return FAILED if any(check.level == "fail" for check in found) else OK
 
 
-def _given(arguments: argparse.Namespace) -> documents.Wanted | None:
+def _given(arguments: argparse.Namespace) -> documents.Manifest | None:
     if arguments.file:
         return documents.read_file(arguments.file)
     return documents.from_flags(arguments) if arguments.jdbc_url else None

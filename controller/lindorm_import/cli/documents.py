@@ -33,7 +33,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Manifest:
     """An import as the user gave it. document: complete, for the API server; spec: the same, checked."""
 
     document: Document
@@ -49,7 +49,7 @@ class Wanted:
         return namespace
 
 
-def read_file(path: str) -> Wanted:
+def read_file(path: str) -> Manifest:
     """The one LindormImport in a YAML file; '-' is standard input. Raises BadInputError."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
@@ -66,7 +66,7 @@ def read_file(path: str) -> Wanted:
     return checked(imports[0], f"-f {path}: ")
 
 
-def checked(document: Document, where: str = "") -> Wanted:
+def checked(document: Document, where: str = "") -> Manifest:
     """The document, provided that it is a LindormImport that admission will take. Raises BadInputError."""
     if document.get("apiVersion") != API_VERSION:
         raise BadInputError(f"{where}apiVersion is {document.get('apiVersion')!r}: write {API_VERSION}")
@@ -78,7 +78,7 @@ def checked(document: Document, where: str = "") -> Wanted:
     if not isinstance(document.get("spec"), dict):
         raise BadInputError(f"{where}spec is missing: say what to import (lindorm-import render writes an example)")
     try:
-        return Wanted(document, ImportSpec.model_validate(document["spec"]))
+        return Manifest(document, ImportSpec.model_validate(document["spec"]))
     except ValidationError as error:
         raise BadInputError(where + first_error(error, ImportSpec)) from error
 
@@ -126,7 +126,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument("--max-duration", help="budget.maxDuration, such as 24h")
 
 
-def from_flags(arguments: argparse.Namespace) -> Wanted:
+def from_flags(arguments: argparse.Namespace) -> Manifest:
     """The import that the flags describe. Raises BadInputError."""
     missing = [flag for flag in _REQUIRED if getattr(arguments, flag) is None]
     if missing:

@@ -9,7 +9,7 @@ from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus
 from lindorm_import.cli import documents
 from lindorm_import.cli.cluster import Cluster
-from lindorm_import.cli.documents import Wanted
+from lindorm_import.cli.documents import Manifest
 from lindorm_import.cli.errors import OK, BadInputError
 
 
@@ -40,7 +40,7 @@ def add_parsers(commands: Any) -> None:
         parser.set_defaults(run=run)
 
 
-def _wanted(arguments: argparse.Namespace) -> Wanted:
+def _wanted(arguments: argparse.Namespace) -> Manifest:
     wanted = documents.read_file(arguments.file) if arguments.file else documents.from_flags(arguments)
     if arguments.namespace and wanted.namespace not in (None, arguments.namespace):
         raise BadInputError(

@@ -22,7 +22,7 @@ from lindorm_import.cli import documents
 from lindorm_import.cli.aws import look_at_target
 from lindorm_import.cli.cluster import Cluster, ask_credentials
 from lindorm_import.cli.console import console
-from lindorm_import.cli.documents import Wanted
+from lindorm_import.cli.documents import Manifest
 from lindorm_import.cli.errors import BAD_INPUT, OK, BadInputError, first_error
 from lindorm_import.domain.observed import SourceSeen, TableSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
@@ -170,7 +170,7 @@ def _of_cluster(arguments: argparse.Namespace) -> Basis:
 
 
 def _of_wanted(
-    arguments: argparse.Namespace, wanted: Wanted, cluster: Cluster | None = None, status: ImportStatus | None = None
+    arguments: argparse.Namespace, wanted: Manifest, cluster: Cluster | None = None, status: ImportStatus | None = None
 ) -> Basis:
     """From a spec: rows and items as given by flags, as planned already, or as Lindorm says."""
     spec = wanted.spec
@@ -214,7 +214,7 @@ def _table(spec: ImportSpec) -> TableSeen | Trouble:
 
 
 def _looked_up(
-    spec: ImportSpec, table: TableSeen | None, arguments: argparse.Namespace, wanted: Wanted, cluster: Cluster | None
+    spec: ImportSpec, table: TableSeen | None, arguments: argparse.Namespace, wanted: Manifest, cluster: Cluster | None
 ) -> plan.Load:
     """Asks Lindorm. Raises BadInputError with what to give instead where it cannot tell."""
     source = _source(spec, wanted, cluster)
@@ -244,7 +244,7 @@ def _looked_up(
     return load
 
 
-def _source(spec: ImportSpec, wanted: Wanted, cluster: Cluster | None) -> SourceSeen:
+def _source(spec: ImportSpec, wanted: Manifest, cluster: Cluster | None) -> SourceSeen:
     try:
         if cluster is None:
             login = ask_credentials()

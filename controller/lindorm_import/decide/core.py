@@ -18,7 +18,7 @@ from lindorm_import.decide import capacity, history
 from lindorm_import.decide.crash_loop import forget
 from lindorm_import.decide.follow import follow, too_many
 from lindorm_import.decide.monitoring import monitor
-from lindorm_import.decide.passes import RELEASING, Decision, Held, Pass, Settings
+from lindorm_import.decide.passes import RELEASING, Decision, Pass, Settings, StopPass
 from lindorm_import.decide.prepare import prepare
 from lindorm_import.decide.spending import spend
 from lindorm_import.decide.throttling import count_throttling
@@ -38,7 +38,7 @@ def decide(
     trouble = None
     try:
         requeue = _advance(p)
-    except Held as held:
+    except StopPass as held:
         requeue, trouble = held.requeue, held.trouble
     ended = p.conditions.is_true("Complete") or p.conditions.is_true("Failed")
     if seen.last_action and p.actions and not ended:
@@ -94,7 +94,7 @@ def _give_back(p: Pass) -> float | None:
     trouble = p.seen.last_action
     try:
         return _after_the_end(p)
-    except Held as held:
+    except StopPass as held:
         trouble = held.trouble or trouble
         raise
     finally:
@@ -132,7 +132,7 @@ def _after_the_end(p: Pass) -> float | None:
     deployment = p.seen.deployment
     for facet in (deployment, p.seen.table):
         if isinstance(facet, Trouble):
-            raise Held(None, facet)  # Complete stays Complete; it will be retried
+            raise StopPass(None, facet)  # Complete stays Complete; it will be retried
     assert isinstance(deployment, DeploymentSeen)
     ours = deployment.exists and deployment.owner_uid == p.identity.uid
     failed = p.seen.last_action

@@ -15,7 +15,7 @@ from lindorm_import.api import ABANDON
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import DELETED, ImportStatus
 from lindorm_import.decide import capacity, monitoring, ownership
-from lindorm_import.decide.passes import Decision, Held, Pass, Settings
+from lindorm_import.decide.passes import Decision, Pass, Settings, StopPass
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import (
     DeleteBucket,
@@ -42,7 +42,7 @@ def decide_deletion(
         if requeue is None:
             requeue = 0.0 if p.actions else _wait_for_others(p)
         release = requeue is None
-    except Held as held:
+    except StopPass as held:
         requeue, release, trouble = held.requeue, False, held.trouble
     if seen.last_action and p.actions:
         p.report("Reconciling", seen.last_action)

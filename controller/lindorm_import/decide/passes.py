@@ -47,7 +47,7 @@ class Decision(NamedTuple):
     release: bool = False
 
 
-class Held(Exception):  # noqa: N818  (control flow of one pass, not an error)
+class StopPass(Exception):  # noqa: N818  (control flow of one pass, not an error)
     """The pass ends here: trouble, or waiting for something that takes its time."""
 
     def __init__(self, requeue: float | None, trouble: Trouble | None = None) -> None:
@@ -123,11 +123,11 @@ class Pass:
 
     def hold_for(self, seconds: float) -> NoReturn:
         """The pass ends here, with the actions so far."""
-        raise Held(seconds)
+        raise StopPass(seconds)
 
     def hold(self, type_: ConditionType, trouble: Trouble) -> NoReturn:
         self.report(type_, trouble)
-        raise Held(None, trouble)
+        raise StopPass(None, trouble)
 
     def suspended(self, message: str) -> None:
         self.update(summary="Suspended")

@@ -20,7 +20,7 @@ _OPTIONAL = {
 
 
 @dataclass(frozen=True)
-class Question:
+class PermissionScope:
     """For which import; what is there already has policies of its own, which a simulation does not see."""
 
     namespace: str
@@ -36,7 +36,7 @@ class Question:
         return resource in ("bucket", "objects") and self.bucket_exists
 
 
-def controller_actions(q: Question) -> tuple[AwsAction, ...]:
+def controller_actions(q: PermissionScope) -> tuple[AwsAction, ...]:
     """What the controller's role must be allowed for this import."""
     target, staging = q.spec.target, q.spec.staging
     capacity = target.capacity
@@ -68,7 +68,7 @@ def job_actions() -> tuple[AwsAction, ...]:
     return tuple(a for a in JOB_AWS if not a.behind)
 
 
-def arn(resource: AwsResource, q: Question, partition: str, account: str) -> str:
+def arn(resource: AwsResource, q: PermissionScope, partition: str, account: str) -> str:
     """The resource of this import."""
     target, staging = q.spec.target, q.spec.staging
     return ARNS[resource].format(

@@ -21,7 +21,7 @@ from lindorm_import.adapters.kube import Kube
 from lindorm_import.adapters.lindorm import look_at_source
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.domain.observed import JobSeen, Login, PermissionsSeen, SourceSeen
-from lindorm_import.permissions.preflight import Question
+from lindorm_import.permissions.preflight import PermissionScope
 from lindorm_import.world.fence import check_request
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Clients:
     flink_rest: str
     look_at_source: Callable[[ImportSpec, Login, bool], SourceSeen] = look_at_source
     look_at_job: Callable[[str, str], JobSeen | None] = look_at_job
-    look_at_permissions: Callable[[Any, Any, Kube, Question, AnswerCache], PermissionsSeen] = look_at_permissions
+    look_at_permissions: Callable[[Any, Any, Kube, PermissionScope, AnswerCache], PermissionsSeen] = look_at_permissions
     answers: AnswerCache = field(default_factory=AnswerCache)
     _account: str | None = None
     _made: dict[str, dict[str, Any]] = field(default_factory=dict)  # region, service

@@ -27,7 +27,7 @@ from lindorm_import.domain.observed import (
 )
 from lindorm_import.domain.pods import PodsSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
-from lindorm_import.permissions.preflight import Question
+from lindorm_import.permissions.preflight import PermissionScope
 from lindorm_import.world.clients import Clients
 from lindorm_import.world.unexpected import unexpected
 
@@ -239,7 +239,7 @@ def _permissions(
     known = next((c.status for c in status.conditions if c.type == "PermissionsReady"), "False")
     if status.job is not None or known != "False" or isinstance(bucket, Trouble) or isinstance(table, Trouble):
         return None
-    question = Question(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
+    question = PermissionScope(identity.namespace, identity.uid, spec, bucket.exists, table.exists)
     region = spec.target.region
     iam, sts = clients.iam(region), clients.sts(region)
     return clients.look_at_permissions(iam, sts, clients.kube, question, clients.answers)
