@@ -36,3 +36,10 @@ def test_an_import_that_is_deleted_while_it_runs_leaves_nothing_not_even_its_tab
     run = cluster.start("remove", **{"target.deletionPolicy": "Delete"})
     run.wait_for_checkpoint()
     run.must_leave_nothing(table=False)
+
+
+@alongside
+def test_an_import_that_is_deleted_while_its_pods_start_leaves_only_the_table_that_it_should(cluster: Cluster) -> None:
+    run = cluster.start("remove2")
+    run.wait("its JobManager's pod is there", lambda: bool(run.status.get("run")) and bool(run.pods("jobmanager")))
+    run.must_leave_nothing(table=True)

@@ -34,6 +34,21 @@ def test_a_task_manager_that_takes_more_memory_than_its_limit_is_told_with_the_f
 
 
 @alongside
+def test_an_image_that_cannot_be_pulled_is_told_with_pod_and_image_and_can_be_corrected(cluster: Cluster) -> None:
+    run = cluster.start("image", **{"job.image": "localhost/no-such-image:1"})
+    run.wait("it has begun", lambda: bool(run.status.get("run")))
+    words = (f"JobManager's pod {run.deployment}-", "localhost/no-such-image:1", "correct job.image")
+    run.wait("it names the image", lambda: run.says("Ready", *words))
+    reason = run.condition("Ready")["reason"]
+    assert reason in ("ErrImagePull", "ImagePullBackOff")
+    run.wait("an event says so", lambda: run.warns(reason, *words))
+    run.change(suspend=True, **{"job.image": None})
+    run.wait_until_suspended()
+    run.change(suspend=False)
+    run.must_end_well()
+
+
+@alongside
 def test_a_quota_without_room_is_named_and_the_import_goes_on_when_there_is_room(cluster: Cluster) -> None:
     """No room for the JobManager, then none for the TaskManager, of which only the JobManager's log says anything."""
     node = cluster.node
