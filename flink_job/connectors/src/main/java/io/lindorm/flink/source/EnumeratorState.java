@@ -16,12 +16,12 @@ import org.apache.flink.core.memory.DataOutputSerializer;
  *
  * @param planned whether the table has been cut into splits
  * @param pending splits that no reader has
- * @param ends where splits that have been cut now end, by their names
+ * @param ends where splits that have been cut now end, by their names; out of a checkpoint they are as it held them, for
+ *     only the splits know their columns: {@link PrimaryKey#typed}
  * @param accepted names of the splits that were cut off others and are now the enumerator's to hand out, or
  *     were
  */
-record EnumeratorState(
-        boolean planned, List<KeyRangeSplit> pending, Map<String, List<Object>> ends, Set<String> accepted) {
+record EnumeratorState(boolean planned, List<KeyRangeSplit> pending, Map<String, Key> ends, Set<String> accepted) {
 
     static final EnumeratorState NOT_PLANNED = new EnumeratorState(false, List.of(), Map.of(), Set.of());
 
@@ -42,9 +42,9 @@ record EnumeratorState(
                 KeyRangeSplitSerializer.write(split, out);
             }
             out.writeInt(state.ends().size());
-            for (Map.Entry<String, List<Object>> end : state.ends().entrySet()) {
+            for (Map.Entry<String, Key> end : state.ends().entrySet()) {
                 out.writeUTF(end.getKey());
-                KeyValues.write(end.getValue(), out);
+                Key.write(end.getValue(), out);
             }
             out.writeInt(state.accepted().size());
             for (String splitId : state.accepted()) {
@@ -64,9 +64,9 @@ record EnumeratorState(
             for (int left = in.readInt(); left > 0; left--) {
                 pending.add(KeyRangeSplitSerializer.read(in));
             }
-            Map<String, List<Object>> ends = new HashMap<>();
+            Map<String, Key> ends = new HashMap<>();
             for (int left = in.readInt(); left > 0; left--) {
-                ends.put(in.readUTF(), KeyValues.read(in));
+                ends.put(in.readUTF(), Key.read(in));
             }
             Set<String> accepted = new HashSet<>();
             for (int left = in.readInt(); left > 0; left--) {

@@ -16,7 +16,7 @@ record KeyColumn(String name, String type, boolean descending) implements Serial
      *
      * @throws IllegalArgumentException for a type that no key has
      */
-    KeyType keyType() {
+    KeyType<Object> keyType() {
         return KeyType.of(type);
     }
 

@@ -1,7 +1,6 @@
 package io.lindorm.flink.source;
 
 import java.io.IOException;
-import java.util.List;
 
 /**
  * Point queries for keys in what is left of a range. They see all rows that the scan's time range admits
@@ -10,7 +9,7 @@ import java.util.List;
 interface KeyLookups {
 
     /** The key that so many rows lie before, counted from the beginning of what is left; null if there is none. */
-    List<Object> nth(KeyRangeSplit range, int rowsBefore) throws IOException;
+    Key nth(KeyRangeSplit range, int rowsBefore) throws IOException;
 
     /**
      * The last key.
@@ -18,10 +17,10 @@ interface KeyLookups {
      * @return the key, or null for an empty range
      * @throws UnsupportedOperationException where the server does not read backwards
      */
-    List<Object> last(KeyRangeSplit range) throws IOException;
+    Key last(KeyRangeSplit range) throws IOException;
 
     /** The first key; null for an empty range. */
-    default List<Object> first(KeyRangeSplit range) throws IOException {
+    default Key first(KeyRangeSplit range) throws IOException {
         return nth(range, 0);
     }
 }

@@ -16,9 +16,9 @@ final class KeyOrder {
     private static final int SHOWN = 80;
 
     private final String table;
-    private final List<KeyColumn> key;
+    private final PrimaryKey key;
 
-    KeyOrder(String table, List<KeyColumn> key) {
+    KeyOrder(String table, PrimaryKey key) {
         this.table = table;
         this.key = key;
     }
@@ -47,12 +47,12 @@ final class KeyOrder {
      *
      * @throws UserError where it is not in the range
      */
-    void check(KeyRangeSplit range, List<Object> found) {
+    void check(KeyRangeSplit range, Key found) {
         checkStart(range, found);
         checkEnd(range, found);
     }
 
-    private void checkStart(KeyRangeSplit range, List<Object> found) {
+    private void checkStart(KeyRangeSplit range, Key found) {
         if (range.lastKey() != null && !isBefore(range.lastKey(), found, false)) {
             throw disorder(range.lastKey(), found);
         }
@@ -61,14 +61,14 @@ final class KeyOrder {
         }
     }
 
-    private void checkEnd(KeyRangeSplit range, List<Object> found) {
+    private void checkEnd(KeyRangeSplit range, Key found) {
         if (range.upper() != null && !isBefore(found, range.upper(), false)) {
             throw disorder(found, range.upper());
         }
     }
 
-    /** Whether a tuple comes before another, or may; one that names only the first columns is before all that begin so. */
-    private boolean isBefore(List<Object> a, List<Object> b, boolean orSame) {
+    /** Whether a key comes before another, or may; one that has only the first columns is before all that begin so. */
+    private boolean isBefore(Key a, Key b, boolean orSame) {
         for (int i = 0; i < Math.min(a.size(), b.size()); i++) {
             int order = key.get(i).compare(a.get(i), b.get(i));
             if (order != 0) {
@@ -78,13 +78,8 @@ final class KeyOrder {
         return a.size() < b.size() || (a.size() == b.size() && orSame);
     }
 
-    private UserError disorder(List<Object> first, List<Object> second) {
-        int at = 0;
-        while (at < Math.min(first.size(), second.size()) - 1
-                && key.get(at).compare(first.get(at), second.get(at)) == 0) {
-            at++;
-        }
-        KeyColumn column = key.get(at);
+    private UserError disorder(Key first, Key second) {
+        KeyColumn column = key.get(key.firstDifference(first, second));
         return new UserError("the rows of table `" + table + "` do not come in the order of their key: the server puts "
                 + shown(first) + " before " + shown(second) + ", but by column `" + column.name() + "` ("
                 + column.type()
@@ -95,10 +90,10 @@ final class KeyOrder {
                 + " accents or spaces at the end, and import that");
     }
 
-    private String shown(List<Object> tuple) {
+    private String shown(Key found) {
         StringBuilder shown = new StringBuilder("(");
-        for (int i = 0; i < tuple.size(); i++) {
-            Object value = tuple.get(i);
+        for (int i = 0; i < found.size(); i++) {
+            Object value = found.get(i);
             String text = value instanceof byte[] bytes ? "0x" + HexFormat.of().formatHex(bytes) : value.toString();
             String cut = text.length() <= SHOWN ? text : text.substring(0, SHOWN) + "…";
             shown.append(i == 0 ? "" : ", ")

@@ -1,15 +1,13 @@
 package io.lindorm.flink.source;
 
 import java.io.Serializable;
-import java.util.List;
 import org.apache.flink.api.connector.source.SourceSplit;
 
 /**
  * A range of the primary key and how far it has been read.
  *
- * <p>Bounds and key are tuples of key values, in the table's own order: "first" means first in that
- * order, whatever the direction of the columns. A bound may name only the first columns of the key.
- * Values are of the classes that {@link KeyType} lists.
+ * <p>Bounds are in the table's own order: "first" means first in that order, whatever the direction of the columns. A
+ * bound may name only the first columns of the key.
  *
  * @param splitId the split's name, unique within one scan
  * @param kind what the split is to the reader that holds it
@@ -21,14 +19,7 @@ import org.apache.flink.api.connector.source.SourceSplit;
  * @param lastKey the whole key of the last row handed on, or null before the first
  * @param rowsRead rows handed on
  */
-record KeyRangeSplit(
-        String splitId,
-        Kind kind,
-        List<KeyColumn> key,
-        List<Object> lower,
-        List<Object> upper,
-        List<Object> lastKey,
-        long rowsRead)
+record KeyRangeSplit(String splitId, Kind kind, PrimaryKey key, Key lower, Key upper, Key lastKey, long rowsRead)
         implements SourceSplit, Serializable {
 
     /** What a split is to its reader. */
@@ -42,46 +33,37 @@ record KeyRangeSplit(
     }
 
     /** A range that nobody has begun to read. */
-    static KeyRangeSplit of(String splitId, List<KeyColumn> key, List<Object> lower, List<Object> upper) {
+    static KeyRangeSplit of(String splitId, PrimaryKey key, Key lower, Key upper) {
         return new KeyRangeSplit(splitId, Kind.OPEN, key, lower, upper, null, 0);
     }
 
     /** The rows of splits that have been read to their end. */
     static KeyRangeSplit count(String splitId, long rowsRead) {
-        return new KeyRangeSplit(splitId, Kind.COUNT, List.of(), null, null, null, rowsRead);
+        return new KeyRangeSplit(splitId, Kind.COUNT, PrimaryKey.of(), null, null, null, rowsRead);
     }
 
     /** The same range, read as far as {@code newLastKey}. */
-    KeyRangeSplit readTo(List<Object> newLastKey, long newRowsRead) {
+    KeyRangeSplit readTo(Key newLastKey, long newRowsRead) {
         return new KeyRangeSplit(splitId, kind, key, lower, upper, newLastKey, newRowsRead);
     }
 
     /** What is left of the range, less the rows before {@code tuple}. */
-    KeyRangeSplit from(List<Object> tuple) {
+    KeyRangeSplit from(Key tuple) {
         return new KeyRangeSplit(splitId, kind, key, tuple, upper, null, rowsRead);
     }
 
     /** The same range, without the rows from {@code tuple} on. */
-    KeyRangeSplit until(List<Object> tuple) {
+    KeyRangeSplit until(Key tuple) {
         return new KeyRangeSplit(splitId, kind, key, lower, tuple, lastKey, rowsRead);
+    }
+
+    /** The same range as a checkpoint holds it, with keys as they are held today: {@link PrimaryKey#typed}. */
+    KeyRangeSplit typed() {
+        return new KeyRangeSplit(splitId, kind, key, key.typed(lower), key.typed(upper), key.typed(lastKey), rowsRead);
     }
 
     /** The same range as another kind. */
     KeyRangeSplit as(Kind newKind) {
         return new KeyRangeSplit(splitId, newKind, key, lower, upper, lastKey, rowsRead);
-    }
-
-    /**
-     * Compares two tuples in the table's order. A tuple that names only the first columns is before every
-     * row that begins with it.
-     */
-    static int compare(List<KeyColumn> key, List<Object> a, List<Object> b) {
-        for (int i = 0; i < Math.min(a.size(), b.size()); i++) {
-            int order = key.get(i).compare(a.get(i), b.get(i));
-            if (order != 0) {
-                return order;
-            }
-        }
-        return Integer.compare(a.size(), b.size());
     }
 }

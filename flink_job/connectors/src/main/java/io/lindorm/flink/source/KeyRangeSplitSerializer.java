@@ -1,8 +1,6 @@
 package io.lindorm.flink.source;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import org.apache.flink.core.io.SimpleVersionedSerializer;
 import org.apache.flink.core.memory.DataInputDeserializer;
 import org.apache.flink.core.memory.DataOutputSerializer;
@@ -37,14 +35,14 @@ final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRang
         out.writeUTF(split.splitId());
         out.writeUTF(split.kind().name());
         out.writeInt(split.key().size());
-        for (KeyColumn column : split.key()) {
+        for (KeyColumn column : split.key().columns()) {
             out.writeUTF(column.name());
             out.writeUTF(column.type());
             out.writeBoolean(column.descending());
         }
-        KeyValues.write(split.lower(), out);
-        KeyValues.write(split.upper(), out);
-        KeyValues.write(split.lastKey(), out);
+        Key.write(split.lower(), out);
+        Key.write(split.upper(), out);
+        Key.write(split.lastKey(), out);
         out.writeLong(split.rowsRead());
     }
 
@@ -52,11 +50,16 @@ final class KeyRangeSplitSerializer implements SimpleVersionedSerializer<KeyRang
         String id = in.readUTF();
         KeyRangeSplit.Kind kind = KeyRangeSplit.Kind.valueOf(in.readUTF());
         int columns = in.readInt();
-        List<KeyColumn> key = new ArrayList<>(columns);
+        KeyColumn[] key = new KeyColumn[columns];
         for (int i = 0; i < columns; i++) {
-            key.add(new KeyColumn(in.readUTF(), in.readUTF(), in.readBoolean()));
+            key[i] = new KeyColumn(in.readUTF(), in.readUTF(), in.readBoolean());
         }
-        return new KeyRangeSplit(
-                id, kind, List.copyOf(key), KeyValues.read(in), KeyValues.read(in), KeyValues.read(in), in.readLong());
+        KeyRangeSplit stored = new KeyRangeSplit(
+                id, kind, PrimaryKey.of(key), Key.read(in), Key.read(in), Key.read(in), in.readLong());
+        try {
+            return stored.typed();
+        } catch (IllegalArgumentException e) {
+            throw new IOException("split " + id + " of the checkpoint cannot be read: " + e.getMessage(), e);
+        }
     }
 }

@@ -66,7 +66,7 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
     private final RatesFile rate;
     private final LongSupplier clock;
     private final Deque<KeyRangeSplit> pending;
-    private final Map<String, List<Object>> ends;
+    private final Map<String, Key> ends;
     private final Set<String> accepted;
     private boolean planned;
 
@@ -208,8 +208,8 @@ final class LindormEnumerator implements SplitEnumerator<KeyRangeSplit, Enumerat
 
     /** A split as a checkpoint remembers it, with the end that it has by now. */
     private KeyRangeSplit cutAsKnown(KeyRangeSplit split) {
-        List<Object> end = ends.get(split.splitId());
-        return end != null && (split.upper() == null || KeyRangeSplit.compare(split.key(), end, split.upper()) < 0)
+        Key end = split.key().typed(ends.get(split.splitId()));
+        return end != null && (split.upper() == null || split.key().compare(end, split.upper()) < 0)
                 ? split.until(end)
                 : split;
     }

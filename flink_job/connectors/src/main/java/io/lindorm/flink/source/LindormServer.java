@@ -80,7 +80,7 @@ class LindormServer implements Server {
                 }
             }
         }
-        return new TableDescription(columns, List.copyOf(key), hashOf(connection, table));
+        return new TableDescription(columns, new PrimaryKey(List.copyOf(key)), hashOf(connection, table));
     }
 
     /** The hash function that the key begins with, which DESCRIBE has no place for; null for none. */

@@ -56,19 +56,19 @@ final class LindormTable implements TableReader {
     }
 
     @Override
-    public List<Object> nth(KeyRangeSplit range, int rowsBefore) throws IOException {
+    public Key nth(KeyRangeSplit range, int rowsBefore) throws IOException {
         return key(ScanQuery.key(scan, range, rowsBefore, false), range);
     }
 
     @Override
-    public List<Object> last(KeyRangeSplit range) throws IOException {
+    public Key last(KeyRangeSplit range) throws IOException {
         if (!backwardsRefused) {
             try {
                 return key(ScanQuery.key(scan, range, 0, true), range);
             } catch (UserError e) {
                 // No document says whether Lindorm reads the primary key backwards.
-                if (!(e.getCause() instanceof SQLException)
-                        || !LindormServer.UNSUPPORTED.contains(((SQLException) e.getCause()).getErrorCode())) {
+                if (!(e.getCause() instanceof SQLException refusal)
+                        || !LindormServer.UNSUPPORTED.contains(refusal.getErrorCode())) {
                     throw e;
                 }
                 backwardsRefused = true;
@@ -77,16 +77,16 @@ final class LindormTable implements TableReader {
         throw new UnsupportedOperationException("the server does not read backwards");
     }
 
-    private List<Object> key(ScanQuery query, KeyRangeSplit range) throws IOException {
+    private Key key(ScanQuery query, KeyRangeSplit range) throws IOException {
         RowLayout keyOnly = RowLayout.ofKey(range.key());
         KeyOrder order = new KeyOrder(scan.table(), range.key());
-        List<Object> found = session.run(connection -> {
+        Key found = session.run(connection -> {
             try (PreparedStatement statement = Session.prepare(connection, query);
                     ResultSet rows = statement.executeQuery()) {
                 if (!rows.next()) {
-                    return List.<Object>of();
+                    return Key.of();
                 }
-                List<Object> one = keyOnly.keyOf(keyOnly.read(rows));
+                Key one = keyOnly.keyOf(keyOnly.read(rows));
                 order.check(range, one);
                 return one;
             }
@@ -95,7 +95,7 @@ final class LindormTable implements TableReader {
             // A pause was ended early. Whoever looks for a key needs it, and the next pause is not ended.
             return key(query, range);
         }
-        return found.isEmpty() ? null : found;
+        return found.size() == 0 ? null : found;
     }
 
     private RowLayout layout(KeyRangeSplit range) {

@@ -57,7 +57,7 @@ public final class LindormTableFactory implements DynamicTableSourceFactory {
         DataType columns = context.getPhysicalRowDataType();
         for (int i = 0; i < DataType.getFieldCount(columns); i++) {
             try {
-                LindormType.reader(columns.getLogicalType().getChildren().get(i));
+                ColumnReader.of(columns.getLogicalType().getChildren().get(i));
             } catch (IllegalArgumentException e) {
                 throw new UserError("column `" + DataType.getFieldNames(columns).get(i) + "`: " + e.getMessage(), e);
             }

@@ -1,20 +1,13 @@
 package io.lindorm.flink.source;
 
-import java.math.BigDecimal;
-import java.sql.ResultSet;
-import java.sql.SQLDataException;
-import java.sql.SQLException;
-import java.time.LocalDate;
-import java.time.LocalDateTime;
-import java.time.LocalTime;
+import java.util.Arrays;
 import java.util.Locale;
-import java.util.Set;
+import java.util.Map;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.flink.table.api.DataTypes;
-import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.StringData;
-import org.apache.flink.table.data.TimestampData;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -22,15 +15,12 @@ import org.apache.flink.table.types.logical.LogicalTypeRoot;
 import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
 
 /**
- * Lindorm's column types: what each is in Flink, and how a value is read from the MySQL protocol.
+ * A column's type as Lindorm describes it.
  *
- * <p>The list of types is Lindorm's "Basic data types" page; BOOLEAN travels as TINYINT, JSON as text.
- *
- * @param base the type's name in upper case; {@code INT} is {@code INTEGER}
  * @param length of CHAR, VARCHAR, BINARY and VARBINARY, or a DECIMAL's precision; {@link #NONE} where none is said
  * @param scale of a DECIMAL
  */
-record LindormType(String base, int length, int scale) {
+record LindormType(Base base, int length, int scale) {
 
     private static final int NONE = -1;
 
@@ -40,22 +30,81 @@ record LindormType(String base, int length, int scale) {
             "\\s*([A-Za-z]+(?:\\s+UNSIGNED)?)\\s*(?:\\(\\s*(\\d{1,9})\\s*(?:,\\s*(\\d{1,9})\\s*)?\\)\\s*)?",
             Pattern.CASE_INSENSITIVE);
 
-    private static final Set<String> WITHOUT_LENGTH = Set.of(
-            "BOOLEAN",
-            "TINYINT",
-            "SMALLINT",
-            "INTEGER",
-            "BIGINT",
-            "BIGINT UNSIGNED",
-            "FLOAT",
-            "DOUBLE",
-            "STRING",
-            "JSON",
-            "TIMESTAMP",
-            "DATE",
-            "TIME");
+    /** What may stand in parentheses after a type's name. */
+    private enum Argument {
+        NOTHING,
+        LENGTH,
+        PRECISION
+    }
 
-    private static final Set<String> WITH_LENGTH = Set.of("CHAR", "VARCHAR", "BINARY", "VARBINARY");
+    /**
+     * Lindorm's types (its page "Basic data types"), each with the Flink type that holds all its values and with what a
+     * scan must know to have it in a key. A new type is a line here, and one in each of the other places that
+     * tests/flink_job/test_column_types.py names. BOOLEAN travels as TINYINT, JSON as text.
+     */
+    enum Base {
+        BOOLEAN(Argument.NOTHING, type -> DataTypes.BOOLEAN(), type -> new KeyType.Booleans()),
+        TINYINT(
+                Argument.NOTHING,
+                type -> DataTypes.TINYINT(),
+                type -> new KeyNumbers.Integers(Byte.MIN_VALUE, Byte.MAX_VALUE)),
+        SMALLINT(
+                Argument.NOTHING,
+                type -> DataTypes.SMALLINT(),
+                type -> new KeyNumbers.Integers(Short.MIN_VALUE, Short.MAX_VALUE)),
+        INTEGER(
+                Argument.NOTHING,
+                type -> DataTypes.INT(),
+                type -> new KeyNumbers.Integers(Integer.MIN_VALUE, Integer.MAX_VALUE)),
+        BIGINT(
+                Argument.NOTHING,
+                type -> DataTypes.BIGINT(),
+                type -> new KeyNumbers.Integers(Long.MIN_VALUE, Long.MAX_VALUE)),
+        BIGINT_UNSIGNED(
+                Argument.NOTHING, type -> DataTypes.DECIMAL(20, 0), type -> KeyNumbers.Decimals.ofUnsignedLongs()),
+        FLOAT(Argument.NOTHING, type -> DataTypes.FLOAT(), type -> new KeyNumbers.Floats()),
+        DOUBLE(Argument.NOTHING, type -> DataTypes.DOUBLE(), type -> new KeyNumbers.Doubles()),
+        // Without precision and scale no decimal of Flink's is sure to hold every value.
+        DECIMAL(
+                Argument.PRECISION,
+                type -> type.hasLength() ? DataTypes.DECIMAL(type.length, type.scale) : DataTypes.STRING(),
+                type -> type.hasLength()
+                        ? KeyNumbers.Decimals.of(type.length, type.scale)
+                        : new KeyNumbers.AnyDecimals()),
+        CHAR(Argument.LENGTH, type -> DataTypes.STRING(), type -> new KeyTexts.Text(true)),
+        VARCHAR(Argument.LENGTH, type -> DataTypes.STRING(), type -> new KeyTexts.Text(false)),
+        STRING(Argument.NOTHING, type -> DataTypes.STRING(), type -> new KeyTexts.Text(false)),
+        JSON(Argument.NOTHING, type -> DataTypes.STRING(), null),
+        BINARY(Argument.LENGTH, type -> DataTypes.BYTES(), type -> new KeyTexts.Bytes()),
+        VARBINARY(Argument.LENGTH, type -> DataTypes.BYTES(), type -> new KeyTexts.Bytes()),
+        TIMESTAMP(Argument.NOTHING, type -> DataTypes.TIMESTAMP_LTZ(3), type -> new KeyTimes.Timestamps()),
+        DATE(Argument.NOTHING, type -> DataTypes.DATE(), type -> new KeyTimes.Dates()),
+        TIME(Argument.NOTHING, type -> DataTypes.TIME(3), type -> new KeyTimes.Times());
+
+        private final Argument argument;
+        private final Function<LindormType, DataType> flinkType;
+        private final Function<LindormType, KeyType<?>> keyType;
+
+        /**
+         * @param keyType null for a type that no key has
+         */
+        Base(Argument argument, Function<LindormType, DataType> flinkType, Function<LindormType, KeyType<?>> keyType) {
+            this.argument = argument;
+            this.flinkType = flinkType;
+            this.keyType = keyType;
+        }
+
+        private boolean takes(int length, int scale) {
+            return switch (argument) {
+                case NOTHING -> length == NONE;
+                case LENGTH -> scale == NONE && (length == NONE || length > 0);
+                case PRECISION -> length == NONE || (length >= 1 && length <= MAX_PRECISION && scale <= length);
+            };
+        }
+    }
+
+    private static final Map<String, Base> BY_NAME = Arrays.stream(Base.values())
+            .collect(Collectors.toMap(base -> base.name().replace('_', ' '), Function.identity()));
 
     /**
      * A type as {@code DESCRIBE} says it. Nothing may be left over: {@code INT ARRAY} is no INTEGER.
@@ -66,23 +115,17 @@ record LindormType(String base, int length, int scale) {
         Matcher form = FORM.matcher(text);
         if (form.matches()) {
             String name = form.group(1).toUpperCase(Locale.ROOT).replaceAll("\\s+", " ");
-            String base = name.equals("INT") ? "INTEGER" : name;
+            Base base = BY_NAME.get(name.equals("INT") ? "INTEGER" : name);
             int length = form.group(2) == null ? NONE : Integer.parseInt(form.group(2));
             int scale = form.group(3) == null ? NONE : Integer.parseInt(form.group(3));
-            if (base.equals("DECIMAL")
-                    ? length == NONE || (length >= 1 && length <= MAX_PRECISION && scale <= length)
-                    : scale == NONE
-                            && (length == NONE
-                                    ? WITHOUT_LENGTH.contains(base) || WITH_LENGTH.contains(base)
-                                    : length > 0 && WITH_LENGTH.contains(base))) {
+            if (base != null && base.takes(length, scale)) {
                 return new LindormType(base, length, Math.max(0, scale));
             }
         }
         throw new IllegalArgumentException("the Lindorm type " + text + " cannot be read");
     }
 
-    /** Whether a length, or a precision, is said. */
-    boolean hasLength() {
+    private boolean hasLength() {
         return length != NONE;
     }
 
@@ -93,24 +136,19 @@ record LindormType(String base, int length, int scale) {
      */
     static LogicalType flinkType(String lindormType) {
         LindormType type = parse(lindormType);
-        DataType flink = switch (type.base()) {
-            case "BOOLEAN" -> DataTypes.BOOLEAN();
-            case "TINYINT" -> DataTypes.TINYINT();
-            case "SMALLINT" -> DataTypes.SMALLINT();
-            case "INTEGER" -> DataTypes.INT();
-            case "BIGINT" -> DataTypes.BIGINT();
-            case "BIGINT UNSIGNED" -> DataTypes.DECIMAL(20, 0);
-            case "FLOAT" -> DataTypes.FLOAT();
-            case "DOUBLE" -> DataTypes.DOUBLE();
-            // Without precision and scale no decimal of Flink's is sure to hold every value.
-            case "DECIMAL" -> type.hasLength() ? DataTypes.DECIMAL(type.length(), type.scale()) : DataTypes.STRING();
-            case "BINARY", "VARBINARY" -> DataTypes.BYTES();
-            case "TIMESTAMP" -> DataTypes.TIMESTAMP_LTZ(3);
-            case "DATE" -> DataTypes.DATE();
-            case "TIME" -> DataTypes.TIME(3);
-            default -> DataTypes.STRING();
-        };
-        return flink.getLogicalType();
+        return type.base.flinkType.apply(type).getLogicalType();
+    }
+
+    /**
+     * What a scan must know of the type to have it in a key.
+     *
+     * @throws IllegalArgumentException for a type that no key has
+     */
+    KeyType<?> keyType() {
+        if (base.keyType == null) {
+            throw new IllegalArgumentException("no key has the type " + base);
+        }
+        return base.keyType.apply(this);
     }
 
     /**
@@ -120,160 +158,29 @@ record LindormType(String base, int length, int scale) {
     static boolean keepsKeys(LogicalType declared, String lindormType) {
         LogicalType own = flinkType(lindormType);
         LogicalTypeRoot root = declared.getTypeRoot();
-        switch (own.getTypeRoot()) {
-            case TINYINT:
-            case SMALLINT:
-            case INTEGER:
-            case BIGINT:
-                return rank(root) >= rank(own.getTypeRoot());
-            case DECIMAL:
-                return root == LogicalTypeRoot.DECIMAL
-                        && ((DecimalType) declared).getScale() >= ((DecimalType) own).getScale()
-                        && ((DecimalType) declared).getPrecision() - ((DecimalType) declared).getScale()
-                                >= ((DecimalType) own).getPrecision() - ((DecimalType) own).getScale();
-            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-                return (root == LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE
+        return switch (own.getTypeRoot()) {
+            case TINYINT, SMALLINT, INTEGER, BIGINT -> integerSize(root) >= integerSize(own.getTypeRoot());
+            case DECIMAL ->
+                declared instanceof DecimalType wider
+                        && own instanceof DecimalType exact
+                        && wider.getScale() >= exact.getScale()
+                        && wider.getPrecision() - wider.getScale() >= exact.getPrecision() - exact.getScale();
+            case TIMESTAMP_WITH_LOCAL_TIME_ZONE ->
+                (root == LogicalTypeRoot.TIMESTAMP_WITH_LOCAL_TIME_ZONE
                                 || root == LogicalTypeRoot.TIMESTAMP_WITHOUT_TIME_ZONE)
                         && LogicalTypeChecks.getPrecision(declared) >= 3;
-            default:
-                return root == own.getTypeRoot();
-        }
+            default -> root == own.getTypeRoot();
+        };
     }
 
-    private static int rank(LogicalTypeRoot root) {
-        switch (root) {
-            case TINYINT:
-                return 1;
-            case SMALLINT:
-                return 2;
-            case INTEGER:
-                return 3;
-            case BIGINT:
-                return 4;
-            default:
-                return 0;
-        }
-    }
-
-    /** Reads one column of a result set into Flink's internal form; null for NULL. */
-    interface Reader {
-        Object read(ResultSet rows, int column) throws SQLException;
-    }
-
-    /**
-     * How a column of a Flink type is read.
-     *
-     * @throws IllegalArgumentException for a type that no Lindorm column can be read as
-     */
-    static Reader reader(LogicalType type) {
-        switch (type.getTypeRoot()) {
-            case BOOLEAN:
-                return (rows, i) -> {
-                    boolean value = rows.getBoolean(i);
-                    return rows.wasNull() ? null : value;
-                };
-            case TINYINT:
-                return (rows, i) -> {
-                    byte value = rows.getByte(i);
-                    return rows.wasNull() ? null : value;
-                };
-            case SMALLINT:
-                return (rows, i) -> {
-                    short value = rows.getShort(i);
-                    return rows.wasNull() ? null : value;
-                };
-            case INTEGER:
-                return (rows, i) -> {
-                    int value = rows.getInt(i);
-                    return rows.wasNull() ? null : value;
-                };
-            case BIGINT:
-                return (rows, i) -> {
-                    long value = rows.getLong(i);
-                    return rows.wasNull() ? null : value;
-                };
-            case FLOAT:
-                return (rows, i) -> {
-                    float value;
-                    try {
-                        value = rows.getFloat(i);
-                    } catch (SQLDataException e) {
-                        return (float) infinite(rows, i, e);
-                    }
-                    return rows.wasNull() ? null : value;
-                };
-            case DOUBLE:
-                return (rows, i) -> {
-                    double value;
-                    try {
-                        value = rows.getDouble(i);
-                    } catch (SQLDataException e) {
-                        return infinite(rows, i, e);
-                    }
-                    return rows.wasNull() ? null : value;
-                };
-            case DECIMAL:
-                int precision = ((DecimalType) type).getPrecision();
-                int scale = ((DecimalType) type).getScale();
-                return (rows, i) -> {
-                    BigDecimal value = rows.getBigDecimal(i);
-                    if (value == null) {
-                        return null;
-                    }
-                    DecimalData fitted = DecimalData.fromBigDecimal(value, precision, scale);
-                    if (fitted == null || fitted.toBigDecimal().compareTo(value) != 0) {
-                        throw new SQLException(
-                                value + " does not fit DECIMAL(" + precision + ", " + scale + ")", "22003");
-                    }
-                    return fitted;
-                };
-            case CHAR:
-            case VARCHAR:
-                // Bytes, not a String: what is not UTF-8 is kept as it is, for whoever reads it to judge.
-                return (rows, i) -> {
-                    byte[] value = rows.getBytes(i);
-                    return value == null ? null : StringData.fromBytes(value);
-                };
-            case BINARY:
-            case VARBINARY:
-                return ResultSet::getBytes;
-            case TIMESTAMP_WITHOUT_TIME_ZONE:
-            case TIMESTAMP_WITH_LOCAL_TIME_ZONE:
-                return (rows, i) -> {
-                    LocalDateTime value = rows.getObject(i, LocalDateTime.class);
-                    return value == null ? null : TimestampData.fromLocalDateTime(value);
-                };
-            case DATE:
-                return (rows, i) -> {
-                    LocalDate value = rows.getObject(i, LocalDate.class);
-                    return value == null ? null : (int) value.toEpochDay();
-                };
-            case TIME_WITHOUT_TIME_ZONE:
-                return (rows, i) -> {
-                    LocalTime value = rows.getObject(i, LocalTime.class);
-                    return value == null ? null : (int) (value.toNanoOfDay() / 1_000_000L);
-                };
-            default:
-                throw new IllegalArgumentException("no Lindorm column can be read as " + type);
-        }
-    }
-
-    /** Connector/J takes an infinite number for one out of range, and gives it as text only. */
-    private static double infinite(ResultSet rows, int column, SQLDataException refusal) throws SQLException {
-        String text = rows.getString(column).toLowerCase(Locale.ROOT);
-        if (!text.matches("[+-]?inf(inity)?")) {
-            throw refusal;
-        }
-        return text.startsWith("-") ? Double.NEGATIVE_INFINITY : Double.POSITIVE_INFINITY;
-    }
-
-    /** What a value of a Flink type is that cannot be read: the reason for which the sink rejects its row. */
-    static String unreadable(LogicalType type) {
-        return switch (type.getTypeRoot()) {
-            case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE, DATE, TIME_WITHOUT_TIME_ZONE ->
-                "TimeOutOfRange";
-            case CHAR, VARCHAR, BINARY, VARBINARY -> "InvalidText";
-            default -> "NumberOutOfRange";
+    /** In bytes; 0 for what is no integer. */
+    private static int integerSize(LogicalTypeRoot root) {
+        return switch (root) {
+            case TINYINT -> Byte.BYTES;
+            case SMALLINT -> Short.BYTES;
+            case INTEGER -> Integer.BYTES;
+            case BIGINT -> Long.BYTES;
+            default -> 0;
         };
     }
 }

@@ -31,7 +31,7 @@ final class PageBatch implements RecordsWithSplitIds<Object> {
         record Need(double rowsPerSecond) implements Change {}
 
         /** No row that is wanted lies before this tuple, beyond those handed on. */
-        record MovedTo(List<Object> lower) implements Change {}
+        record MovedTo(Key lower) implements Change {}
     }
 
     private record Part(String splitId, Iterator<?> elements, boolean isPage) {}

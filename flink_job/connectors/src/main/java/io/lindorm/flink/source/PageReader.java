@@ -36,7 +36,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     /** A split, and how far it is read in one step. */
     private static final class Reading {
         private KeyRangeSplit split;
-        private List<Object> stepEnd;
+        private Key stepEnd;
 
         private Reading(KeyRangeSplit split) {
             this.split = split;
@@ -46,8 +46,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
             return stepEnd == null ? split : split.until(stepEnd);
         }
 
-        private boolean endsBefore(List<Object> tuple) {
-            return stepEnd != null && KeyRangeSplit.compare(split.key(), stepEnd, tuple) < 0;
+        private boolean endsBefore(Key tuple) {
+            return stepEnd != null && split.key().compare(stepEnd, tuple) < 0;
         }
     }
 
@@ -171,7 +171,7 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
 
     /** Halves the step in which a split is read; false where it has a page at most. */
     private boolean narrow(Reading reading) throws IOException {
-        List<Object> middle = cuts.half(reading.step());
+        Key middle = cuts.half(reading.step());
         if (middle == null) {
             return false;
         }
@@ -182,8 +182,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
 
     /** Goes on after a step that has been read; a longer step where the last read was far from the time limit. */
     private void step(Reading reading, long nanos) throws IOException {
-        List<Object> from = reading.split.lastKey() != null ? reading.split.lastKey() : reading.split.lower();
-        List<Object> to = reading.stepEnd;
+        Key from = reading.split.lastKey() != null ? reading.split.lastKey() : reading.split.lower();
+        Key to = reading.stepEnd;
         reading.split = reading.split.from(to);
         reading.stepEnd =
                 cuts.onward(reading.split, from, to, nanos < scan.timeout().toNanos() / 4 ? 3 : 2);
@@ -206,11 +206,11 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
     private void cut(Reading reading, PageBatch batch) throws IOException {
         KeyRangeSplit split = reading.split;
         boolean whole = splits.size() > 1;
-        List<List<Object>> at = whole ? rest(split) : cuts.pieces(split);
+        List<Key> at = whole ? rest(split) : cuts.pieces(split);
         if (!at.isEmpty()) {
             List<KeyRangeSplit> parts = new ArrayList<>();
             for (int i = 0; i < at.size(); i++) {
-                List<Object> end = i + 1 < at.size() ? at.get(i + 1) : split.upper();
+                Key end = i + 1 < at.size() ? at.get(i + 1) : split.upper();
                 KeyRangeSplit part = KeyRangeSplit.of(UUID.randomUUID().toString(), split.key(), at.get(i), end);
                 parts.add(part.as(KeyRangeSplit.Kind.OFFERED));
             }
@@ -229,8 +229,8 @@ final class PageReader implements SplitReader<Object, KeyRangeSplit> {
         }
     }
 
-    private List<List<Object>> rest(KeyRangeSplit split) throws IOException {
-        List<Object> first = table.first(split);
+    private List<Key> rest(KeyRangeSplit split) throws IOException {
+        Key first = table.first(split);
         return first == null ? List.of() : List.of(first);
     }
 

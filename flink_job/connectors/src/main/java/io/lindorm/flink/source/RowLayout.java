@@ -26,9 +26,9 @@ final class RowLayout {
 
     private final List<String> columns = new ArrayList<>();
     private final List<LogicalType> types = new ArrayList<>();
-    private final LindormType.Reader[] readers;
-    private final List<KeyColumn> key;
-    private final KeyType[] keyTypes;
+    private final ColumnReader[] readers;
+    private final PrimaryKey key;
+    private final List<KeyType<Object>> keyTypes;
 
     /** Where the key is in a row. */
     private final int[] keyAt;
@@ -42,13 +42,13 @@ final class RowLayout {
     /** Whether a row says what of it cannot be read. */
     private final boolean tells;
 
-    RowLayout(Wanted wantedColumns, List<KeyColumn> key) {
+    RowLayout(Wanted wantedColumns, PrimaryKey key) {
         columns.addAll(wantedColumns.columns().getFieldNames());
         types.addAll(wantedColumns.columns().getChildren());
         wanted = columns.size();
         tells = wantedColumns.unreadable();
         this.key = key;
-        keyTypes = key.stream().map(KeyColumn::keyType).toArray(KeyType[]::new);
+        keyTypes = key.columns().stream().map(KeyColumn::keyType).toList();
         keyAt = new int[key.size()];
         for (int i = 0; i < keyAt.length; i++) {
             KeyColumn column = key.get(i);
@@ -59,12 +59,12 @@ final class RowLayout {
             keyAt[i] = inRow(columns.indexOf(column.name()));
         }
         inKey = new boolean[columns.size()];
-        key.forEach(column -> inKey[columns.indexOf(column.name())] = true);
-        readers = types.stream().map(LindormType::reader).toArray(LindormType.Reader[]::new);
+        key.columns().forEach(column -> inKey[columns.indexOf(column.name())] = true);
+        readers = types.stream().map(ColumnReader::of).toArray(ColumnReader[]::new);
     }
 
     /** The layout of the key alone. */
-    static RowLayout ofKey(List<KeyColumn> key) {
+    static RowLayout ofKey(PrimaryKey key) {
         return new RowLayout(new Wanted(RowType.of(), false), key);
     }
 
@@ -123,7 +123,7 @@ final class RowLayout {
         if (row.isNullAt(wanted)) {
             row.setField(
                     wanted,
-                    StringData.fromString(LindormType.unreadable(types.get(i)) + ": column " + columns.get(i) + " is "
+                    StringData.fromString(ColumnReader.unreadable(types.get(i)) + ": column " + columns.get(i) + " is "
                             + shown + ", which cannot be read as " + types.get(i)));
         }
     }
@@ -154,12 +154,12 @@ final class RowLayout {
     }
 
     /** The key of a row that {@link #read} gave. */
-    List<Object> keyOf(GenericRowData row) {
-        List<Object> values = new ArrayList<>(keyAt.length);
+    Key keyOf(GenericRowData row) {
+        Object[] values = new Object[keyAt.length];
         for (int i = 0; i < keyAt.length; i++) {
-            values.add(keyTypes[i].ofRow(row.getField(keyAt[i])));
+            values[i] = keyTypes.get(i).ofRow(row.getField(keyAt[i]));
         }
-        return values;
+        return Key.of(values);
     }
 
     /** Whether, by their keys, one row that {@link #read} gave comes before another, or may. */
@@ -167,10 +167,13 @@ final class RowLayout {
         for (int i = 0; i < keyAt.length; i++) {
             Object a = first.getField(keyAt[i]);
             Object b = second.getField(keyAt[i]);
-            int order = keyTypes[i].compareInRows(a, b);
+            int order = keyTypes.get(i).compareInRows(a, b);
             if (order != 0) {
                 return order < 0 != key.get(i).descending()
-                        || keyTypes[i].isEitherFirst(keyTypes[i].ofRow(a), keyTypes[i].ofRow(b));
+                        || keyTypes.get(i)
+                                .isEitherFirst(
+                                        keyTypes.get(i).ofRow(a),
+                                        keyTypes.get(i).ofRow(b));
             }
         }
         return false;

@@ -249,7 +249,7 @@ record Scan(
      * Whether a read may pass over rows that it does not return, so that it can take long for few rows: where a
      * condition is not one on the first key column.
      */
-    boolean passesOverRows(List<KeyColumn> key) {
+    boolean passesOverRows(PrimaryKey key) {
         return filter != null
                 || ((start != null || end != null) && !key.get(0).name().equals(timeColumn));
     }
@@ -273,7 +273,7 @@ record Scan(
             return null;
         }
         try {
-            return KeyValues.instant(text.get());
+            return TimeBounds.instant(text.get());
         } catch (DateTimeParseException e) {
             throw new UserError("'" + option.key() + "' must be an instant such as 2023-01-01T00:00:00.000Z; it is '"
                     + text.get() + "'");

@@ -24,7 +24,7 @@ record ScanQuery(String sql, List<Object> parameters) {
      * @param limit the most rows to return
      */
     static ScanQuery page(Scan scan, List<String> columns, KeyRangeSplit split, int limit) {
-        List<KeyColumn> key = split.key();
+        PrimaryKey key = split.key();
         List<String> conditions = new ArrayList<>();
         List<Object> parameters = new ArrayList<>();
         addRange(split, conditions, parameters);
@@ -45,7 +45,7 @@ record ScanQuery(String sql, List<Object> parameters) {
      * @param backwards whether to count from the range's end
      */
     static ScanQuery key(Scan scan, KeyRangeSplit range, int rowsBefore, boolean backwards) {
-        List<KeyColumn> key = range.key();
+        PrimaryKey key = range.key();
         List<String> conditions = new ArrayList<>();
         List<Object> parameters = new ArrayList<>();
         addRange(range, conditions, parameters);
@@ -53,7 +53,7 @@ record ScanQuery(String sql, List<Object> parameters) {
             addTimeRange(scan, conditions, parameters);
         }
         List<String> hints = conditions.isEmpty() ? List.of(ALLOW_FULL_SCAN) : fullScan(range);
-        List<String> names = key.stream().map(KeyColumn::name).toList();
+        List<String> names = key.columns().stream().map(KeyColumn::name).toList();
         ScanQuery query = select(hints, names, scan, conditions, key, backwards, 1, parameters);
         return rowsBefore == 0 ? query : new ScanQuery(query.sql() + " OFFSET " + rowsBefore, parameters);
     }
@@ -63,14 +63,15 @@ record ScanQuery(String sql, List<Object> parameters) {
             List<String> columns,
             Scan scan,
             List<String> conditions,
-            List<KeyColumn> key,
+            PrimaryKey key,
             boolean backwards,
             int limit,
             List<Object> parameters) {
         StringJoiner selected = new StringJoiner(", ");
         columns.forEach(column -> selected.add(quote(column)));
         StringJoiner order = new StringJoiner(", ");
-        key.forEach(column -> order.add(quote(column.name()) + (column.descending() != backwards ? " DESC" : "")));
+        key.columns()
+                .forEach(column -> order.add(quote(column.name()) + (column.descending() != backwards ? " DESC" : "")));
         String where = conditions.isEmpty() ? "" : " WHERE " + String.join(" AND ", conditions);
         String hint = hints.isEmpty() ? "" : "/*+ " + String.join(", ", hints) + " */ ";
         return new ScanQuery(
@@ -88,7 +89,7 @@ record ScanQuery(String sql, List<Object> parameters) {
 
     /** What is asked of NaN is not the start or the end of a scan to a server, though rows come in the key's order. */
     private static List<String> fullScan(KeyRangeSplit range) {
-        List<Object> start = range.lastKey() != null ? range.lastKey() : range.lower();
+        Key start = range.lastKey() != null ? range.lastKey() : range.lower();
         return (start != null && isNaN(start.get(0)))
                         || (range.upper() != null && isNaN(range.upper().get(0)))
                 ? List.of(ALLOW_FULL_SCAN)
@@ -127,19 +128,13 @@ record ScanQuery(String sql, List<Object> parameters) {
      * @param after true for the rows after the tuple, false for those before it
      * @param inclusive whether the rows that begin with the tuple are in
      */
-    private static String bound(
-            List<KeyColumn> key, List<Object> tuple, boolean after, boolean inclusive, List<Object> parameters) {
+    private static String bound(PrimaryKey key, Key tuple, boolean after, boolean inclusive, List<Object> parameters) {
         String first = comparison(key.get(0), after, tuple.size() > 1 || inclusive, tuple.get(0), parameters);
         return tuple.size() == 1 ? first : first + " AND " + beyond(key, tuple, 0, after, inclusive, parameters);
     }
 
     private static String beyond(
-            List<KeyColumn> key,
-            List<Object> tuple,
-            int at,
-            boolean after,
-            boolean inclusive,
-            List<Object> parameters) {
+            PrimaryKey key, Key tuple, int at, boolean after, boolean inclusive, List<Object> parameters) {
         KeyColumn column = key.get(at);
         Object value = tuple.get(at);
         if (at == tuple.size() - 1) {

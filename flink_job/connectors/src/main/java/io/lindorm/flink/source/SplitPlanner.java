@@ -27,12 +27,12 @@ final class SplitPlanner {
             if (scan.isEmpty()) {
                 return List.of();
             }
-            List<KeyColumn> key = table.key();
-            List<Object> firstKey = rows.first(KeyRangeSplit.of("", key, null, null));
+            PrimaryKey key = table.key();
+            Key firstKey = rows.first(KeyRangeSplit.of("", key, null, null));
             if (firstKey == null) {
                 return List.of();
             }
-            return cut(rows, KeyRangeSplit.of("", key, List.copyOf(firstKey.subList(0, 1)), null), scan, splits);
+            return cut(rows, KeyRangeSplit.of("", key, firstKey.prefix(1), null), scan, splits);
         }
     }
 
@@ -42,14 +42,14 @@ final class SplitPlanner {
      * @param range what to cut; its {@code lower} is the first value of the first column
      */
     static List<KeyRangeSplit> cut(KeyLookups rows, KeyRangeSplit range, Scan scan, int splits) throws IOException {
-        List<KeyColumn> key = range.key();
-        List<List<Object>> cuts = scan.splitPoints().isEmpty()
+        PrimaryKey key = range.key();
+        List<Key> cuts = scan.splitPoints().isEmpty()
                 ? new KeyCuts(rows, scan.pageSize()).plan(range, splits)
                 : given(scan, key.get(0), range.lower().get(0));
         List<KeyRangeSplit> result = new ArrayList<>();
-        List<Object> lower = range.lower();
+        Key lower = range.lower();
         for (int i = 0; i <= cuts.size(); i++) {
-            List<Object> upper = i < cuts.size() ? cuts.get(i) : range.upper();
+            Key upper = i < cuts.size() ? cuts.get(i) : range.upper();
             result.add(KeyRangeSplit.of(Integer.toString(i), key, lower, upper));
             lower = upper;
         }
@@ -57,7 +57,7 @@ final class SplitPlanner {
     }
 
     private static void check(TableDescription table, Scan scan, RowType wanted) {
-        if (table.key().isEmpty()) {
+        if (table.key().size() == 0) {
             throw new UserError("DESCRIBE names no primary key for table `" + scan.table() + "` at " + scan.url()
                     + "; only tables made by Lindorm SQL can be read");
         }
@@ -76,7 +76,7 @@ final class SplitPlanner {
                         + String.join(", ", table.columns().keySet()));
             }
         }
-        for (KeyColumn column : table.key()) {
+        for (KeyColumn column : table.key().columns()) {
             int at = wanted.getFieldIndex(column.name());
             try {
                 if (at >= 0 && !LindormType.keepsKeys(wanted.getTypeAt(at), column.type())) {
@@ -95,7 +95,7 @@ final class SplitPlanner {
     }
 
     /** The user's points, in the table's order, without those that no row lies before. */
-    private static List<List<Object>> given(Scan scan, KeyColumn column, Object first) {
+    private static List<Key> given(Scan scan, KeyColumn column, Object first) {
         TreeSet<Object> points = new TreeSet<>(column::compare);
         for (String text : scan.splitPoints()) {
             try {
@@ -107,6 +107,6 @@ final class SplitPlanner {
                         e);
             }
         }
-        return points.tailSet(first, false).stream().map(List::of).toList();
+        return points.tailSet(first, false).stream().map(Key::of).toList();
     }
 }

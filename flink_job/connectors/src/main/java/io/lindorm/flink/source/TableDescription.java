@@ -1,6 +1,5 @@
 package io.lindorm.flink.source;
 
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -10,4 +9,4 @@ import java.util.Map;
  * @param key the primary key, in its order; empty where the server names none
  * @param hash the hash function that the key begins with, as in {@code PRIMARY KEY (hash32(p1), p1, p2)}; null for none
  */
-record TableDescription(Map<String, String> columns, List<KeyColumn> key, String hash) {}
+record TableDescription(Map<String, String> columns, PrimaryKey key, String hash) {}

@@ -3,8 +3,12 @@ package io.lindorm.flink.source;
 import java.math.BigInteger;
 import java.time.Instant;
 import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
 import java.time.temporal.ChronoUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * A half-open range of a time column, narrowed by one comparison after the other. Values are as the column holds them:
@@ -22,6 +26,23 @@ record TimeBounds(Object start, Object end) {
 
     private static final BigInteger FIRST_NUMBER = BigInteger.valueOf(Long.MIN_VALUE);
     private static final BigInteger LAST_NUMBER = BigInteger.valueOf(Long.MAX_VALUE);
+
+    private static final Pattern FINER_THAN_NANOS = Pattern.compile("(.*\\.\\d{9})(\\d+)(\\D.*)");
+
+    /**
+     * An instant from ISO-8601 text with a zone or offset. A second may have more digits than the nine that an instant
+     * has: then it is the next nanosecond, which is after the same rows.
+     *
+     * @throws DateTimeParseException for any other text
+     */
+    static Instant instant(String text) {
+        Matcher finer = FINER_THAN_NANOS.matcher(text.trim());
+        if (!finer.matches()) {
+            return OffsetDateTime.parse(text.trim()).toInstant();
+        }
+        Instant instant = OffsetDateTime.parse(finer.group(1) + finer.group(3)).toInstant();
+        return finer.group(2).matches("0+") ? instant : instant.plusNanos(1);
+    }
 
     /**
      * The rows with start <= t < end. Both bounds are rounded up to what the column can hold, so that the range stays

@@ -20,17 +20,17 @@ class BalanceTest {
 
     private static final int READERS = 4;
     private static final long LATENCY_NANOS = 20_000_000L;
-    private static final List<KeyColumn> KEY =
-            List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
+    private static final PrimaryKey KEY =
+            PrimaryKey.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
     private static final RowType ROWS = (RowType)
             DataTypes.ROW(DataTypes.FIELD("device", DataTypes.STRING()), DataTypes.FIELD("n", DataTypes.BIGINT()))
                     .getLogicalType();
 
     /** A table of (device, n) whose rows' devices are given. */
-    private static TreeSet<List<Object>> table(List<String> devices) {
-        TreeSet<List<Object>> table = new TreeSet<>((a, b) -> KeyRangeSplit.compare(KEY, a, b));
+    private static TreeSet<Key> table(List<String> devices) {
+        TreeSet<Key> table = new TreeSet<>(KEY::compare);
         for (String device : devices) {
-            table.add(List.of(device, 1_672_531_200_000L + 1_000L * table.size()));
+            table.add(Key.of(device, 1_672_531_200_000L + 1_000L * table.size()));
         }
         return table;
     }
@@ -51,7 +51,7 @@ class BalanceTest {
     }
 
     private static void assertBalanced(String name, List<String> devices, int readers) throws Exception {
-        TreeSet<List<Object>> table = table(devices);
+        TreeSet<Key> table = table(devices);
         VirtualScan scan = new VirtualScan(
                         KEY, table, Scans.of("scan.page-size", "50"), ROWS, readers, reader -> LATENCY_NANOS)
                 .run();

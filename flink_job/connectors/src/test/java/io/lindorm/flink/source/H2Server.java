@@ -57,13 +57,13 @@ final class H2Server implements Server {
                 database + "/" + table,
                 new TableDescription(
                         plain,
-                        columns.entrySet().stream()
+                        PrimaryKey.of(columns.entrySet().stream()
                                 .limit(keyColumns)
                                 .map(e -> new KeyColumn(
                                         e.getKey(),
                                         plain.get(e.getKey()),
                                         e.getValue().endsWith(" DESC")))
-                                .toList(),
+                                .toArray(KeyColumn[]::new)),
                         null));
     }
 

@@ -20,28 +20,28 @@ class KeyCutsTest {
 
     private static final int PAGE = 20;
 
-    private static TreeSet<List<Object>> table(List<KeyColumn> key, int rows, IntFunction<List<Object>> row) {
-        TreeSet<List<Object>> table = new TreeSet<>((a, b) -> KeyRangeSplit.compare(key, a, b));
+    private static TreeSet<Key> table(PrimaryKey key, int rows, IntFunction<Key> row) {
+        TreeSet<Key> table = new TreeSet<>(key::compare);
         for (int i = 0; i < rows; i++) {
             table.add(row.apply(i));
         }
         return table;
     }
 
-    private static KeyRangeSplit whole(List<KeyColumn> key, TreeSet<List<Object>> rows) {
-        return KeyRangeSplit.of("0", key, rows.first().subList(0, 1), null);
+    private static KeyRangeSplit whole(PrimaryKey key, TreeSet<Key> rows) {
+        return KeyRangeSplit.of("0", key, rows.first().prefix(1), null);
     }
 
     /** Plans, checks what must always hold, and returns the rows of each part. */
-    private static List<Integer> plan(List<KeyColumn> key, TreeSet<List<Object>> rows, int parts, boolean backwards)
+    private static List<Integer> plan(PrimaryKey key, TreeSet<Key> rows, int parts, boolean backwards)
             throws Exception {
         MemoryTable table = new MemoryTable(key, rows, backwards);
-        List<List<Object>> cuts = new KeyCuts(table, PAGE).plan(whole(key, rows), parts);
+        List<Key> cuts = new KeyCuts(table, PAGE).plan(whole(key, rows), parts);
         assertTrue(table.lookups < KeyCuts.PLAN_LOOKUPS + 150, table.lookups + " lookups");
         assertTrue(cuts.size() < 2 * parts, cuts.size() + " cuts for " + parts + " parts");
         List<Integer> sizes = new ArrayList<>();
         KeyRangeSplit rest = whole(key, rows);
-        for (List<Object> cut : cuts) {
+        for (Key cut : cuts) {
             sizes.add(table.left(rest.until(cut)).size());
             rest = rest.from(cut);
         }
@@ -54,23 +54,23 @@ class KeyCutsTest {
     @RepeatedTest(150)
     void cutsOfAnyTableAreInOrderAndLeaveNoPartEmpty(RepetitionInfo repetition) throws Exception {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = RandomKeys.columns(random);
-        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
+        PrimaryKey key = RandomKeys.columns(random);
+        TreeSet<Key> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
         plan(key, rows, 1 + random.nextInt(40), random.nextInt(3) > 0);
     }
 
     @RepeatedTest(150)
     void aHalfOfAnyRangeLeavesAPageBeforeIt(RepetitionInfo repetition) throws Exception {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = RandomKeys.columns(random);
-        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
+        PrimaryKey key = RandomKeys.columns(random);
+        TreeSet<Key> rows = RandomKeys.table(key, 1 + random.nextInt(600), random);
         MemoryTable table = new MemoryTable(key, rows, random.nextInt(3) > 0);
         KeyRangeSplit range = whole(key, rows);
         if (random.nextBoolean()) {
             range = range.readTo(
                     rows.stream().skip(random.nextInt(rows.size())).findFirst().orElseThrow(), 0);
         }
-        List<Object> half = new KeyCuts(table, PAGE).half(range);
+        Key half = new KeyCuts(table, PAGE).half(range);
         if (table.left(range).size() <= PAGE) {
             assertEquals(null, half);
             return;
@@ -87,20 +87,20 @@ class KeyCutsTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void oneFirstKeyIsCutInTheSecondColumn(boolean backwards) throws Exception {
-        List<KeyColumn> key =
-                List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("ts", "TIMESTAMP", true));
-        TreeSet<List<Object>> rows = table(
+        PrimaryKey key =
+                PrimaryKey.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("ts", "TIMESTAMP", true));
+        TreeSet<Key> rows = table(
                 key,
                 10_000,
-                i -> List.of("only", LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(7L * i)));
+                i -> Key.of("only", LocalDateTime.of(2023, 1, 1, 0, 0).plusSeconds(7L * i)));
         List<Integer> sizes = plan(key, rows, 32, backwards);
         assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 2 * 10_000 / 32, sizes.toString());
     }
 
     @Test
     void fewFirstKeysAreCutInTheSecondColumnEach() throws Exception {
-        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", true), new KeyColumn("n", "BIGINT", false));
-        TreeSet<List<Object>> rows = table(key, 9_000, i -> List.of("dev-" + i % 3, 1_000_000_000_000L + i));
+        PrimaryKey key = PrimaryKey.of(new KeyColumn("device", "VARCHAR", true), new KeyColumn("n", "BIGINT", false));
+        TreeSet<Key> rows = table(key, 9_000, i -> Key.of("dev-" + i % 3, 1_000_000_000_000L + i));
         List<Integer> sizes = plan(key, rows, 30, true);
         assertTrue(sizes.stream().mapToInt(s -> s).max().orElseThrow() <= 900, sizes.toString());
     }
@@ -108,8 +108,8 @@ class KeyCutsTest {
     @ParameterizedTest
     @ValueSource(strings = {"device-%06d", "%06d", "%x", "\u8bbe\u5907%d"})
     void textOfDifferentMakeIsCutIntoManyParts(String form) throws Exception {
-        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false));
-        TreeSet<List<Object>> rows = table(key, 5_000, i -> List.of(String.format(form, i * 3571L)));
+        PrimaryKey key = PrimaryKey.of(new KeyColumn("device", "VARCHAR", false));
+        TreeSet<Key> rows = table(key, 5_000, i -> Key.of(String.format(form, i * 3571L)));
         List<Integer> sizes = plan(key, rows, 32, true);
         // The space is cut evenly, and numbers of different lengths do not fill it so: half of these begin with 1. No
         // query that is cheap tells how many rows lie where, so such a part is cut again when it is read.
@@ -118,12 +118,12 @@ class KeyCutsTest {
 
     @Test
     void aBillionRowsCostAFewHundredLookups() throws Exception {
-        List<KeyColumn> key = List.of(new KeyColumn("n", "BIGINT", false));
+        PrimaryKey key = PrimaryKey.of(new KeyColumn("n", "BIGINT", false));
         int[] lookups = {0};
         // No table: the keys are all numbers from 0 to a billion.
         KeyLookups numbers = new KeyLookups() {
             @Override
-            public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
+            public Key nth(KeyRangeSplit range, int rowsBefore) {
                 lookups[0]++;
                 long first = range.lastKey() != null
                         ? (Long) range.lastKey().get(0) + 1
@@ -131,13 +131,13 @@ class KeyCutsTest {
                 long end = range.upper() == null
                         ? 1_000_000_000L
                         : (Long) range.upper().get(0);
-                return first + rowsBefore < end ? List.of(first + rowsBefore) : null;
+                return first + rowsBefore < end ? Key.of(first + rowsBefore) : null;
             }
 
             @Override
-            public List<Object> last(KeyRangeSplit range) {
+            public Key last(KeyRangeSplit range) {
                 lookups[0]++;
-                return List.of((range.upper() == null
+                return Key.of((range.upper() == null
                                 ? 1_000_000_000L
                                 : (Long) range.upper().get(0))
                         - 1);
@@ -146,7 +146,7 @@ class KeyCutsTest {
         assertEquals(
                 319,
                 new KeyCuts(numbers, 2_000)
-                        .plan(KeyRangeSplit.of("0", key, List.of(0L), null), 320)
+                        .plan(KeyRangeSplit.of("0", key, Key.of(0L), null), 320)
                         .size());
         assertTrue(lookups[0] < 330, lookups[0] + " lookups");
     }
@@ -154,11 +154,11 @@ class KeyCutsTest {
     @RepeatedTest(20)
     void halvesOfAZipfTableConvergeWhateverTheServerCanDo(RepetitionInfo repetition) throws Exception {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = List.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
-        TreeSet<List<Object>> rows = table(
+        PrimaryKey key = PrimaryKey.of(new KeyColumn("device", "VARCHAR", false), new KeyColumn("n", "BIGINT", false));
+        TreeSet<Key> rows = table(
                 key,
                 8_000,
-                i -> List.of(
+                i -> Key.of(
                         "dev-" + (int) Math.exp(random.nextDouble() * Math.log(500)), (long) random.nextInt(1 << 20)));
         MemoryTable table = new MemoryTable(key, rows, repetition.getCurrentRepetition() % 2 == 0);
         KeyCuts cuts = new KeyCuts(table, PAGE);
@@ -167,7 +167,7 @@ class KeyCutsTest {
         for (int i = 0; i < 60; i++) {
             ranges.sort((a, b) -> table.left(b).size() - table.left(a).size());
             KeyRangeSplit largest = ranges.remove(0);
-            List<Object> half = cuts.half(largest);
+            Key half = cuts.half(largest);
             ranges.add(largest.until(half));
             ranges.add(largest.from(half));
         }

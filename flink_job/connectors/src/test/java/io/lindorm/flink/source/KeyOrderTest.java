@@ -25,16 +25,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(120)
 class KeyOrderTest {
 
-    private static List<KeyColumn> key(Object... namesAndTypes) {
+    private static PrimaryKey key(Object... namesAndTypes) {
         List<KeyColumn> key = new ArrayList<>();
         for (int i = 0; i < namesAndTypes.length; i += 2) {
             String type = (String) namesAndTypes[i + 1];
             key.add(new KeyColumn((String) namesAndTypes[i], type.replace(" DESC", ""), type.endsWith(" DESC")));
         }
-        return key;
+        return new PrimaryKey(key);
     }
 
-    private static void check(List<KeyColumn> key, KeyRangeSplit range, List<List<Object>> rows) {
+    private static void check(PrimaryKey key, KeyRangeSplit range, List<Key> rows) {
         List<GenericRowData> page = rows.stream().map(MemoryTable::toRow).toList();
         new KeyOrder("t", key).check(range, page, RowLayout.ofKey(key));
         rows.forEach(row -> new KeyOrder("t", key).check(range, row));
@@ -43,11 +43,11 @@ class KeyOrderTest {
     @RepeatedTest(100)
     void rowsInOrderAndInTheirRangePassWhateverTheirKey(RepetitionInfo repetition) {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = RandomKeys.columns(random);
-        List<List<Object>> rows = new ArrayList<>(RandomKeys.table(key, 2 + random.nextInt(60), random));
+        PrimaryKey key = RandomKeys.columns(random);
+        List<Key> rows = new ArrayList<>(RandomKeys.table(key, 2 + random.nextInt(60), random));
         int from = random.nextInt(rows.size());
         int to = from + random.nextInt(rows.size() - from + 1);
-        List<Object> lower = rows.get(from).subList(0, 1 + random.nextInt(key.size()));
+        Key lower = rows.get(from).prefix(1 + random.nextInt(key.size()));
         KeyRangeSplit range = KeyRangeSplit.of("0", key, lower, to < rows.size() ? rows.get(to) : null);
         check(key, range, rows.subList(from, to));
         if (from > 0) {
@@ -58,17 +58,17 @@ class KeyOrderTest {
     @RepeatedTest(100)
     void rowsOutOfOrderOrOutOfTheirRangeDoNot(RepetitionInfo repetition) {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = RandomKeys.columns(random);
-        List<List<Object>> rows = new ArrayList<>(RandomKeys.table(key, 4 + random.nextInt(60), random));
+        PrimaryKey key = RandomKeys.columns(random);
+        List<Key> rows = new ArrayList<>(RandomKeys.table(key, 4 + random.nextInt(60), random));
         if (rows.size() < 4) {
             return;
         }
-        List<List<Object>> all = rows;
+        List<Key> all = rows;
         KeyRangeSplit whole = KeyRangeSplit.of("0", key, all.get(0), null);
-        List<List<Object>> swapped = new ArrayList<>(rows);
+        List<Key> swapped = new ArrayList<>(rows);
         Collections.swap(swapped, random.nextInt(rows.size() - 1), rows.size() - 1);
         assertThrows(UserError.class, () -> check(key, whole, swapped));
-        List<List<Object>> doubled = new ArrayList<>(rows);
+        List<Key> doubled = new ArrayList<>(rows);
         doubled.add(rows.get(rows.size() - 1));
         assertThrows(UserError.class, () -> check(key, whole, doubled));
         assertThrows(UserError.class, () -> check(key, whole.from(all.get(1)), all));
@@ -78,13 +78,13 @@ class KeyOrderTest {
 
     @Test
     void theSentenceNamesTableColumnAndValuesInBoundedLength() {
-        List<KeyColumn> key = key("device", "VARCHAR", "n", "BIGINT DESC");
+        PrimaryKey key = key("device", "VARCHAR", "n", "BIGINT DESC");
         UserError said = assertThrows(
                 UserError.class,
                 () -> check(
                         key,
-                        KeyRangeSplit.of("0", key, List.of("A"), null),
-                        List.of(List.of("b", 1L), List.of("B" + "x".repeat(5_000), 2L))));
+                        KeyRangeSplit.of("0", key, Key.of("A"), null),
+                        List.of(Key.of("b", 1L), Key.of("B" + "x".repeat(5_000), 2L))));
         assertTrue(
                 said.getMessage().contains("the rows of table `t` do not come in the order of their key"),
                 said.getMessage());
@@ -96,11 +96,11 @@ class KeyOrderTest {
     @Test
     void zeroAndMinusZeroMayComeInEitherOrder() {
         for (String direction : List.of("", " DESC")) {
-            List<KeyColumn> key = key("d", "DOUBLE" + direction, "n", "BIGINT");
-            KeyRangeSplit range = KeyRangeSplit.of("0", key, List.of(0.0), null);
-            check(key, range, List.of(List.of(0.0, 1L), List.of(-0.0, 2L), List.of(0.0, 3L)));
-            check(key, range, List.of(List.of(-0.0, 9L), List.of(0.0, 1L)));
-            assertThrows(UserError.class, () -> check(key, range, List.of(List.of(0.0, 2L), List.of(0.0, 1L))));
+            PrimaryKey key = key("d", "DOUBLE" + direction, "n", "BIGINT");
+            KeyRangeSplit range = KeyRangeSplit.of("0", key, Key.of(0.0), null);
+            check(key, range, List.of(Key.of(0.0, 1L), Key.of(-0.0, 2L), Key.of(0.0, 3L)));
+            check(key, range, List.of(Key.of(-0.0, 9L), Key.of(0.0, 1L)));
+            assertThrows(UserError.class, () -> check(key, range, List.of(Key.of(0.0, 2L), Key.of(0.0, 1L))));
         }
     }
 

@@ -1,5 +1,6 @@
 package io.lindorm.flink.source;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -149,5 +150,38 @@ class KeyTypeTest {
         assertTrue(((String) KeyType.of("VARCHAR").at("\u4e00", "\u9fff", 1, 2)).codePointAt(0) > 0x7000);
         assertEquals(
                 (byte) 0x7f, ((byte[]) KeyType.of("VARBINARY").at(new byte[] {1, 0}, new byte[] {1, -1}, 1, 2))[1]);
+    }
+
+    @Test
+    void textIsOrderedByItsBytes() {
+        assertTrue(KeyType.of("VARCHAR").compare("Z", "a") < 0);
+        // In UTF-16 the emoji, a surrogate pair, would be before the full-width letter.
+        assertTrue(KeyType.of("VARCHAR").compare("\uFF21", "\uD83D\uDE00") < 0);
+        assertTrue(KeyType.of("VARBINARY").compare(new byte[] {1}, new byte[] {-1}) < 0);
+    }
+
+    @Test
+    void valuesOfUsersAreReadByType() {
+        assertEquals(5L, KeyType.of("INT").parse("5", "INT"));
+        assertEquals(
+                new BigDecimal("18446744073709551615"),
+                KeyType.of("BIGINT UNSIGNED").parse("18446744073709551615", "BIGINT UNSIGNED"));
+        assertEquals(
+                LocalDateTime.of(2022, 12, 31, 16, 0),
+                KeyType.of("TIMESTAMP").parse("2023-01-01T00:00:00+08:00", "TIMESTAMP"));
+        assertEquals(" x", KeyType.of("VARCHAR(3)").parse(" x", "VARCHAR(3)"));
+        assertArrayEquals(new byte[] {10, -1}, (byte[]) KeyType.of("VARBINARY").parse("0aff", "VARBINARY"));
+        assertThrows(IllegalArgumentException.class, () -> KeyType.of("BIGINT").parse("x", "BIGINT"));
+        assertThrows(
+                IllegalArgumentException.class, () -> KeyType.of("TIMESTAMP").parse("yesterday", "TIMESTAMP"));
+    }
+
+    @Test
+    void textThatIsNoUtf8IsSentBackAsTheBytesThatItIs() {
+        byte[] bytes = {'a', (byte) 0xff};
+        StringData broken = StringData.fromBytes(bytes);
+        assertArrayEquals(bytes, (byte[]) KeyType.of("VARCHAR").ofRow(broken));
+        assertTrue(KeyType.of("VARCHAR").compare(bytes, "az") > 0);
+        assertEquals("\uFFFD", KeyType.of("VARCHAR").ofRow(StringData.fromString("\uFFFD")));
     }
 }

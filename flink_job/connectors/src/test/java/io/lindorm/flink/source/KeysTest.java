@@ -169,10 +169,10 @@ class KeysTest {
             TableDescription told = super.describe(connection, table);
             Map<String, String> columns = new LinkedHashMap<>(told.columns());
             columns.replaceAll((name, shown) -> shown.equals(type) ? described : shown);
-            List<KeyColumn> key = told.key().stream()
+            List<KeyColumn> key = told.key().columns().stream()
                     .map(column -> new KeyColumn(column.name(), columns.get(column.name()), column.descending()))
                     .toList();
-            return new TableDescription(columns, key, told.hash());
+            return new TableDescription(columns, new PrimaryKey(key), told.hash());
         }
     }
 
@@ -274,17 +274,17 @@ class KeysTest {
                     continue;
                 }
                 KeyRangeSplit rest = split.readTo(layout.keyOf(page.get(page.size() - 1)), 0);
-                List<Object> half = cuts.half(rest);
-                List<List<Object>> ends = new ArrayList<>(cuts.pieces(half == null ? rest : rest.until(half)));
+                Key half = cuts.half(rest);
+                List<Key> ends = new ArrayList<>(cuts.pieces(half == null ? rest : rest.until(half)));
                 if (half != null) {
                     ends.add(half);
-                    List<Object> onward = cuts.onward(rest.from(half), rest.lastKey(), half, 2);
+                    Key onward = cuts.onward(rest.from(half), rest.lastKey(), half, 2);
                     if (onward != null) {
                         ends.add(onward);
                     }
                 }
                 ends.add(split.upper());
-                for (List<Object> end : ends) {
+                for (Key end : ends) {
                     KeyRangeSplit part = end == null ? rest : rest.until(end);
                     found += table.page(part, () -> 2_000, false).size();
                     parts++;

@@ -8,18 +8,19 @@ import java.util.NavigableSet;
 import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import org.apache.flink.table.data.GenericRowData;
 
 /** A table in memory whose rows are their keys in Flink's own form, for tests of what is built on {@link TableReader}. */
 class MemoryTable implements TableReader {
 
-    private final List<KeyColumn> key;
-    private final NavigableSet<List<Object>> rows;
+    private final PrimaryKey key;
+    private final NavigableSet<Key> rows;
     private final boolean backwards;
     private final Consumer<Boolean> onQuery;
 
     /** Which rows a page returns; lookups see all. */
-    Predicate<List<Object>> filter = row -> true;
+    Predicate<Key> filter = row -> true;
 
     /** How many rows a read of a page may pass over. */
     int mostPassedOver = Integer.MAX_VALUE;
@@ -27,7 +28,7 @@ class MemoryTable implements TableReader {
     int lookups;
     int timeouts;
 
-    MemoryTable(List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards) {
+    MemoryTable(PrimaryKey key, NavigableSet<Key> rows, boolean backwards) {
         this(key, rows, backwards, page -> {});
     }
 
@@ -35,7 +36,7 @@ class MemoryTable implements TableReader {
      * @param backwards whether the last key can be asked for
      * @param onQuery is told of each query, and whether it is for a page; takes the time that it takes
      */
-    MemoryTable(List<KeyColumn> key, NavigableSet<List<Object>> rows, boolean backwards, Consumer<Boolean> onQuery) {
+    MemoryTable(PrimaryKey key, NavigableSet<Key> rows, boolean backwards, Consumer<Boolean> onQuery) {
         this.key = key;
         this.rows = rows;
         this.backwards = backwards;
@@ -43,8 +44,8 @@ class MemoryTable implements TableReader {
     }
 
     /** What is left of a range. */
-    NavigableSet<List<Object>> left(KeyRangeSplit range) {
-        NavigableSet<List<Object>> left = rows;
+    NavigableSet<Key> left(KeyRangeSplit range) {
+        NavigableSet<Key> left = rows;
         if (range.lastKey() != null) {
             left = left.tailSet(range.lastKey(), false);
         } else if (range.lower() != null) {
@@ -53,26 +54,26 @@ class MemoryTable implements TableReader {
         if (range.upper() == null) {
             return left;
         }
-        return left.isEmpty() || KeyRangeSplit.compare(key, left.first(), range.upper()) >= 0
+        return left.isEmpty() || key.compare(left.first(), range.upper()) >= 0
                 ? new java.util.TreeSet<>()
                 : left.headSet(range.upper(), false);
     }
 
     @Override
-    public List<Object> nth(KeyRangeSplit range, int rowsBefore) {
+    public Key nth(KeyRangeSplit range, int rowsBefore) {
         lookups++;
         onQuery.accept(false);
         return left(range).stream().skip(rowsBefore).findFirst().orElse(null);
     }
 
     @Override
-    public List<Object> last(KeyRangeSplit range) {
+    public Key last(KeyRangeSplit range) {
         if (!backwards) {
             throw new UnsupportedOperationException();
         }
         lookups++;
         onQuery.accept(false);
-        NavigableSet<List<Object>> left = left(range);
+        NavigableSet<Key> left = left(range);
         return left.isEmpty() ? null : left.last();
     }
 
@@ -82,7 +83,7 @@ class MemoryTable implements TableReader {
         onQuery.accept(true);
         List<GenericRowData> page = new ArrayList<>();
         int passed = 0;
-        for (List<Object> row : left(range)) {
+        for (Key row : left(range)) {
             if (++passed > mostPassedOver) {
                 timeouts++;
                 if (oneTimeoutEnough) {
@@ -101,8 +102,10 @@ class MemoryTable implements TableReader {
     }
 
     /** A key as a row of Flink's. */
-    static GenericRowData toRow(List<Object> key) {
-        return GenericRowData.of(key.stream().map(MemoryTable::internal).toArray());
+    static GenericRowData toRow(Key key) {
+        return GenericRowData.of(IntStream.range(0, key.size())
+                .mapToObj(i -> internal(key.get(i)))
+                .toArray());
     }
 
     private static Object internal(Object value) {

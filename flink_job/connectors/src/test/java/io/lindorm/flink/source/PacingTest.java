@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.apache.flink.table.api.DataTypes;
@@ -21,14 +20,14 @@ import org.junit.jupiter.api.io.TempDir;
 class PacingTest {
 
     private static final long SECOND = 1_000_000_000L;
-    private static final List<KeyColumn> KEY = List.of(new KeyColumn("n", "BIGINT", false));
+    private static final PrimaryKey KEY = PrimaryKey.of(new KeyColumn("n", "BIGINT", false));
     private static final RowType ROWS =
             (RowType) DataTypes.ROW(DataTypes.FIELD("n", DataTypes.BIGINT())).getLogicalType();
 
-    private static TreeSet<List<Object>> table(int rows) {
-        TreeSet<List<Object>> table = new TreeSet<>((a, b) -> KeyRangeSplit.compare(KEY, a, b));
+    private static TreeSet<Key> table(int rows) {
+        TreeSet<Key> table = new TreeSet<>(KEY::compare);
         for (long i = 0; i < rows; i++) {
-            table.add(List.of(i));
+            table.add(Key.of(i));
         }
         return table;
     }

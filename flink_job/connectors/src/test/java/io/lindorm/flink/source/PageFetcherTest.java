@@ -47,7 +47,7 @@ class PageFetcherTest {
             new Configuration());
 
     private void read(String splitId) throws InterruptedException {
-        pages.addSplits(List.of(KeyRangeSplit.of(splitId, List.of(), List.of(), null)));
+        pages.addSplits(List.of(KeyRangeSplit.of(splitId, PrimaryKey.of(), Key.of(), null)));
         while (pages.getQueue().poll() == null) {
             Thread.sleep(1);
         }

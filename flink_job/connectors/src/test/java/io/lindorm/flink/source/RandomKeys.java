@@ -132,35 +132,29 @@ final class RandomKeys {
     }
 
     /** A key of one to five columns of random types and directions. */
-    static List<KeyColumn> columns(Random random) {
-        List<KeyColumn> key = new ArrayList<>();
+    static PrimaryKey columns(Random random) {
+        List<KeyColumn> columns = new ArrayList<>();
         for (int i = random.nextInt(5); i >= 0; i--) {
             Type type = Type.values()[random.nextInt(Type.values().length)];
-            key.add(new KeyColumn("k" + key.size(), type.lindormType(), random.nextBoolean()));
+            columns.add(new KeyColumn("k" + columns.size(), type.lindormType(), random.nextBoolean()));
         }
-        return key;
+        return new PrimaryKey(columns);
     }
 
     /** Distinct keys in the table's order; the first columns of many are the same. */
-    static TreeSet<List<Object>> table(List<KeyColumn> key, int rows, Random random) {
-        List<List<Object>> values = new ArrayList<>();
+    static TreeSet<Key> table(PrimaryKey key, int rows, Random random) {
+        Object[][] values = new Object[key.size()][];
         for (int i = 0; i < key.size(); i++) {
             Type type = typeOf(key.get(i));
-            List<Object> some = new ArrayList<>();
-            int distinct = i == key.size() - 1 ? rows : 1 + random.nextInt(random.nextBoolean() ? 3 : 30);
-            for (int n = 0; n < distinct; n++) {
-                some.add(type.value(random));
-            }
-            values.add(some);
+            values[i] = new Object[i == key.size() - 1 ? rows : 1 + random.nextInt(random.nextBoolean() ? 3 : 30)];
+            Arrays.setAll(values[i], n -> type.value(random));
         }
-        TreeSet<List<Object>> table = new TreeSet<>((a, b) -> KeyRangeSplit.compare(key, a, b));
+        TreeSet<Key> table = new TreeSet<>(key::compare);
         for (int n = 0; n < rows; n++) {
-            List<Object> row = new ArrayList<>();
-            for (List<Object> some : values) {
-                // The smaller of two draws: some values have far more rows than others.
-                row.add(some.get(Math.min(random.nextInt(some.size()), random.nextInt(some.size()))));
-            }
-            table.add(row);
+            table.add(Key.of(Arrays.stream(values)
+                    // The smaller of two draws: some values have far more rows than others.
+                    .map(some -> some[Math.min(random.nextInt(some.length), random.nextInt(some.length))])
+                    .toArray()));
         }
         return table;
     }

@@ -19,16 +19,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class ScanQueryTest {
 
-    private static final List<KeyColumn> KEY = List.of(
+    private static final PrimaryKey KEY = PrimaryKey.of(
             new KeyColumn("a", "VARCHAR", false), new KeyColumn("b", "BIGINT", true), new KeyColumn("c", "INT", false));
 
-    private static KeyRangeSplit split(List<Object> lower, List<Object> upper, List<Object> last) {
+    private static KeyRangeSplit split(Key lower, Key upper, Key last) {
         return new KeyRangeSplit("0", KeyRangeSplit.Kind.OPEN, KEY, lower, upper, last, 0);
     }
 
     @Test
     void theFirstPage() {
-        ScanQuery query = ScanQuery.page(Scans.of(), List.of("a", "v"), split(List.of("k"), null, null), 2000);
+        ScanQuery query = ScanQuery.page(Scans.of(), List.of("a", "v"), split(Key.of("k"), null, null), 2000);
         assertEquals("SELECT `a`, `v` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 2000", query.sql());
         assertEquals(List.of("k"), query.parameters());
     }
@@ -40,8 +40,7 @@ class ScanQueryTest {
                 "scan.timestamp.start", "2023-01-01T00:00:00Z",
                 "scan.timestamp.end", "2023-02-01T00:00:00Z",
                 "scan.filter", "x = 1");
-        ScanQuery query =
-                ScanQuery.page(scan, List.of("a"), split(List.of("k"), List.of("m"), List.of("l", 7L, 3L)), 10);
+        ScanQuery query = ScanQuery.page(scan, List.of("a"), split(Key.of("k"), Key.of("m"), Key.of("l", 7L, 3L)), 10);
         assertEquals(
                 "SELECT `a` FROM `t` WHERE `a` >= ? AND (`a` > ? OR (`a` = ? AND (`b` < ? OR (`b` = ? AND `c` > ?))))"
                         + " AND `a` < ? AND `ts` >= ? AND `ts` < ? AND (\nx = 1\n) ORDER BY `a`, `b` DESC, `c` LIMIT 10",
@@ -66,19 +65,18 @@ class ScanQueryTest {
                 "scan.filter", "x = 1", "scan.timestamp.column", "c", "scan.timestamp.end", "2023-01-01T00:00:00Z");
         assertEquals(
                 "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? AND `a` < ? ORDER BY `a` DESC, `b`, `c` DESC LIMIT 1",
-                ScanQuery.key(scan, split(List.of("k"), List.of("m"), null), 0, true)
+                ScanQuery.key(scan, split(Key.of("k"), Key.of("m"), null), 0, true)
                         .sql());
         assertEquals(
                 "SELECT `a`, `b`, `c` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 1 OFFSET 2000",
-                ScanQuery.key(scan, split(List.of("k"), null, null), 2000, false)
-                        .sql());
+                ScanQuery.key(scan, split(Key.of("k"), null, null), 2000, false).sql());
     }
 
     @Test
     void aTimeLimitShorterThanTheServersIsKeptByTheServer() {
         assertEquals(
                 "SELECT /*+ _l_operation_timeout_(30000) */ `a` FROM `t` WHERE `a` >= ? ORDER BY `a`, `b` DESC, `c` LIMIT 5",
-                ScanQuery.page(Scans.of("scan.timeout", "30 s"), List.of("a"), split(List.of("k"), null, null), 5)
+                ScanQuery.page(Scans.of("scan.timeout", "30 s"), List.of("a"), split(Key.of("k"), null, null), 5)
                         .sql());
     }
 
@@ -98,20 +96,20 @@ class ScanQueryTest {
             columns.put("k" + i, "INT" + (shape.charAt(i) == 'd' ? " DESC" : ""));
         }
         H2Server.create(database, "t", columns, shape.length());
-        List<KeyColumn> key = new H2Server(database, 0).describe(null, "t").key();
-        List<List<Object>> table = new ArrayList<>();
+        PrimaryKey key = new H2Server(database, 0).describe(null, "t").key();
+        List<Key> table = new ArrayList<>();
         try (Connection connection = H2Server.open(database)) {
             String marks = String.join(", ", java.util.Collections.nCopies(shape.length(), "?"));
             try (PreparedStatement insert =
                     connection.prepareStatement("INSERT IGNORE INTO `t` VALUES (" + marks + ")")) {
                 for (int row = 0; row < 150; row++) {
-                    List<Object> values = new ArrayList<>();
+                    Object[] values = new Object[shape.length()];
                     for (int i = 0; i < shape.length(); i++) {
-                        values.add((long) random.nextInt(5));
-                        insert.setObject(i + 1, values.get(i));
+                        values[i] = (long) random.nextInt(5);
+                        insert.setObject(i + 1, values[i]);
                     }
                     if (insert.executeUpdate() == 1) {
-                        table.add(values);
+                        table.add(Key.of(values));
                     }
                 }
             }
@@ -125,17 +123,17 @@ class ScanQueryTest {
                 return 0;
             });
             // Cut at random rows, at whole keys and at beginnings of keys.
-            List<List<Object>> bounds = new ArrayList<>();
-            bounds.add(table.get(0).subList(0, 1));
+            List<Key> bounds = new ArrayList<>();
+            bounds.add(table.get(0).prefix(1));
             for (int at : new int[] {table.size() / 3, table.size() * 2 / 3}) {
-                bounds.add(table.get(at).subList(0, 1 + random.nextInt(shape.length())));
+                bounds.add(table.get(at).prefix(1 + random.nextInt(shape.length())));
             }
             bounds.add(null);
-            List<List<Object>> read = new ArrayList<>();
+            List<Key> read = new ArrayList<>();
             for (int i = 0; i + 1 < bounds.size(); i++) {
                 KeyRangeSplit split = KeyRangeSplit.of("s", key, bounds.get(i), bounds.get(i + 1));
                 while (true) {
-                    List<List<Object>> page = page(connection, split, shape.length());
+                    List<Key> page = page(connection, split, shape.length());
                     if (page.isEmpty()) {
                         break;
                     }
@@ -148,19 +146,19 @@ class ScanQueryTest {
         }
     }
 
-    private static List<List<Object>> page(Connection connection, KeyRangeSplit split, int columns) throws Exception {
+    private static List<Key> page(Connection connection, KeyRangeSplit split, int columns) throws Exception {
         String[] names = new String[columns];
         Arrays.setAll(names, i -> "k" + i);
         try (PreparedStatement statement =
                         Session.prepare(connection, ScanQuery.page(Scans.of(), List.of(names), split, 3));
                 ResultSet rows = statement.executeQuery()) {
-            List<List<Object>> page = new ArrayList<>();
+            List<Key> page = new ArrayList<>();
             while (rows.next()) {
-                List<Object> row = new ArrayList<>();
-                for (int i = 1; i <= columns; i++) {
-                    row.add(rows.getLong(i));
+                Object[] row = new Object[columns];
+                for (int i = 0; i < columns; i++) {
+                    row[i] = rows.getLong(i + 1);
                 }
-                page.add(row);
+                page.add(Key.of(row));
             }
             return page;
         }

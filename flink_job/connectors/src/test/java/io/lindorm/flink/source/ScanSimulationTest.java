@@ -24,8 +24,8 @@ class ScanSimulationTest {
     @RepeatedTest(200)
     void everyRowComesOutOnceWhateverFails(RepetitionInfo repetition) throws Exception {
         Random random = new Random(repetition.getCurrentRepetition());
-        List<KeyColumn> key = RandomKeys.columns(random);
-        TreeSet<List<Object>> rows = RandomKeys.table(key, 1 + random.nextInt(1_200), random);
+        PrimaryKey key = RandomKeys.columns(random);
+        TreeSet<Key> rows = RandomKeys.table(key, 1 + random.nextInt(1_200), random);
         Scan scan = Scans.of(
                 "scan.page-size",
                 Integer.toString(1 + random.nextInt(8)),
@@ -35,8 +35,10 @@ class ScanSimulationTest {
         int mostPassedOver = scan.filter() == null ? Integer.MAX_VALUE : 2 * scan.pageSize() + random.nextInt(100);
         int share = 1 + random.nextInt(40);
         RowType wanted = RowType.of(
-                key.stream().map(column -> LindormType.flinkType(column.type())).toArray(LogicalType[]::new),
-                key.stream().map(KeyColumn::name).toArray(String[]::new));
+                key.columns().stream()
+                        .map(column -> LindormType.flinkType(column.type()))
+                        .toArray(LogicalType[]::new),
+                key.columns().stream().map(KeyColumn::name).toArray(String[]::new));
         int parts = 1 + random.nextInt(3);
         ScanSimulation simulation = new ScanSimulation(
                 scan,
@@ -50,7 +52,7 @@ class ScanSimulationTest {
                 },
                 () -> SplitPlanner.cut(
                         new MemoryTable(key, rows, backwards),
-                        KeyRangeSplit.of("", key, rows.first().subList(0, 1), null),
+                        KeyRangeSplit.of("", key, rows.first().prefix(1), null),
                         scan,
                         parts),
                 1 + random.nextInt(4),

@@ -198,7 +198,7 @@ class ValuesTest {
             @Override
             public TableDescription describe(Connection connection, String described) {
                 return new TableDescription(
-                        java.util.Map.of("k", "DATE"), List.of(new KeyColumn("k", "DATE", false)), null);
+                        java.util.Map.of("k", "DATE"), PrimaryKey.of(new KeyColumn("k", "DATE", false)), null);
             }
         };
         UserError said = assertThrows(

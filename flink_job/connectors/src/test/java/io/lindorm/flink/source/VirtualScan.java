@@ -105,8 +105,8 @@ final class VirtualScan {
     /** A row as it came out. */
     record Out(int subtask, long nanos, GenericRowData row) {}
 
-    private final List<KeyColumn> key;
-    private final NavigableSet<List<Object>> rows;
+    private final PrimaryKey key;
+    private final NavigableSet<Key> rows;
     private final Scan scan;
     private final Wanted wanted;
     private final IntToLongFunction latency;
@@ -132,8 +132,8 @@ final class VirtualScan {
      * @param latency nanoseconds that a query of a reader takes; of the enumerator, which is -1, too
      */
     VirtualScan(
-            List<KeyColumn> key,
-            NavigableSet<List<Object>> rows,
+            PrimaryKey key,
+            NavigableSet<Key> rows,
             Scan scan,
             RowType wanted,
             int parallelism,
@@ -151,10 +151,7 @@ final class VirtualScan {
         this.enumerator = new LindormEnumerator(
                 context(),
                 () -> SplitPlanner.cut(
-                        table(-1),
-                        KeyRangeSplit.of("", key, List.copyOf(rows.first().subList(0, 1)), null),
-                        scan,
-                        splits),
+                        table(-1), KeyRangeSplit.of("", key, rows.first().prefix(1), null), scan, splits),
                 scan.rate(),
                 clock,
                 EnumeratorState.NOT_PLANNED);
