@@ -32,6 +32,18 @@ def test_an_import_that_is_suspended_before_its_first_checkpoint_begins_again(cl
 
 
 @alongside
+def test_the_rate_of_a_running_import_can_be_changed(cluster: Cluster) -> None:
+    """At the rate it begins with it would take hours; a kubelet renews a mounted ConfigMap within about a minute."""
+    run = cluster.start("rates", **{"source.maxRowsPerSecond": 1})
+    run.wait("it reads", lambda: run.rows_read > 0)
+    before = run.status["job"]["jobId"]
+    run.change(**{"source.maxRowsPerSecond": ROWS // 5})
+    run.must_complete()
+    assert (run.status["job"]["jobId"], run.status["job"]["restarts"]) == (before, 0), "it was not started again"
+    run.must_leave_nothing()
+
+
+@alongside
 def test_an_import_that_is_deleted_while_it_runs_leaves_nothing_not_even_its_table(cluster: Cluster) -> None:
     run = cluster.start("remove", **{"target.deletionPolicy": "Delete"})
     run.wait_for_checkpoint()

@@ -8,6 +8,12 @@ from tests.node.imports import Cluster
 pytestmark = pytest.mark.node
 
 # A heap that is touched from the start, and nothing for the rest of the process: the kernel kills it.
+_JOB_MANAGER = {
+    "jobmanager.memory.jvm-overhead.min": "1m",
+    "jobmanager.memory.jvm-overhead.max": "1m",
+    "jobmanager.memory.jvm-metaspace.size": "64m",
+    "env.java.opts.jobmanager": "-XX:+AlwaysPreTouch",
+}
 _TASK_MANAGER = {
     "taskmanager.memory.jvm-overhead.min": "1m",
     "taskmanager.memory.jvm-overhead.max": "1m",
@@ -28,6 +34,23 @@ def test_a_task_manager_that_takes_more_memory_than_its_limit_is_told_with_the_f
     run.wait("it says why its job was started again", lambda: run.says("JobRunning", *words, "which is 1024m"))
     run.wait("an event says so", lambda: run.warns("JobRestarted", *words))
     run.change(**{"suspend": True, "job.taskManager.processMemory": "2048m", "job.flinkConfiguration": None})
+    run.wait_until_suspended()
+    run.change(suspend=False)
+    run.must_end_well()
+
+
+@alongside
+def test_a_job_manager_that_takes_more_memory_than_its_limit_is_told_with_the_setting_to_raise(
+    cluster: Cluster,
+) -> None:
+    """The Flink operator says of it only that the kubelet waits before it starts the container again."""
+    run = cluster.start("oomjm", **{"job.flinkConfiguration": _JOB_MANAGER})
+    field = 'Raise job.flinkConfiguration["jobmanager.memory.process.size"], which is 2048m'
+    words = ("OOMKilled", "container flink-main-container was killed", field)
+    run.wait("it says why its JobManager does not start", lambda: run.says("Ready", *words))
+    assert run.says("Ready", f"JobManager's pod {run.deployment}-")
+    run.wait("an event says so", lambda: run.warns("OOMKilled", field))
+    run.change(**{"suspend": True, "job.flinkConfiguration": None})
     run.wait_until_suspended()
     run.change(suspend=False)
     run.must_end_well()
