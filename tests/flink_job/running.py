@@ -25,7 +25,7 @@ from local.demo import World
 from local.flink.model import GROUP, PLURAL, VERSION
 from local.processes import Process
 
-PATIENCE = 240.0  # seconds, on a busy machine
+PATIENCE = 480.0  # seconds, on a busy machine
 Json = dict[str, Any]
 
 
@@ -51,6 +51,13 @@ class Job:
     @property
     def deployment(self) -> str:
         return names.deployment(self.name, self.identity.uid)
+
+    def __enter__(self) -> Job:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self, parallelism: int = 2) -> None:
         """Submits it, and makes the table that it writes to."""
@@ -115,6 +122,10 @@ class Job:
         assert process is not None
         process.signal(9)
 
+    def wait(self, so: Callable[[], bool], what: str) -> None:
+        """Waits for a fact of this job; shows what its operator says of it where it does not come."""
+        wait(so, f"{what} of {self.name}", lambda: json.dumps((self.told() or {}).get("status"))[:3000])
+
     # --- what it leaves in S3 ---
 
     def get(self, address: str) -> bytes | None:
@@ -146,7 +157,7 @@ class Job:
 
     def wait_result(self) -> Json:
         """The result, once it is there."""
-        wait(lambda: self.result() is not None, f"the result of {self.name}", lambda: json.dumps(self.told())[-3000:])
+        self.wait(lambda: self.result() is not None, "the result")
         result = self.result()
         assert result is not None
         return result

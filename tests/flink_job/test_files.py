@@ -20,9 +20,9 @@ from local.lindorm.data import Shape, load, readings
 from local.lindorm.store import Store
 from local.stack import Stack
 from tests.flink_job.every_type import make_table
-from tests.flink_job.running import Job, wait
+from tests.flink_job.running import Job
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1800)]
 
 ROWS = 12_000
 SHAPE = Shape(rows=2 * ROWS, table="many")
@@ -70,16 +70,14 @@ def assert_each_row_once(done: Job) -> None:
 
 
 def test_every_row_is_in_the_files_once_and_a_file_holds_many_ranges_of_the_key(world: World) -> None:
-    done = job(world, "whole", {"source.table": "many"})
-    done.start()
-    assert_each_row_once(done)
-    for items in done.files():
-        devices = [item["device"]["S"] for item in items]
-        for begin in range(0, len(devices) - 1000, 1000):
-            # In the order of the key these would be of one device, or two: it has a thousand rows.
-            assert len(set(devices[begin : begin + 1000])) >= 4
-    assert max(len(items) for items in done.files()) >= 2000, "large enough to see it"
-    done.stop()
+    with job(world, "whole", {"source.table": "many"}) as done:
+        assert_each_row_once(done)
+        for items in done.files():
+            devices = [item["device"]["S"] for item in items]
+            for begin in range(0, len(devices) - 1000, 1000):
+                # In the order of the key these would be of one device, or two: it has a thousand rows.
+                assert len(set(devices[begin : begin + 1000])) >= 4
+        assert max(len(items) for items in done.files()) >= 2000, "large enough to see it"
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
@@ -88,25 +86,21 @@ def test_whoever_is_killed_the_files_hold_every_row_once_and_nothing_else_is_bes
     world: World, victim: str, round_: int
 ) -> None:
     chance = random.Random(f"{victim} {round_}")
-    done = job(world, f"{victim}-{round_}", {"source.table": "many", **SLOW})
-    done.start()
-    for _ in range(2):
-        more = len(done.objects()) + chance.randint(1, 6)
-        wait(lambda more=more: len(done.objects()) >= more or done.result() is not None, "some more objects")  # type: ignore[misc]
-        done.kill(victim)
-    assert_each_row_once(done)
-    done.stop()
+    with job(world, f"{victim}-{round_}", {"source.table": "many", **SLOW}) as done:
+        for _ in range(2):
+            more = len(done.objects()) + chance.randint(1, 6)
+            done.wait(lambda more=more: len(done.objects()) >= more or done.result() is not None, "some more objects")  # type: ignore[misc]
+            done.kill(victim)
+        assert_each_row_once(done)
 
 
 def test_a_range_without_rows_leaves_an_empty_manifest_and_no_object(world: World) -> None:
     empty = {"source.timeRange": {"column": "ts", "start": "1990-01-01T00:00:00Z", "end": "1990-02-01T00:00:00Z"}}
-    done = job(world, "nothing", {"source.table": "many", **empty})
-    done.start()
-    result = done.wait_result()
-    assert done.objects() == {}
-    assert (result["itemsWritten"], result["files"]["objects"], result["files"]["bytes"]) == (0, 0, 0)
-    assert done.get(result["files"]["manifest"]["path"]) == b""
-    done.stop()
+    with job(world, "nothing", {"source.table": "many", **empty}) as done:
+        result = done.wait_result()
+        assert done.objects() == {}
+        assert (result["itemsWritten"], result["files"]["objects"], result["files"]["bytes"]) == (0, 0, 0)
+        assert done.get(result["files"]["manifest"]["path"]) == b""
 
 
 def each(value: Any, type_: str, change: Callable[[str], Any]) -> Any:
