@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 SYSTEM_PYTHON ?= python3
 ROWS ?= 100000
+METHOD ?= BatchWrite
 JAVA_MODULE := flink_job/connectors
 # The controller's package lies in controller/; in a checkout it is not installed.
 export PYTHONPATH := $(CURDIR)/controller
@@ -22,9 +23,9 @@ setup: ## Check this machine, and build and download what is missing (once; abou
 	@$(SYSTEM_PYTHON) -m local.bootstrap
 
 .PHONY: demo
-demo: setup ## Import ROWS (100000) rows through the whole stack and check every item
+demo: setup ## Import ROWS (100000) rows through the whole stack by METHOD (BatchWrite) and check every item
 	@py=$(PY)
-	"$$py" -m local.demo --rows $(ROWS)
+	"$$py" -m local.demo --rows $(ROWS) --method $(METHOD)
 
 .PHONY: up
 up: setup ## Start the embedded stack, leave it, and print the variables to use

@@ -247,11 +247,11 @@ def step(text: str) -> None:
     print(f"==> {text}", flush=True)
 
 
-def run(world: World, rows: int) -> str:
-    """The demo; returns the closing line's figures. Raises DemoError."""
+def run(world: World, rows: int, method: str) -> str:
+    """The demo, with a method of loading; returns the closing line's figures. Raises DemoError."""
     step(f"loading {rows:,} rows into the Lindorm stand-in")
     load(Store(world.stack.folder / "lindorm"), Shape(rows=rows))
-    document = world.example()
+    document = world.example() if method == "BatchWrite" else world.example(**{"target.load.method": method})
     name, manifest = document["metadata"]["name"], world.stack.folder / "import.yaml"
     manifest.write_text(yaml.safe_dump(document, sort_keys=False))
     step(f"lindorm-import plan -f {EXAMPLE.relative_to(REPOSITORY)}")
@@ -296,11 +296,12 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=int, default=100_000, help="rows in Lindorm; the range takes about half")
     parser.add_argument("--dir", type=Path, default=REPOSITORY / ".stack" / "demo")
+    parser.add_argument("--method", default="BatchWrite", choices=["BatchWrite", "ImportTable", "BulkPut"])
     options = parser.parse_args()
     try:
         step(f"starting the embedded stack (logs in {options.dir / 'log'})")
         with Stack(options.dir) as stack, closing(World(stack)) as world:
-            figures = run(world, options.rows)
+            figures = run(world, options.rows, options.method)
     except (DemoError, StackError) as error:
         print(f"demo: FAIL {error} (logs in {options.dir / 'log'})")
         return 1

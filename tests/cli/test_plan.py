@@ -70,7 +70,7 @@ def test_the_reference_case_needs_no_cluster_no_network_and_no_credentials(tmp_p
 def test_the_table_shows_the_recommended_way_and_the_wrong_figure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(REFERENCE) == 0
     shown = capsys.readouterr().out
-    assert "* provisioned-90" in shown
+    assert "* import-table" in shown
     assert "12.8 records per WCU" in shown
     assert "8 h needs 43,403/s" in shown
 

@@ -18,7 +18,7 @@ from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 
 from lindorm_import.world.clients import Clients
-from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Iam, Refused, Scaling
+from tests.controller.aws_services import S3, CloudWatch, DynamoDB, EmrContainers, Iam, Logs, Refused, Scaling
 
 Document = dict[str, Any]
 REGION = "us-west-2"
@@ -61,12 +61,14 @@ class Aws:
     dynamodb: DynamoDB = field(default_factory=DynamoDB)
     s3: S3 = field(default_factory=S3)
     scaling: Scaling = field(default_factory=Scaling)
+    logs: Logs = field(default_factory=Logs)
     cloudwatch: CloudWatch = field(default_factory=CloudWatch)
     emr: EmrContainers = field(default_factory=EmrContainers)
     iam: Iam = field(default_factory=Iam)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
+        self.dynamodb.loads.s3, self.dynamodb.loads.logs = self.s3, self.logs
         self.activate()
 
     def activate(self) -> None:
@@ -79,6 +81,7 @@ class Aws:
             "s3": self.s3,
             "application-autoscaling": self.scaling,
             "cloudwatch": self.cloudwatch,
+            "logs": self.logs,
             "emr-containers": self.emr,
             "iam": self.iam,
             "sts": self.iam,
@@ -132,7 +135,7 @@ def controllers_clients() -> Clients:
     session.events.register("provide-client-params", remember)
     session.events.register("before-call", answer)
     clients._account = ACCOUNT  # asked for once a process, which many tests share
-    for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers", "iam", "sts"):
+    for service in ("dynamodb", "s3", "application-autoscaling", "cloudwatch", "emr-containers", "iam", "sts", "logs"):
         clients._client(service, REGION)
     return clients
 

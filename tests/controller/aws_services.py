@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.controller.aws_loads import Loads
 from tests.controller.factories import NOW
 
 Document = dict[str, Any]
@@ -41,6 +42,7 @@ class Table:
     tags_from: float = 0.0
     recovery: bool = False
     decreases: list[float] = field(default_factory=list)
+    items: int = 0  # written by loads
 
 
 @dataclass
@@ -48,9 +50,20 @@ class DynamoDB:
     tables: dict[str, Table] = field(default_factory=dict)
     seconds: float = 0.0
     made: int = 0
+    loads: Loads = field(default_factory=lambda: Loads())
+
+    def __post_init__(self) -> None:
+        self.loads.dynamodb = self
+
+    def __getattr__(self, name: str) -> Any:
+        """The operations of loads.py are DynamoDB's, too."""
+        if name.startswith("__") or "loads" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.loads, name)
 
     def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
+        self.loads.pass_time()
         for name, table in list(self.tables.items()):
             if table.state != "ACTIVE" and self.seconds >= table.until:
                 if table.state == "DELETING":
@@ -87,6 +100,8 @@ class DynamoDB:
         table = self._table(request.pop("TableName"), idle=True)
         new = dict(table.description)
         self._set_throughput(new, request)
+        if "DeletionProtectionEnabled" in request:
+            new["DeletionProtectionEnabled"] = request["DeletionProtectionEnabled"]
         if new == table.description:
             raise Refused("ValidationException", f"the update changes nothing: {request}")
         self._count_decrease(table, new)
@@ -116,6 +131,12 @@ class DynamoDB:
             raise Refused("ValidationException", "Resource cannot be deleted as it is currently protected")
         self._begin(table, "DELETING")
         return {"TableDescription": table.description}
+
+    def tag_resource(self, ResourceArn: str, Tags: list[Document]) -> Document:  # noqa: N803
+        table = self._table(ResourceArn.rsplit("/", 1)[1], idle=True)
+        table.tags |= {tag["Key"]: tag["Value"] for tag in Tags}
+        table.tags_from = self.seconds + _TAGS_APPEAR
+        return {}
 
     def list_tags_of_resource(self, ResourceArn: str) -> Document:  # noqa: N803
         table = self._table(ResourceArn.rsplit("/", 1)[1])
@@ -259,7 +280,11 @@ class S3:
 
     def list_objects_v2(self, Bucket: str, Prefix: str = "", MaxKeys: int = 1000, **_: Any) -> Document:  # noqa: N803
         objects = self._bucket(Bucket).objects
-        found = [{"Key": key, "LastModified": objects[key][1]} for key in sorted(objects) if key.startswith(Prefix)]
+        found = [
+            {"Key": key, "LastModified": objects[key][1], "Size": len(objects[key][0])}
+            for key in sorted(objects)
+            if key.startswith(Prefix)
+        ]
         assert len(found) <= 1000, "more than a page"
         return {"KeyCount": len(found[:MaxKeys]), "Contents": found[:MaxKeys], "IsTruncated": False}
 
@@ -332,6 +357,18 @@ class Scaling:
     def _known(known: bool, what: str) -> None:
         if not known:
             raise Refused("ObjectNotFoundException", f"{what} is not registered")
+
+
+@dataclass
+class Logs:
+    """CloudWatch Logs: messages by stream."""
+
+    streams: dict[str, list[str]] = field(default_factory=dict)
+
+    def get_log_events(self, logStreamName: str, limit: int, **_: Any) -> Document:  # noqa: N803
+        if logStreamName not in self.streams:
+            raise Refused("ResourceNotFoundException", "The specified log stream does not exist.")
+        return {"events": [{"message": message} for message in self.streams[logStreamName][:limit]]}
 
 
 @dataclass

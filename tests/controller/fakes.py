@@ -38,7 +38,7 @@ _TIMES = {
     "lastCheckpointTime", "CreationDateTime", "until", "spending", "history",
     "brokenSince", "finishedSince", "waitingSince", "jobManager", "crashes",
     "activePasses", "intendedAt", "tableId", "TableId", "tags_from", "decreases",
-    "restarts", "jobId", "lastCheckpoint", "failedDeploymentUID",
+    "startedAt", "endedAt", "restarts", "jobId", "lastCheckpoint", "failedDeploymentUID",
 }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ savepoint path of its deployment, or the HA data; so a job that was started from
 in `violations`, as do two jobs at once for one import.
 """
 
+import gzip
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -152,7 +154,31 @@ class FlinkOperator:
             "rowsRejected": self.rejected,
             "rejectedByReason": {"EmptyKey": self.rejected} if self.rejected else {},
         }
+        if load := cluster.config.get("load"):
+            result |= {"version": 2, "files": self._leave_files(load, ROWS - self.rejected)}
         self._put(bucket, key, result)
+
+    def _leave_files(self, load: Document, items: int) -> Document:
+        """The files of a load, and their manifest; what result.json says of them (docs/contracts.md)."""
+        bucket, prefix = load["items"].removeprefix("s3://").split("/", 1)
+        lines = [json.dumps({"Item": {"device": {"S": "d"}, "ts": {"S": str(n)}}}) + "\n" for n in range(items)]
+        halves = {"items-a.json.gz": lines[: items // 2], "items-b.json.gz": lines[items // 2 :]}
+        manifest = []
+        for name, half in halves.items() if items else ():
+            text = "".join(half).encode()
+            body = gzip.compress(text, mtime=0)
+            self.s3.put_object(bucket, prefix + name, body)
+            entry = {"object": name, "items": len(half), "bytes": len(text), "storedBytes": len(body)}
+            manifest.append({**entry, "sha256": hashlib.sha256(body).hexdigest()})
+        text = "".join(json.dumps(entry) + "\n" for entry in manifest).encode()
+        self.s3.put_object(bucket, load["manifest"].removeprefix(f"s3://{bucket}/"), text)
+        return {
+            "items": load["items"],
+            "objects": len(manifest),
+            "bytes": sum(entry["bytes"] for entry in manifest),
+            "storedBytes": sum(entry["storedBytes"] for entry in manifest),
+            "manifest": {"path": load["manifest"], "bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()},
+        }
 
     # -- the operator ------------------------------------------------------------------------------------------------
 

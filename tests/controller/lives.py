@@ -10,10 +10,12 @@ from typing import Any
 
 from tests.controller.factories import OTHER_UID
 from tests.controller.fakes import World
-from tests.controller.flink_operator import WORK
+from tests.controller.flink_operator import ROWS, WORK
 
 Stages = dict[str, Any]
 Life = Callable[[World], Stages]
+IMPORT = {"target.load.method": "ImportTable"}
+PUT = {"target.load.method": "BulkPut", "target.capacity.writeUnits": 2000}
 DELETE = {"target.deletionPolicy": "Delete"}
 SCALED = {
     "target.capacity": {
@@ -134,6 +136,94 @@ def stopped(world: World) -> Stages:
     return {"removed": world.snapshot()}
 
 
+def imported(world: World) -> Stages:
+    """Files, and a table that DynamoDB makes of them; then what an import cannot give a table."""
+    world.apply(
+        **IMPORT,
+        **{
+            "target.deletionPolicy": "Delete",
+            "target.pointInTimeRecovery": True,
+            "target.deletionProtection": True,
+            "target.capacity": {"after": {"mode": "Provisioned", "writeUnits": 5}},
+            "target.tags": {"team": "data"},
+        },
+    )
+    return _end(world)
+
+
+def import_suspended(world: World) -> Stages:
+    """Suspended while files are written; goes on from the checkpoint."""
+    world.flink.endless = True
+    world.apply(**DELETE, **IMPORT)
+    world.drive(lambda _: works(world))
+    world.edit(suspend=True)
+    world.drive(lambda _: world.conditions().get("Suspended") == "True" and not world.flink.running())
+    world.flink.endless = False
+    world.edit(suspend=False)
+    return _end(world)
+
+
+def import_again(world: World) -> Stages:
+    """The first import fails half-way and leaves a table, which is made anew."""
+    world.aws.dynamodb.loads.fail_next = ["InternalServerError"]
+    world.apply(**DELETE, **IMPORT)
+    return _end(world)
+
+
+def import_refused(world: World) -> Stages:
+    """An item that DynamoDB does not take: the import fails, and its table is the import's to remove."""
+    world.aws.dynamodb.loads.fail_next = ["ItemValidationError"]
+    world.apply(**DELETE, **IMPORT)
+    return _end(world)
+
+
+def import_of_nothing(world: World) -> Stages:
+    """No row becomes an item: an empty table, and no import."""
+    world.flink.rejected = ROWS
+    world.apply(**DELETE, **IMPORT)
+    return _end(world)
+
+
+def import_left(world: World) -> Stages:
+    """Deleted while DynamoDB imports, which cannot be cancelled: the table goes afterwards."""
+    world.apply(**DELETE, **IMPORT)
+    world.drive(lambda _: bool(world.status().get("load", {}).get("arn")))
+    world.remove()
+    return {"removed": world.snapshot()}
+
+
+def put(world: World) -> Stages:
+    """Files into a table that is there, which keeps its settings; some items are refused."""
+    make_bucket(world, "precious")
+    make_table(world, units=7)
+    world.aws.dynamodb.loads.refuse_items = 3
+    world.apply(**DELETE, **PUT)
+    return _end(world)
+
+
+def put_suspended(world: World) -> Stages:
+    """Cancelled half-way, and put again."""
+    world.aws.dynamodb.loads.slow = 600
+    world.apply(**DELETE, **PUT)
+    world.drive(lambda _: world.status().get("progress", {}).get("itemsLoaded", 0) > 0)
+    world.edit(suspend=True)
+    world.drive(lambda _: world.conditions().get("Suspended") == "True")
+    world.aws.dynamodb.loads.slow = 20
+    world.edit(suspend=False)
+    return _end(world)
+
+
+def put_left(world: World) -> Stages:
+    """Deleted while DynamoDB puts: it is cancelled first, and what it put stays."""
+    make_bucket(world, "precious")
+    make_table(world, units=7)
+    world.aws.dynamodb.loads.slow = 600
+    world.apply(**DELETE, **PUT)
+    world.drive(lambda _: world.status().get("progress", {}).get("itemsLoaded", 0) > 0)
+    world.remove()
+    return {"removed": world.snapshot()}
+
+
 def _at_work(world: World, name: str) -> bool:
     cluster = world.flink.clusters.get(world.status(name).get("run", {}).get("deployment"))
     return cluster is not None and cluster.work == WORK - 1
@@ -143,6 +233,10 @@ def works(world: World) -> bool:
     return any(cluster.work == WORK - 1 for cluster in world.flink.clusters.values())
 
 
+LOADED = (
+    imported, import_suspended, import_again, import_refused, import_of_nothing, import_left,
+    put, put_suspended, put_left,
+)  # fmt: skip
 LIVES: dict[str, Life] = {
-    life.__name__: life for life in (plain, scaled, adopted, shared, suspended, retried, failed, stopped)
+    life.__name__: life for life in (plain, scaled, adopted, shared, suspended, retried, failed, stopped, *LOADED)
 }

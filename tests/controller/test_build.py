@@ -77,8 +77,8 @@ def test_the_job_config_says_the_range_in_utc_with_milliseconds() -> None:
 def test_a_warm_table_asks_for_warm_throughput_only_where_it_raises() -> None:
     mapping = map_table(spec(), SOURCE)
     assert isinstance(mapping, Mapping)
-    cold = build.table_request(IDENTITY, spec(**{"target.capacity": {"writeUnits": 4000, "warm": True}}), mapping)
-    hot = build.table_request(IDENTITY, spec(**{"target.capacity": {"writeUnits": 4001, "warm": True}}), mapping)
+    cold = build.table_request(IDENTITY, spec(**{"target.capacity": {"writeUnits": 4000, "warm": True}}), mapping.key)
+    hot = build.table_request(IDENTITY, spec(**{"target.capacity": {"writeUnits": 4001, "warm": True}}), mapping.key)
     assert "WarmThroughput" not in cold
     assert hot["WarmThroughput"]["WriteUnitsPerSecond"] == 4001
 
@@ -87,7 +87,7 @@ def test_a_provisioned_table_is_created_with_its_write_units() -> None:
     mapping = map_table(spec(), SOURCE)
     assert isinstance(mapping, Mapping)
     capacity = {"mode": "Provisioned", "writeUnits": 7000}
-    request = build.table_request(IDENTITY, spec(**{"target.capacity": capacity}), mapping)
+    request = build.table_request(IDENTITY, spec(**{"target.capacity": capacity}), mapping.key)
     assert request["BillingMode"] == "PROVISIONED"
     assert request["ProvisionedThroughput"]["WriteCapacityUnits"] == 7000
 

@@ -12,7 +12,14 @@ from tests.controller.fakes import Crash, Tripwire, World, difference
 from tests.controller.lives import LIVES, Stages
 
 MODES = ["before", "after", "reply lost"]
-CREATES = ("s3:CreateBucket", "dynamodb:CreateTable", "create flinkdeployments", "create configmaps")
+CREATES = (
+    "s3:CreateBucket",
+    "dynamodb:CreateTable",
+    "create flinkdeployments",
+    "create configmaps",
+    "dynamodb:ImportTable",
+    "dynamodb:StartBulkPutItems",
+)
 
 
 class Reference(NamedTuple):
@@ -58,8 +65,9 @@ def test_an_undisturbed_life_leaves_nothing_temporary(life: str) -> None:
     reference = undisturbed(life)
     removed = reference.stages["removed"]
     assert (removed["flinkDeployments"], removed["clusters"], removed["configMaps"]) == ([], [], [])
-    assert removed["buckets"] == ({"my-import-bucket": ["precious"]} if life in ("adopted", "shared") else {})
-    assert list(removed["tables"]) == (["readings"] if life in ("adopted", "shared", "stopped") else [])
+    others = ("adopted", "shared", "put", "put_left")
+    assert removed["buckets"] == ({"my-import-bucket": ["precious"]} if life in others else {})
+    assert list(removed["tables"]) == (["readings"] if life in (*others, "stopped") else [])
     assert removed["scaling"] == ({}, {})
     assert reference.mutations > 15, "the wire counts"
 

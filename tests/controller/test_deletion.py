@@ -89,7 +89,7 @@ def test_the_runs_files_go_and_nothing_beside_them() -> None:
 
 def test_with_retain_only_what_is_temporary_goes() -> None:
     decision = step(replace(LEFT, staged=3), **{"staging.deletionPolicy": "Retain"})
-    temporary = tuple(PREFIX + part for part in ("checkpoints/", "savepoints/", "ha/"))
+    temporary = tuple(PREFIX + part for part in ("checkpoints/", "savepoints/", "ha/", "items/"))
     assert decision.actions == (DeleteObjects("my-import-bucket", temporary),)
 
 

@@ -172,9 +172,26 @@ def requested(action: AwsAction, names: dict[str, str], context: dict[str, Any])
     return Request(action.action, resource, context)
 
 
+# Newer than the simulator's list of actions: what the policy grants of them is compared word by word instead.
+UNKNOWN = {a.action for a in CONTROLLER_AWS if "Bulk" in a.action and a.action.startswith("dynamodb:")}
+
+
+def test_bulk_operations_are_granted_on_our_tables_and_nothing_else(stack: Deployed) -> None:
+    written = {
+        (action, statement["Resource"])
+        for document in stack.policies["ControllerRole"]
+        for statement in document["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if action in UNKNOWN
+    }
+    listed = [a for a in CONTROLLER_AWS if a.action in UNKNOWN]
+    assert written == {(a.action, ARNS[a.resource].format(**ours(stack))) for a in listed}
+    assert len(written) == 4
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_call_of_the_list_is_allowed(stack: Deployed, judge: Judge, role: str) -> None:
-    requests = [requested(a, ours(stack), MET[a.condition]) for a in ROLES[role]]
+    requests = [requested(a, ours(stack), MET[a.condition]) for a in ROLES[role] if a.action not in UNKNOWN]
     for request, answer in zip(requests, judge(role, requests), strict=True):
         assert answer.get("result") == "Allowed", (request, answer)
         # A key that AWS does not know for the action would be a condition that never holds.
@@ -224,7 +241,8 @@ def test_what_is_allowed_on_everything_could_not_be_bound_to_a_resource(
     everything = [s for d in stack.policies[role] for s in d["Statement"] if s["Resource"] == "*"]
     assert everything
     for statement in everything:
-        for action in [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]:
+        actions = [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
+        for action in [a for a in actions if a not in UNKNOWN]:
             service, name = action.split(":")
             known = json.loads((reference / f"{service}.json").read_text())[name.lower()]
             bound = [t["name"] for t in known["resourceTypes"] if t["required"]]
@@ -261,7 +279,7 @@ def test_no_call_is_allowed_on_what_is_not_ours(stack: Deployed, judge: Judge, r
         a for a in ROLES[role] if ARNS[a.resource].format(**ours(stack)) != ARNS[a.resource].format(**others(stack))
     ]
     assert len(scoped) > len(ROLES[role]) / 2
-    requests = [requested(a, others(stack), MET[a.condition]) for a in scoped]
+    requests = [requested(a, others(stack), MET[a.condition]) for a in scoped if a.action not in UNKNOWN]
     for request, answer in zip(requests, judge(role, requests), strict=True):
         assert answer.get("result") == "ImplicitlyDenied", (request, answer)
 

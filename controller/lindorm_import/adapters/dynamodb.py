@@ -152,6 +152,27 @@ def create_table(dynamodb: "DynamoDBClient", request: dict[str, Any]) -> None:
                 raise
 
 
+def tag_table(dynamodb: "DynamoDBClient", name: str, table_id: str, tags: dict[str, str]) -> None:
+    """Tags the table if it still is the one with that TableId; another of its name is left to the next look. Raises
+    TroubleError."""
+    with aws_errors(f"dynamodb:DescribeTable on table {name}"):
+        try:
+            table = dynamodb.describe_table(TableName=name)["Table"]
+        except ClientError as error:
+            if aws_code(error) == "ResourceNotFoundException":
+                return
+            raise
+    if table.get("TableId") != table_id:
+        return
+    with aws_errors(f"dynamodb:TagResource on table {name}"):
+        try:
+            pairs: Any = [{"Key": k, "Value": v} for k, v in tags.items()]
+            dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=pairs)
+        except ClientError as error:
+            if aws_code(error) != "ResourceInUseException":
+                raise
+
+
 def delete_table(dynamodb: "DynamoDBClient", name: str) -> None:
     """Deletes; already gone is success. Raises TroubleError."""
     with aws_errors(f"dynamodb:DeleteTable of table {name}"):

@@ -41,7 +41,7 @@ def look_at_permissions(
     else:
         simulate(iam, caller, controller_actions(scope), scope, answers, denied, doubtful)
     if role := scope.spec.job.execution_role_arn:
-        simulate(iam, role, job_actions(), scope, answers, denied, doubtful)
+        simulate(iam, role, job_actions(scope), scope, answers, denied, doubtful)
     return PermissionsSeen(tuple(denied), tuple(doubtful))
 
 

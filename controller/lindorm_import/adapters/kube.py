@@ -410,7 +410,8 @@ def _other(found: Document, region: str, table: str, bucket: str) -> OtherImport
     """Reads no more than it must, and nothing that a spec or status of another version may have otherwise."""
     meta, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
     target = spec.get("target") or {}
-    capacity = target.get("capacity") or {}
+    method = (target.get("load") or {}).get("method", "BatchWrite")
+    capacity = (target.get("capacity") or {}) if method == "BatchWrite" else {}
     conditions = {c.get("type"): c.get("status") for c in status.get("conditions") or []}
     return OtherImport(
         namespace=meta["namespace"],

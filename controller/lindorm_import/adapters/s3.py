@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from lindorm_import.adapters.errors import aws_code, aws_errors, first_pages
 from lindorm_import.adapters.foreign import at, integer, parsed
 from lindorm_import.domain import names
-from lindorm_import.domain.observed import BucketSeen, ResultSeen
+from lindorm_import.domain.observed import BucketSeen, FilesResult, ResultSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
 
 if TYPE_CHECKING:
@@ -140,7 +140,19 @@ def _result(data: Any) -> ResultSeen:
         raise ValueError("rejectedByReason is no list of reasons")
     if not all(_REASON.fullmatch(reason) and integer(number) is not None for reason, number in reasons.items()):
         raise ValueError("rejectedByReason counts what is no reason, or not in whole numbers")
-    return ResultSeen(run_id[:100], rows_read, items_written, rows_rejected, reasons)
+    return ResultSeen(run_id[:100], rows_read, items_written, rows_rejected, reasons, _files(data))
+
+
+def _files(data: Any) -> FilesResult | None:
+    """What a job that wrote files says of them. Raises ValueError."""
+    if at(data, "files") is None:
+        return None
+    counts = [integer(at(data, "files", name)) for name in ("objects", "bytes", "storedBytes")]
+    objects, text_bytes, stored_bytes = counts
+    sha256 = at(data, "files", "manifest", "sha256")
+    if objects is None or text_bytes is None or stored_bytes is None or not isinstance(sha256, str):
+        raise ValueError("files needs objects, bytes, storedBytes and the manifest's sha256")
+    return FilesResult(objects, text_bytes, stored_bytes, sha256[:64])
 
 
 def newest_checkpoint(s3: "S3Client", bucket: str, prefix: str) -> str | None:

@@ -26,6 +26,11 @@ from lindorm_import.api.paths import (
     cel,
 )
 from lindorm_import.api.spec import (
+    BULK_CAPACITY_TOLD,
+    BULK_LEAST_UNITS,
+    BULK_UNITS_TOLD,
+    IMPORT_CAPACITY_TOLD,
+    IMPORT_CREATES_TOLD,
     LINE_BREAK_TOLD,
     MAX_ATTRIBUTES,
     MAX_COLUMNS,
@@ -59,6 +64,18 @@ def _between(field: str, least: str, most: str, told: str) -> tuple[str, str]:
     return f"!has({name}) || {bounds}", told
 
 
+def _without(method: str, rule: str, told: str) -> tuple[str, str]:
+    """CEL: what has no meaning in a method of loading."""
+    return f"!has(self.load) || !has(self.load.method) || self.load.method != '{method}' || {rule}", told
+
+
+def _none_of(*fields: str) -> str:
+    """CEL: none of these fields of the capacity, and no provisioned mode; warm: false says nothing."""
+    absent = ["!has(self.capacity.mode) || self.capacity.mode != 'Provisioned'"]
+    absent += [f"!has(self.capacity.{f})" + (f" || !self.capacity.{f}" if f == "warm" else "") for f in fields]
+    return f"(!has(self.capacity) || {' && '.join(f'({each})' for each in absent)})"
+
+
 # Rules are also evaluated on the default {}, in which the fields' own defaults are not filled in yet: hence has().
 _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
     ("source",): [
@@ -70,6 +87,14 @@ _RULES: dict[tuple[str, ...], list[tuple[str, str]]] = {
             "!has(self.tags) || self.tags.all(k, size(k) >= 1 && size(k) <= 128 && !k.startsWith('aws:') && "
             "!k.startsWith('lindorm.io/'))",
             "a tag's key has 1 to 128 characters and does not begin with aws: or lindorm.io/",
+        ),
+        _without("ImportTable", "!has(self.create) || self.create != 'Never'", IMPORT_CREATES_TOLD),
+        _without("ImportTable", _none_of("writeUnits", "warm", "autoscaling"), IMPORT_CAPACITY_TOLD),
+        _without("BulkPut", _none_of("warm", "autoscaling", "after"), BULK_CAPACITY_TOLD),
+        _without(
+            "BulkPut",
+            f"!has(self.capacity) || !has(self.capacity.writeUnits) || self.capacity.writeUnits >= {BULK_LEAST_UNITS}",
+            BULK_UNITS_TOLD,
         ),
         _bounded("self.attributes", "map(a, size(a.column) + (has(a.name) ? size(a.name) : 0))", MAX_ATTRIBUTES),
     ],

@@ -24,6 +24,22 @@ AttributeType = Literal[
     "String", "Number", "Binary", "Boolean", "Iso8601", "EpochMillis", "EpochSeconds", "Json", "JsonDocument"
 ]
 
+LoadMethod = Literal["BatchWrite", "ImportTable", "BulkPut"]
+BULK_LEAST_UNITS = 1024  # StartBulkPutItems, MaxWriteRequestUnits (API reference)
+IMPORT_CREATES_TOLD = (
+    "load.method ImportTable makes the table, so target.create must be IfMissing: for a table that exists use "
+    "BatchWrite or BulkPut"
+)
+IMPORT_CAPACITY_TOLD = (
+    "load.method ImportTable uses no write capacity: leave out mode: Provisioned, writeUnits, warm and autoscaling; "
+    "capacity.after says what the table is left with"
+)
+BULK_CAPACITY_TOLD = (
+    "load.method BulkPut leaves the table's capacity as it is: of capacity only writeUnits has a meaning, the most "
+    "write units a second that the operation may use"
+)
+BULK_UNITS_TOLD = f"load.method BulkPut takes capacity.writeUnits of {BULK_LEAST_UNITS} or more"
+
 # At most some 44 years: now and a duration must be a time that there is.
 CHECKPOINT_PATTERN = r"^([0-9]{1,3}h)?([0-9]{1,5}m)?([0-9]{1,7}s)?$"
 MINIMUM_PROCESS_MEMORY = 1024  # MiB; below it Flink's own parts (metaspace, network, overhead) leave no heap
@@ -264,6 +280,21 @@ class Capacity(SpecModel):
         return self
 
 
+class Load(SpecModel):
+    """How the items get into the table (docs/loading.md)."""
+
+    method: Annotated[LoadMethod, Change.FIXED] = Field(
+        "BatchWrite",
+        description="BatchWrite: the job writes to the table. ImportTable: the job writes files, and DynamoDB makes a "
+        "new table of them, at a fraction of the price. BulkPut: the job writes files, and DynamoDB puts them into a "
+        "table that exists (StartBulkPutItems).",
+    )
+
+    @property
+    def from_files(self) -> bool:
+        return self.method != "BatchWrite"
+
+
 class Target(SpecModel):
     """The DynamoDB table and how a row becomes an item."""
 
@@ -280,6 +311,7 @@ class Target(SpecModel):
         description="Appends #0 … #n-1 to the partition key, hashed from the whole source key.",
     )
     nulls: Annotated[Literal["Omit", "Write"], Change.FIXED] = "Omit"
+    load: Load = Field(default_factory=lambda: Load())
     capacity: Capacity = Field(default_factory=lambda: Capacity())
     create: Annotated[Literal["IfMissing", "Never"], Change.FIXED] = "IfMissing"
     tags: Annotated[dict[str, Annotated[str, Field(max_length=256)]], Change.FIXED] = Field(
@@ -295,6 +327,26 @@ class Target(SpecModel):
         description="What deleting the import does to a table that this import created, or was handed over by the one "
         "that did. What other imports use stays, and goes with the last of them.",
     )
+
+    @model_validator(mode="after")
+    def _has_a_meaning_in_the_method(self) -> Self:
+        method, capacity = self.load.method, self.capacity
+        if method == "ImportTable" and self.create == "Never":
+            raise ValueError(IMPORT_CREATES_TOLD)
+        if method == "ImportTable" and (capacity.mode == "Provisioned" or capacity.write_units or capacity.warm):
+            raise ValueError(IMPORT_CAPACITY_TOLD)
+        if method == "BulkPut" and (capacity.mode == "Provisioned" or capacity.warm or capacity.after):
+            raise ValueError(BULK_CAPACITY_TOLD)
+        if method == "BulkPut" and (capacity.write_units or BULK_LEAST_UNITS) < BULK_LEAST_UNITS:
+            raise ValueError(BULK_UNITS_TOLD)
+        return self
+
+    @property
+    def table_capacity(self) -> Capacity:
+        """What the import makes of the table's own capacity: a load through files uses none of it."""
+        if self.load.method == "ImportTable":
+            return Capacity(after=self.capacity.after)
+        return self.capacity if self.load.method == "BatchWrite" else Capacity()
 
     @model_validator(mode="after")
     def _tags_can_be_set(self) -> Self:

@@ -72,6 +72,7 @@ class PlanStatus(StatusModel):
     recommended: str | None = Field(None, description="The way to take; `lindorm-import plan` says why.")
     parallelism: int
     task_managers: int
+    checkpoint_seconds: int | None = Field(None, description="Between checkpoints, where the job writes files.")
     prices_as_of: str
 
 
@@ -88,6 +89,7 @@ class Progress(StatusModel):
     rows_read: int = 0
     items_written: int = Field(0, description="Acknowledged by DynamoDB, as of the last checkpoint.")
     items_rejected: int = 0
+    items_loaded: int | None = Field(None, description="Of the items in files: loaded by DynamoDB, where it tells.")
     percent: int | None = None
     rows_per_second: int | None = Field(
         None, description="Rows read a second over the last minutes; 0 when nothing has moved for three."
@@ -133,6 +135,7 @@ class Spending(StatusModel):
 
     cost_usd: str = Field("0.00", alias="costUSD")
     table_usd: str = Field("0.00", alias="tableUSD", description="DynamoDB's part of it.")
+    loaded_bytes: int = Field(0, description="Read by ImportTable or a bulk put, the one that runs included.")
     write_units: int = Field(0, description="Consumed on demand.")
     provisioned_unit_seconds: int = Field(0, description="Provisioned write units, times the seconds they stood.")
     warmed_from: int | None = Field(None, description="Write units a second that the table took at once before.")
@@ -174,6 +177,42 @@ class JobStatus(StatusModel):
     broken_since: datetime | None = Field(None, description="Since when the JobManager is ERROR without a break.")
     crashes: Crashes | None = None
     finished_since: datetime | None = Field(None, description="Since when Flink says that the job has finished.")
+
+
+class KeyAttribute(StatusModel):
+    """A key attribute of the table that is going to be made."""
+
+    name: str
+    type_: Literal["S", "N", "B"] = Field(alias="type")
+
+
+class LoadStatus(StatusModel):
+    """Items that get into the table through files. What it is going to do stands here before it is done; an attempt
+    that has ended without success leaves its ARN in `ended`, and the next begins without arn and intended_at."""
+
+    method: Literal["ImportTable", "BulkPut"]
+    partition: KeyAttribute
+    sort: KeyAttribute | None = None
+    items: int | None = Field(None, description="In the files; absent until all are written.")
+    bytes_: int | None = Field(None, alias="bytes", description="Of their lines, uncompressed: what AWS bills.")
+    objects: int | None = None
+    stored_bytes: int | None = None
+    manifest_sha256: str | None = Field(None, description="Of the list of the files, as result.json has it.")
+    attempts: int = Field(1, description="How often the load has been started.")
+    retry_after: datetime | None = Field(None, description="No new attempt before this time.")
+    intended_at: datetime | None = Field(None, description="Since when this attempt may have been asked for.")
+    write_units: int | None = Field(None, description="BulkPut: the most a second, as this attempt was asked for.")
+    arn: str | None = Field(None, description="Of the import or bulk operation of this attempt.")
+    table_id: str | None = Field(None, description="DynamoDB's TableId of the table that it writes to.")
+    state: str | None = Field(None, description="What DynamoDB says of it.")
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    loaded_items: int | None = Field(None, description="BulkPut: so far; ImportTable tells it when it has ended.")
+    failed_items: int | None = None
+    billed_bytes: int = Field(0, description="What all attempts that have ended have read.")
+    ended: tuple[str, ...] = Field((), description="ARNs of attempts that have ended.")
+    failure: str | None = Field(None, description="Why the last attempt was no success.")
+    done: bool = Field(False, description="All items are in the table: counts and bytes are those of the files.")
 
 
 class TableSettings(StatusModel):
@@ -269,6 +308,7 @@ class ImportStatus(StatusModel):
     throttling: Throttling | None = None
     spending: Spending | None = None
     job: JobStatus | None = None
+    load: LoadStatus | None = None
     resources: tuple[Resource, ...] = ()
     results: Results | None = None
     dashboard: Dashboard | None = None

@@ -215,7 +215,9 @@ def _permissions(spec: ImportSpec, namespace: str) -> Check:
     denied: list[str] = []
     doubtful: list[str] = []
     question = PermissionScope(namespace, "doctor", spec, bucket_exists=False, table_exists=False)
-    simulate(aws.client("iam", spec.target.region), role, job_actions(), question, AnswerCache(), denied, doubtful)
+    simulate(
+        aws.client("iam", spec.target.region), role, job_actions(question), question, AnswerCache(), denied, doubtful
+    )
     if denied:
         return Check(
             "role permissions",

@@ -24,6 +24,7 @@ from lindorm_import.cli.cluster import Cluster
 from lindorm_import.cli.errors import OK, BadInputError
 from lindorm_import.cli.view import CAUSES, View, rates
 from lindorm_import.domain.words import counted
+from lindorm_import.plan.status import load_from
 
 Document = dict[str, Any]
 _SAMPLE, _SAMPLE_FILES = 5, 20
@@ -129,6 +130,7 @@ def to_document(view: View, rejects: Rejects) -> Document:
         "complete": view.is_true("Complete"),
         "started": _instant(view.started),
         "ended": _instant(run_.completion_time),
+        "method": view.spec.target.load.method,
         "source": {"table": view.spec.source.table, "url": view.spec.source.url},
         "target": {"table": view.spec.target.table, "region": view.spec.target.region},
         "plan": {
@@ -138,6 +140,7 @@ def to_document(view: View, rejects: Rejects) -> Document:
             "writeUnits": planned.write_units if planned else None,
             "costUSD": planned.cost_usd if planned else None,
             "totalUSD": planned.total_usd if planned else None,
+            "bytesLoaded": _planned_bytes(view),
             "pricesAsOf": planned.prices_as_of if planned else None,
         },
         "actual": {
@@ -148,6 +151,7 @@ def to_document(view: View, rejects: Rejects) -> Document:
             "seconds": seconds,
             "rowsPerSecond": round(rows / seconds) if seconds else None,
             "writeUnits": _write_units(view),
+            "bytesLoaded": status.load.billed_bytes if status.load else None,
             "costUSD": spending.table_usd if spending else None,
             "totalUSD": spending.cost_usd if spending else None,
         },
@@ -164,6 +168,13 @@ def to_document(view: View, rejects: Rejects) -> Document:
             for at, read, written in rates(status.history, view.started)
         ],
     }
+
+
+def _planned_bytes(view: View) -> int | None:
+    """What a load through files was to be billed for."""
+    planned = view.status.plan
+    load = load_from(planned, None) if planned and view.spec.target.load.from_files else None
+    return load.rows * load.text_bytes if load else None
 
 
 def _write_units(view: View) -> int | None:
@@ -211,7 +222,9 @@ def to_markdown(view: View, document: Document, picture: str) -> str:
         f"| items | | {_count(actual['itemsWritten'])} written, {_count(actual['rowsRejected'])} rejected |",
         f"| time | {_seconds(plan['seconds'])} of writing | {_seconds(actual['seconds'])}, from submission to proof |",
         f"| rows a second | | {_count(actual['rowsPerSecond'])} |",
-        f"| write units | {_count(plan['writeUnits'])} | {_count(actual['writeUnits'])} |",
+        f"| write units | {_count(plan['writeUnits'])} | {_count(actual['writeUnits'])} |"
+        if document["method"] == "BatchWrite"
+        else f"| bytes loaded | {_count(plan['bytesLoaded'])} | {_count(actual['bytesLoaded'])} billed |",
         f"| DynamoDB's cost | {_money(plan['costUSD'])} | {_money(actual['costUSD'])} |",
         f"| with cluster and S3 | {_money(plan['totalUSD'])} | {_money(actual['totalUSD'])} |",
         "",

@@ -133,6 +133,22 @@ class View:
         return f"{text}: {CAUSES[seen.cause]}" if seen.cause and seen.events_per_minute else text
 
     @property
+    def files(self) -> str | None:
+        """Where the items go through files: what is in them, and what DynamoDB has loaded of it, as far as it tells."""
+        load = self.status.load
+        if load is None or load.items is None:
+            return None
+        text = f"{counted(load.items, 'item')} in {counted(load.objects or 0, 'file')}, {load.bytes_ or 0:,} bytes"
+        if load.done:
+            return f"{text}, all loaded"
+        if load.started_at is None:
+            return f"{text}; loading has not begun"
+        since = format_duration(max(0.0, (self.now - load.started_at).total_seconds()))
+        done = f"{load.loaded_items:,} loaded" if load.method == "BulkPut" else "no counts before the end"
+        again = f", attempt {load.attempts}" if load.attempts > 1 else ""
+        return f"{text}; loading for {since}{again}: {done}"
+
+    @property
     def cost(self) -> str:
         """Spent so far, and what was planned."""
         spent, planned = self.status.spending, self.status.plan

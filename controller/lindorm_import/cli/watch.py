@@ -96,6 +96,8 @@ def line(view: View) -> str:
     at = f"{view.now:%H:%M:%S}"
     if progress is None:
         return f"{at} {view.summary}: {view.message}"
+    if view.files and not view.ended:
+        return f"{at} {view.summary:<10} {view.files}  ({view.message})"
     percent = "" if view.percent is None else f"{view.percent:3d} %  "
     rate = "" if view.ended else f"{progress.rows_per_second or 0:,} rows/s  "
     throttled = view.status.throttling.events if view.status.throttling else 0
@@ -148,6 +150,8 @@ def picture(view: View) -> RenderableType:
         facts.add_row(
             "written", f"{progress.items_written:,} items" + ("" if view.ended else ", as of the last checkpoint")
         )
+        if view.files:
+            facts.add_row("files", view.files)
         facts.add_row("rejected", Text(f"{progress.items_rejected:,}", "bold red" if progress.items_rejected else ""))
         steps = [rows for _, rows, _ in rates(view.status.history, view.started)]
         speed = "" if progress.rows_per_second is None else f"{progress.rows_per_second:,} rows/s  "

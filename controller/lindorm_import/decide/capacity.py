@@ -83,7 +83,7 @@ def _ready(p: Pass, table: TableSeen, told: tuple[str, str]) -> None:
 
 def _mode_stays(p: Pass, table: TableSeen) -> str:
     """What the user is told who wants another mode for a table that is not the import's."""
-    after, entry = p.spec.target.capacity.after, entry_of(p)
+    after, entry = p.spec.target.table_capacity.after, entry_of(p)
     if after is None or entry.origin == "Created":
         return ""
     own = entry.before or table.settings
@@ -111,7 +111,7 @@ def release(p: Pass) -> float | None:
     if table.exists and not replaced and table.status != "ACTIVE":
         return 2.0
     if table.exists and not replaced:
-        left, reads, told = _left_with(p.spec.target.capacity.after, entry, table)
+        left, reads, told = _left_with(p.spec.target.table_capacity.after, entry, table)
         actions = _changes(p, table, left, target=None, reads=reads)
         if wait := _decreases_used_up(p, table, actions):
             return wait
@@ -169,7 +169,7 @@ def _mode_differs(p: Pass, table: TableSeen) -> Trouble | None:
 def _set_during(p: Pass, table: TableSeen) -> tuple[str, str] | None:
     """Adds the actions that bring the table to what the spec wants during the import. A reason, and what there is to
     tell; None where it is for the next pass to say whether this import may change the table at all."""
-    capacity = p.spec.target.capacity
+    capacity = p.spec.target.table_capacity
     silent = capacity.mode is None and capacity.write_units is None and capacity.after is None
     if entry_of(p).origin == "Adopted" and silent:
         return "Active", ""
@@ -261,7 +261,7 @@ def _words(settings: TableSettings) -> str:
 
 
 def _warm(p: Pass, table: TableSeen) -> list[Action]:
-    wanted, seen = p.spec.target.capacity, table.warm_writes
+    wanted, seen = p.spec.target.table_capacity, table.warm_writes
     if not wanted.warm or wanted.write_units is None or seen is None or wanted.write_units <= seen or table.warming:
         return []
     warm = {"ReadUnitsPerSecond": table.warm_reads, "WriteUnitsPerSecond": wanted.write_units}

@@ -14,7 +14,7 @@ from datetime import datetime
 from lindorm_import.api.durations import parse_duration
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Progress, Results, Run
-from lindorm_import.decide import capacity, history
+from lindorm_import.decide import capacity, history, load
 from lindorm_import.decide.crash_loop import forget
 from lindorm_import.decide.follow import follow, too_many
 from lindorm_import.decide.monitoring import monitor
@@ -57,6 +57,8 @@ def _advance(p: Pass) -> float | None:
         p.hold("JobRunning", _name_taken(p))
     if p.status.job and (lost := capacity.lost(p)):
         return p.fail("TableLost", lost)
+    if load.begun(p.status):
+        return load.advance(p, deployment)
     result = p.seen.result
     if isinstance(result, ResultSeen) and (result.run_id == p.run.id or deployment.finished or not deployment.exists):
         return _finish(p, result)
@@ -181,7 +183,7 @@ def _finish(p: Pass, result: ResultSeen) -> float:
             rows_read=result.rows_read,
             items_written=result.items_written,
             items_rejected=result.rows_rejected,
-            percent=100,
+            percent=99 if p.spec.target.load.from_files else 100,
             observed_at=p.now,
         ),
     )
@@ -203,13 +205,11 @@ def _finish(p: Pass, result: ResultSeen) -> float:
         )
     if result.rows_rejected > p.spec.rejects.max:
         return p.fail("TooManyRejects", too_many(p, result.rows_rejected))
-    message = f"{counted(result.items_written, 'item')} written, {counted(result.rows_rejected, 'row')} rejected"
-    p.end("Complete", "Complete", message)
-    left = f"{message}; the job's pods are being removed, and the table is getting its final settings"
-    p.conditions.set("Ready", "False", RELEASING, left)
-    p.conditions.set("Reconciling", "True", RELEASING, left)
-    p.conditions.drop("Stalled")
-    return 0.0
+    if p.spec.target.load.from_files:
+        return load.begin(p, result)
+    return p.complete(
+        f"{counted(result.items_written, 'item')} written, {counted(result.rows_rejected, 'row')} rejected"
+    )
 
 
 def _name_taken(p: Pass) -> Trouble:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from lindorm_import.api import ABANDON
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import DELETED, ImportStatus
-from lindorm_import.decide import capacity, monitoring, ownership
+from lindorm_import.decide import capacity, load, monitoring, ownership
 from lindorm_import.decide.passes import Decision, Pass, Settings, StopPass
 from lindorm_import.domain import names
 from lindorm_import.domain.actions import (
@@ -64,6 +64,8 @@ def _remove(p: Pass) -> float | None:
     if _ours(p, p.seen.rates):
         p.actions.append(DeleteConfigMap(names.rates(p.identity.name, uid), uid))
     monitoring.remove(p)
+    if (wait := load.leave(p)) is not None:
+        return wait
     return _remove_table(p) or _remove_staging(p)
 
 

@@ -160,9 +160,11 @@ def _cannot_be_stopped(deployment: DeploymentSeen) -> bool:
 
 def _resume(p: Pass) -> Action:
     """With today's spec.job and credentials: a job that is suspended anyway can take another image or more memory."""
-    parallelism = p.spec.job.parallelism or (p.status.plan.parallelism if p.status.plan else None)
-    assert parallelism is not None, "planned before the job was submitted"
-    return ResumeJob(build.flink_deployment(p.identity, p.spec, p.run.prefix, p.settings.image, None, parallelism))
+    planned = p.status.plan
+    assert planned is not None, "planned before the job was submitted"
+    parallelism, interval = p.spec.job.parallelism or planned.parallelism, planned.checkpoint_seconds
+    image = p.settings.image
+    return ResumeJob(build.flink_deployment(p.identity, p.spec, p.run.prefix, image, None, parallelism, interval))
 
 
 def _standing(p: Pass) -> str:

@@ -145,6 +145,15 @@ class Pass:
         self.conditions.set("Stalled", "True", reason, message)
         return 0.0
 
+    def complete(self, message: str) -> float:
+        """Every row is where it belongs; what still costs money is given back by the passes that follow."""
+        self.end("Complete", "Complete", message)
+        left = f"{message}; the job's pods are being removed, and the table is getting its final settings"
+        self.conditions.set("Ready", "False", RELEASING, left)
+        self.conditions.set("Reconciling", "True", RELEASING, left)
+        self.conditions.drop("Stalled")
+        return 0.0
+
     def end(self, type_: ConditionType, reason: str, message: str) -> None:
         self.conditions.set(type_, "True", reason, message)
         self.conditions.set("JobRunning", "False", type_, "the job has ended")

@@ -4,6 +4,7 @@ from lindorm_import import plan
 from lindorm_import.api.status import JobStatus, PlanStatus
 from lindorm_import.decide import capacity, ownership
 from lindorm_import.decide.follow import make_config, set_rates
+from lindorm_import.decide.load import planned_load, table_exists
 from lindorm_import.decide.own_rights import keep_own_rights
 from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.spending import spend
@@ -113,7 +114,9 @@ def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
             message = f"table {target.table} does not exist and target.create is Never: create it"
             p.hold("TableReady", Trouble("TableMissing", message))
         return
-    wanted = (mapping.partition.table_key, mapping.sort.table_key if mapping.sort else None)
+    if target.load.method == "ImportTable" and table.status != "DELETING":
+        p.hold("TableReady", table_exists(p))
+    wanted = mapping.key
     if (table.partition, table.sort) != wanted:
         told = " and ".join(f"{k.name} ({k.type})" for k in wanted if k)
         has = " and ".join(f"{k.name} ({k.type})" for k in (table.partition, table.sort) if k)
@@ -132,9 +135,13 @@ def _fits(p: Pass, mapping: Mapping, table: TableSeen) -> None:
 def _table(p: Pass, mapping: Mapping, table: TableSeen) -> None:
     target = p.spec.target
     ownership.wait_for_leaving(p, "Table")
+    if target.load.method == "ImportTable":
+        message = f"table {target.table} does not exist: DynamoDB makes it of the files, when all are written"
+        p.conditions.set("TableReady", "False", "NotYetImported", message)
+        return
     if not table.exists:
         ownership.intend(p, "Table", target.table, target.deletion_policy)
-        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping)))
+        p.actions.append(CreateTable(build.table_request(p.identity, p.spec, mapping.key)))
         p.wait("TableReady", "CreatingTable", f"creating table {target.table}", 1.0)
     if table.status == "DELETING":
         p.wait("TableReady", "TableNotActive", f"table {target.table} is being deleted", 1.0)
@@ -163,9 +170,13 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> No
         )
     if load is None:
         size = plan.size_cluster(plan.rate_limit(spec.target.capacity, table), spec.job)
+        files = spec.target.load.from_files
         p.update(
             plan=PlanStatus(
-                parallelism=size.parallelism, task_managers=size.task_managers, prices_as_of=p.settings.prices.as_of
+                parallelism=size.parallelism,
+                task_managers=size.task_managers,
+                checkpoint_seconds=round(plan.UNKNOWN_ROWS_INTERVAL.total_seconds()) if files else None,
+                prices_as_of=p.settings.prices.as_of,
             )
         )
         if p.status.job is None and (spec.budget.max_cost_usd or spec.budget.max_duration):
@@ -187,6 +198,7 @@ def _plan(p: Pass, source: SourceSeen, mapping: Mapping, table: TableSeen) -> No
         spec.job,
         spec.source.max_rows_per_second,
         spec.budget,
+        spec.target.load.method,
     )
     p.update(plan=plan_status.plan_status(made))
     over = plan_status.over_budget(made, spec.budget)
@@ -199,7 +211,7 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
     job = p.before.job
     if job is None:  # the names are in the status one pass before the job exists
         started = {"start_time": p.now, "active_since": p.now}
-        p.update(job=JobStatus(state="Submitting"), run=p.run.model_copy(update=started))
+        p.update(job=JobStatus(state="Submitting"), run=p.run.model_copy(update=started), load=planned_load(p, mapping))
     elif job.retry_after and p.now < job.retry_after:
         message = f"submitting the job again at {job.retry_after:%H:%M:%S} UTC, after: {job.failure}"
         p.wait("JobRunning", "JobFailed", message, (job.retry_after - p.now).total_seconds())
@@ -213,7 +225,13 @@ def _submit(p: Pass, mapping: Mapping, source: SourceSeen) -> float:
         p.actions.append(make_config(p, mapping, source))
     assert p.status.plan is not None, "planned before in this pass"
     deployment = build.flink_deployment(
-        p.identity, p.spec, p.run.prefix, p.settings.image, checkpoint, p.status.plan.parallelism
+        p.identity,
+        p.spec,
+        p.run.prefix,
+        p.settings.image,
+        checkpoint,
+        p.status.plan.parallelism,
+        p.status.plan.checkpoint_seconds,
     )
     p.actions.append(CreateObject(deployment))
     p.working("Submitting", "Submitting", f"creating FlinkDeployment {p.run.deployment}")

@@ -15,6 +15,7 @@ from lindorm_import.decide.passes import Pass
 from lindorm_import.decide.throttling import grown
 from lindorm_import.domain.observed import DeploymentSeen, TableSeen
 from lindorm_import.plan.cluster import s3_cost
+from lindorm_import.plan.files import GB
 from lindorm_import.plan.status import load_from
 from lindorm_import.plan.ways import cents
 
@@ -25,7 +26,7 @@ _GRAIN = 60.0
 def spend(p: Pass, *, at_rest: bool = False) -> None:
     """Brings status.spending up to now. at_rest: nothing else of the status changes, so do it rarely."""
     table = p.seen.table if isinstance(p.seen.table, TableSeen) and p.seen.table.exists else None
-    if table is None and is_provisioned(p.spec.target.capacity.mode):
+    if table is None and is_provisioned(p.spec.target.table_capacity.mode):
         return  # not seen: counted by the next look
     before = p.status.spending or Spending(observed_at=p.now)
     elapsed = p.since(before.observed_at).total_seconds()
@@ -40,13 +41,14 @@ def spend(p: Pass, *, at_rest: bool = False) -> None:
             units += grown(before.job_write_units, counter)
         elif counter is not None:  # all of it since the start, of which the items have been counted already
             units = max(units, counter)
-        if standing == 0:  # on demand from the first item on
+        if standing == 0 and not p.spec.target.load.from_files:  # on demand from the first item on
             units = max(units, _written(p, table))
     now = Spending(
         write_units=units,
         provisioned_unit_seconds=standing,
         warmed_from=before.warmed_from or _ready(p, table),
         warmed_units=max(before.warmed_units, _warmed(p, table, before.warmed_from)),
+        loaded_bytes=_loaded(p),
         job_seconds=before.job_seconds + (round(elapsed) if _pods_stand(p) else 0),
         job_write_units=before.job_write_units if counter is None else counter,
         observed_at=max(p.now, before.observed_at),
@@ -60,7 +62,24 @@ def _table(p: Pass, spent: Spending) -> Decimal:
     prices = p.settings.prices
     cost = spent.write_units * prices.on_demand_write_per_million / 1_000_000
     cost += Decimal(spent.provisioned_unit_seconds) / 3600 * prices.provisioned_write_unit_hour
-    return cost + spent.warmed_units * prices.warm_write_unit
+    return cost + spent.warmed_units * prices.warm_write_unit + load_cost(p, spent.loaded_bytes)
+
+
+def load_cost(p: Pass, text_bytes: int) -> Decimal:
+    """What loading so many bytes costs; 0 where the prices file has no figure."""
+    prices = p.settings.prices
+    price = prices.import_gb if p.spec.target.load.method == "ImportTable" else prices.bulk_put_gb
+    return Decimal(text_bytes) / GB * (price or 0)
+
+
+def _loaded(p: Pass) -> int:
+    """All that has been read by loads that have ended, and all that the one that runs is going to read: it is billed
+    even where it fails."""
+    load = p.status.load
+    if load is None:
+        return 0
+    running = load.intended_at is not None and load.ended_at is None
+    return load.billed_bytes + (load.bytes_ or 0 if running else 0)
 
 
 def _cluster(p: Pass, spent: Spending) -> Decimal:
@@ -106,7 +125,7 @@ def _ready(p: Pass, table: TableSeen | None) -> int | None:
 
 def _warmed(p: Pass, table: TableSeen | None, before: int | None) -> int:
     """A table that is used grows by itself, for nothing: only what was asked for is paid."""
-    wanted = p.spec.target.capacity
+    wanted = p.spec.target.table_capacity
     if not wanted.warm or wanted.write_units is None or table is None or table.warm_writes is None:
         return 0
     ready = before or _ready(p, table) or 0

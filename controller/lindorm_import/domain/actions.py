@@ -91,6 +91,35 @@ class UpdateTable:
 
 
 @dataclass(frozen=True)
+class StartImport:
+    """request: the arguments of DynamoDB's ImportTable."""
+
+    request: Document
+
+
+@dataclass(frozen=True)
+class StartBulkPut:
+    """request: the arguments of DynamoDB's StartBulkPutItems."""
+
+    request: Document
+
+
+@dataclass(frozen=True)
+class CancelBulkPut:
+    arn: str
+
+
+@dataclass(frozen=True)
+class TagTable:
+    """Marks the table as this import's, if it still is the one with that TableId: IAM cannot tell a table that an
+    import has made from any other that nobody has tagged."""
+
+    name: str
+    table_id: str
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class EnablePointInTimeRecovery:
     table: str
 
@@ -181,6 +210,10 @@ Action = (
     | DeleteBucket
     | DeleteTable
     | UpdateTable
+    | StartImport
+    | StartBulkPut
+    | CancelBulkPut
+    | TagTable
     | EnablePointInTimeRecovery
     | SetScaling
     | RemoveScaling

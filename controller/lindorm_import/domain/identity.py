@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.domain import names
 
-TEMPORARY = ("checkpoints/", "savepoints/", "ha/")
+TEMPORARY = ("checkpoints/", "savepoints/", "ha/", "items/")
 
 
 @dataclass(frozen=True)

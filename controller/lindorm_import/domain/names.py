@@ -35,6 +35,27 @@ def run_prefix(staging: Staging, namespace: str, name: str, uid: str) -> str:
     return f"{staging.prefix}{namespace}/{name}/{run_id(uid)}/"
 
 
+def items_prefix(run: str) -> str:
+    """Where the files of a load are: all of them, and nothing else."""
+    return run + "items/"
+
+
+def manifest(run: str) -> str:
+    """The list of the files, outside of the prefix that is loaded."""
+    return run + "result/manifest.jsonl"
+
+
+def bulk_errors(run: str) -> str:
+    """Where a bulk put reports what it could not write: it counts as rejects."""
+    return run + "rejects/load/"
+
+
+def load_token(uid: str, attempt: int) -> str:
+    """The client token of an attempt to load. AWS forgets it, and gives what runs for it whatever is asked for: what an
+    import is, only its prefix tells (decide/load.py)."""
+    return f"lindorm-import-{uid}-{attempt}"
+
+
 def labels(namespace: str, name: str, uid: str) -> dict[str, str]:
     """Kubernetes labels; a value has at most 63 characters, so the name may be cut: the UID decides."""
     return {UID_LABEL: uid, IMPORT_LABEL: name[:63].rstrip("-."), NAMESPACE_LABEL: namespace}

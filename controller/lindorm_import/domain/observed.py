@@ -221,6 +221,56 @@ class JobSeen:
 
 
 @dataclass(frozen=True)
+class FilesResult:
+    """What result.json says of the files of a load."""
+
+    objects: int
+    text_bytes: int
+    stored_bytes: int
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class FilesSeen:
+    """The files of a load, compared with their manifest: items and bytes by the manifest, stored_bytes and objects by
+    the listing. problem: the first difference and how many there are, in words; None where they are the same."""
+
+    items: int = 0
+    text_bytes: int = 0
+    stored_bytes: int = 0
+    objects: int = 0
+    problem: str | None = None
+
+
+LoadState = Literal["Running", "Completed", "CompletedWithErrors", "Cancelling", "Cancelled", "Failed"]
+
+
+@dataclass(frozen=True)
+class LoadSeen:
+    """An ImportTable or a bulk put. table: its name; processed: items read, the failed ones included; text_bytes: what
+    ImportTable has read, uncompressed, None of a bulk put; errors: some of what could not be loaded, in words."""
+
+    arn: str
+    state: LoadState
+    table: str
+    table_id: str | None
+    bucket: str
+    prefix: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    processed: int = 0
+    failed: int = 0
+    text_bytes: int | None = None
+    failure_code: str | None = None
+    failure_message: str | None = None
+    errors: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in ("Running", "Cancelling")
+
+
+@dataclass(frozen=True)
 class ResultSeen:
     """result.json, the only proof of success (docs/contracts.md, "What the job leaves in S3")."""
 
@@ -229,6 +279,7 @@ class ResultSeen:
     items_written: int
     rows_rejected: int
     rejected_by_reason: dict[str, int] = field(default_factory=dict)
+    files: FilesResult | None = None
 
 
 @dataclass(frozen=True)
@@ -273,6 +324,8 @@ class Observed:
     name the same table or bucket, in the order of their creation, as the API server has them at this moment and as far
     as this controller sees them: in the namespaces that it watches, so none of other clusters or other controllers.
     pods: looked at only while the job does not run.
+    files: looked at before a load is started; loads: those that read this run's files, where it is not known which is
+    ours; load: that one.
     last_action: why the last action of the pass before did not work; forgotten when the controller restarts.
     """
 
@@ -292,6 +345,9 @@ class Observed:
     throttling: Throttling | None = None
     dashboard: Trouble | bool | None = None
     others: Trouble | tuple[OtherImport, ...] | None = None
+    files: Trouble | FilesSeen | None = None
+    loads: Trouble | tuple[LoadSeen, ...] | None = None
+    load: Trouble | LoadSeen | None = None
     last_action: Trouble | None = None
 
     def after(self, last_action: Trouble | None) -> "Observed":

@@ -17,7 +17,7 @@ from lindorm_import.api.modes import is_provisioned
 from lindorm_import.api.spec import Duration, ImportSpec, Monitoring
 from lindorm_import.domain import names
 from lindorm_import.domain.identity import Identity
-from lindorm_import.domain.observed import IndexKey
+from lindorm_import.domain.observed import IndexKey, TableKey
 from lindorm_import.plan.mapping import KeyPart, Mapping
 
 Document = dict[str, Any]
@@ -82,8 +82,16 @@ def job_config(
     def part(key_part: KeyPart) -> Document:
         return {"name": key_part.name, "type": key_part.type, "template": key_part.template}
 
+    load: Document = {}
+    if target.load.from_files:
+        load["load"] = {
+            "method": target.load.method,
+            "items": names.items_prefix(prefix),
+            "manifest": names.manifest(prefix),
+            "maxObjects": plan.MAX_OBJECTS,
+        }
     return {
-        "version": 1,
+        "version": 2 if load else 1,  # a job that does not know of files refuses it
         "import": {
             "namespace": identity.namespace,
             "name": identity.name,
@@ -116,6 +124,7 @@ def job_config(
             "partitionShards": target.partition_shards,
             "nulls": target.nulls,
         },
+        **load,
         "rejects": {"path": f"{prefix}rejects/", "max": spec.rejects.max},
         "result": {"path": f"{prefix}result/result.json"},
     }
@@ -157,14 +166,16 @@ def _milliseconds(duration: Duration) -> str:
     return f"{int(parse_duration(duration).total_seconds() * 1000)} ms"
 
 
-def flink_configuration(spec: ImportSpec, prefix: str) -> dict[str, str]:
-    """Flink's settings; every value a string, because EMR's operator knows only strings. The user's win."""
+def flink_configuration(spec: ImportSpec, prefix: str, least_interval: int | None = None) -> dict[str, str]:
+    """Flink's settings; every value a string, because EMR's operator knows only strings. The user's win.
+    least_interval: seconds between checkpoints that the plan asks for, where the job writes files."""
     job = spec.job
     checkpoint = job.checkpoint
+    wanted = int(parse_duration(checkpoint.interval).total_seconds() * 1000)
     ours = {
         "taskmanager.numberOfTaskSlots": str(job.task_manager.slots),
         "taskmanager.memory.managed.size": job.task_manager.managed_memory,
-        "execution.checkpointing.interval": _milliseconds(checkpoint.interval),
+        "execution.checkpointing.interval": f"{max(wanted, (least_interval or 0) * 1000)} ms",
         "execution.checkpointing.min-pause": _milliseconds(checkpoint.min_pause),
         "execution.checkpointing.timeout": _milliseconds(checkpoint.timeout),
         "execution.checkpointing.mode": "EXACTLY_ONCE",
@@ -201,10 +212,16 @@ def settings_hash(spec: ImportSpec) -> str:
 
 
 def flink_deployment(
-    identity: Identity, spec: ImportSpec, prefix: str, image: str | None, checkpoint: str | None, parallelism: int
+    identity: Identity,
+    spec: ImportSpec,
+    prefix: str,
+    image: str | None,
+    checkpoint: str | None,
+    parallelism: int,
+    least_interval: int | None = None,
 ) -> Document:
     """The FlinkDeployment. image: the job image where the spec names none; checkpoint: where to continue from;
-    parallelism: the plan's."""
+    parallelism: the plan's, least_interval: the same (flink_configuration)."""
     job = spec.job
     mounts = [
         {"name": "job-config", "mountPath": JOB_CONFIG_DIR, "readOnly": True},
@@ -238,7 +255,7 @@ def flink_deployment(
     flink: Document = {
         "flinkVersion": "v1_20",
         "emrReleaseLabel": job.emr_release_label,
-        "flinkConfiguration": flink_configuration(spec, prefix),
+        "flinkConfiguration": flink_configuration(spec, prefix, least_interval),
         "podTemplate": {"spec": pod},
         "jobManager": {
             "highAvailabilityEnabled": True,
@@ -306,22 +323,78 @@ def _monitoring(wanted: Monitoring, deployment: str) -> Document:
     return told
 
 
-def table_request(identity: Identity, spec: ImportSpec, mapping: Mapping) -> Document:
-    """The arguments of CreateTable. The tags go in the same call: a table is never there without its owner."""
-    target, capacity = spec.target, spec.target.capacity
-    parts = [(mapping.partition, "HASH")] + ([(mapping.sort, "RANGE")] if mapping.sort else [])
-    request: Document = {
-        "TableName": target.table,
+def table_tags(identity: Identity, spec: ImportSpec) -> dict[str, str]:
+    """Those that the user wants, and those that say whose it is."""
+    return spec.target.tags | names.tags(identity.namespace, identity.name, identity.uid)
+
+
+def _key(partition: TableKey, sort: TableKey | None) -> Document:
+    parts = [(partition, "HASH")] + ([(sort, "RANGE")] if sort else [])
+    return {
         "AttributeDefinitions": [{"AttributeName": p.name, "AttributeType": p.type} for p, _ in parts],
         "KeySchema": [{"AttributeName": p.name, "KeyType": role} for p, role in parts],
-        "Tags": [
-            {"Key": k, "Value": v}
-            for k, v in (target.tags | names.tags(identity.namespace, identity.name, identity.uid)).items()
-        ],
+    }
+
+
+def _encryption(spec: ImportSpec) -> Document:
+    key = spec.target.kms_key_arn
+    return {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}} if key else {}
+
+
+def import_request(
+    identity: Identity, spec: ImportSpec, prefix: str, key: tuple[TableKey, TableKey | None], attempt: int
+) -> Document:
+    """The arguments of ImportTable. prefix: s3://…/ of the run. What a table may have besides (tags, protection,
+    recovery, capacity) it cannot set (API reference, TableCreationParameters)."""
+    return {
+        "ClientToken": names.load_token(identity.uid, attempt),
+        "S3BucketSource": _files(spec, names.items_prefix(prefix)),
+        "InputFormat": "DYNAMODB_JSON",
+        "InputCompressionType": "GZIP",
+        "TableCreationParameters": {
+            "TableName": spec.target.table,
+            **_key(*key),
+            "BillingMode": "PAY_PER_REQUEST",
+            **_encryption(spec),
+        },
+    }
+
+
+def bulk_put_request(
+    identity: Identity, spec: ImportSpec, prefix: str, write_units: int | None, attempt: int
+) -> Document:
+    """The arguments of StartBulkPutItems. write_units: the most a second that it may use."""
+    files = _files(spec, names.items_prefix(prefix))
+    request: Document = {
+        "ClientToken": names.load_token(identity.uid, attempt),
+        "InputS3Configuration": {**files, "InputFormat": "DYNAMODB_JSON", "InputCompressionType": "GZIP"},
+        "OutputS3Configuration": {**_files(spec, names.bulk_errors(prefix)), "OutputType": ["ERROR"]},
+        "TableName": spec.target.table,
+    }
+    return request | ({"MaxWriteRequestUnits": write_units} if write_units else {})
+
+
+def files_of_run(spec: ImportSpec, prefix: str) -> tuple[str, str]:
+    """Bucket and key prefix of what a load of this run reads. prefix: s3://…/ of the run."""
+    files = _files(spec, names.items_prefix(prefix))
+    return files["S3Bucket"], files["S3KeyPrefix"]
+
+
+def _files(spec: ImportSpec, address: str) -> Document:
+    bucket = spec.staging.bucket
+    return {"S3Bucket": bucket, "S3KeyPrefix": address.removeprefix(f"s3://{bucket}/")}
+
+
+def table_request(identity: Identity, spec: ImportSpec, key: tuple[TableKey, TableKey | None]) -> Document:
+    """The arguments of CreateTable. The tags go in the same call: a table is never there without its owner."""
+    target, capacity = spec.target, spec.target.table_capacity
+    request: Document = {
+        "TableName": target.table,
+        **_key(*key),
+        "Tags": [{"Key": k, "Value": v} for k, v in table_tags(identity, spec).items()],
         "DeletionProtectionEnabled": target.deletion_protection,
     }
-    if target.kms_key_arn:
-        request["SSESpecification"] = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": target.kms_key_arn}
+    request |= _encryption(spec)
     if is_provisioned(capacity.mode):
         request["BillingMode"] = "PROVISIONED"
         request["ProvisionedThroughput"] = {

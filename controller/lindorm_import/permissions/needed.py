@@ -18,12 +18,18 @@ from lindorm_import.domain.names import UID_LABEL
 
 AwsResource = Literal[
     "table", "bucket", "objects", "scaling", "alarms", "dashboard", "virtual-cluster", "scaling-role", "table-key",
-    "roles", "any",
+    "roles", "imports", "import-logs", "import-log", "bulk-puts", "any",
 ]  # fmt: skip
 
 # What each resource is, as an ARN; {…} is for whoever writes the policy to fill in or to widen to *.
 ARNS: dict[AwsResource, str] = {
     "table": "arn:{partition}:dynamodb:{region}:{account}:table/{table}",
+    "imports": "arn:{partition}:dynamodb:{region}:{account}:table/{table}/import/*",  # AWS names them
+    "bulk-puts": "arn:{partition}:dynamodb:{region}:{account}:table/{table}/bulk-operation/*",  # AWS names them
+    # Of all imports from S3 of the account: AWS names group and streams.
+    "import-logs": "arn:{partition}:logs:{region}:{account}:log-group:/aws-dynamodb/*",
+    # One stream an import, which AWS names.
+    "import-log": "arn:{partition}:logs:{region}:{account}:log-group:/aws-dynamodb/imports:log-stream:*",
     "bucket": "arn:{partition}:s3:::{bucket}",
     "objects": "arn:{partition}:s3:::{bucket}/{prefix}*",  # the files of each run below the prefix
     # Its id is AWS's own, and not known before it is there: condition "table-writes".
@@ -107,8 +113,11 @@ def _same(action: str, purpose: str, why: str, resource: AwsResource, condition:
     return AwsAction(action, purpose, why, resource, (action,), condition)
 
 
-_KMS = ("dynamodb:CreateTable",)
+_KMS = ("dynamodb:CreateTable", "dynamodb:ImportTable")
 _LOOK, _MAKE, _CAPACITY, _REMOVE = "LookAtTables", "CreateTables", "SetCapacity", "DeleteOwnTables"
+_LOAD, _PUT = "ImportFiles", "PutFiles"
+# What whoever calls ImportTable must be allowed of its log (Developer Guide, S3DataImport.Requesting, "Permissions").
+_LOGGED = "DynamoDB logs, as the caller, what an import could not load"
 _BUCKET, _FILES, _SCALING = "StagingBucket", "StagedFiles", "AutoScaling"
 
 CONTROLLER_AWS: tuple[AwsAction, ...] = (
@@ -122,7 +131,32 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         "with its owner from the first moment on",
         "table",
         condition="unclaimed",
-        behind=("dynamodb:CreateTable",),
+        calls=("dynamodb:TagResource",),  # an imported table's tags; CreateTable needs it for those it sets
+    ),
+    _same("dynamodb:ImportTable", _LOAD, "load.method ImportTable: the table, from the files", "table"),
+    _same("dynamodb:DescribeImport", _LOAD, "how far an import is, and whether it is whole", "imports"),
+    _same("dynamodb:ListImports", _LOAD, "which import is ours where its answer was lost; it knows no resource", "any"),
+    *(
+        AwsAction(f"logs:{name}", "ImportLogs", _LOGGED, "import-logs", behind=("dynamodb:ImportTable",))
+        for name in ("CreateLogGroup", "DescribeLogStreams", "PutRetentionPolicy")
+    ),
+    AwsAction("logs:DescribeLogGroups", "ImportLogs", _LOGGED, "any", behind=("dynamodb:ImportTable",)),
+    *(
+        AwsAction(f"logs:{name}", "ImportLog", _LOGGED, "import-log", behind=("dynamodb:ImportTable",))
+        for name in ("CreateLogStream", "PutLogEvents")
+    ),
+    _same("logs:GetLogEvents", "ImportLog", "which items an import could not load", "import-log"),
+    _same("dynamodb:StartBulkPutItems", _PUT, "load.method BulkPut: the files into the table", "table"),
+    _same("dynamodb:DescribeBulkOperation", _PUT, "how far a bulk put is, and what it refused", "bulk-puts"),
+    _same("dynamodb:CancelBulkOperation", _PUT, "when the import is suspended or deleted", "bulk-puts"),
+    _same("dynamodb:ListBulkOperations", _PUT, "which one is ours where its answer was lost", "any"),
+    AwsAction(
+        "s3:PutObject",
+        "BulkPutReport",
+        "DynamoDB reports, as the caller, what it could not put",
+        "objects",
+        condition="own-account",
+        behind=("dynamodb:StartBulkPutItems",),
     ),
     _same("dynamodb:UpdateTable", _CAPACITY, "what spec.target.capacity says, and what was there before", "table"),
     _same("dynamodb:UpdateContinuousBackups", _CAPACITY, "spec.target.pointInTimeRecovery", "table", "ours"),
@@ -177,7 +211,13 @@ CONTROLLER_AWS: tuple[AwsAction, ...] = (
         behind=("s3:CreateBucket",),
     ),
     _same("s3:DeleteBucket", _BUCKET, "an empty one that an import created", "bucket", "own-account"),
-    _same("s3:GetObject", _FILES, "the job's result", "objects", "own-account"),
+    _same(
+        "s3:GetObject",
+        _FILES,
+        "the job's result; DynamoDB reads a load's files as the caller",
+        "objects",
+        "own-account",
+    ),
     AwsAction(
         "s3:DeleteObject", _FILES, "the run's files, on deletion", "objects", ("s3:DeleteObjects",), "own-account"
     ),

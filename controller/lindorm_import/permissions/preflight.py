@@ -16,7 +16,14 @@ _OPTIONAL = {
     "cloudwatch:PutDashboard",
     "cloudwatch:DeleteDashboards",
     "iam:SimulatePrincipalPolicy",
+    "logs:GetLogEvents",
 }
+_IMPORT = tuple(
+    a.action
+    for a in CONTROLLER_AWS
+    if a.purpose in ("ImportFiles", "ImportLogs", "ImportLog") and a.action not in _OPTIONAL
+)
+_BULK_PUT = tuple(a.action for a in CONTROLLER_AWS if a.purpose in ("PutFiles", "BulkPutReport"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class PermissionScope:
 def controller_actions(q: PermissionScope) -> tuple[AwsAction, ...]:
     """What the controller's role must be allowed for this import."""
     target, staging = q.spec.target, q.spec.staging
-    capacity = target.capacity
+    capacity = target.table_capacity
     made = {
         "dynamodb:CreateTable": not q.table_exists,
         "dynamodb:TagResource": not q.table_exists,
@@ -49,6 +56,8 @@ def controller_actions(q: PermissionScope) -> tuple[AwsAction, ...]:
         "s3:CreateBucket": not q.bucket_exists,
         "s3:TagResource": not q.bucket_exists,
         "s3:ListAllMyBuckets": not q.bucket_exists,
+        **dict.fromkeys(_IMPORT, target.load.method == "ImportTable"),
+        **dict.fromkeys(_BULK_PUT, target.load.method == "BulkPut"),
         "s3:DeleteBucket": staging.deletion_policy == "Delete" and not q.bucket_exists,
     }
     scaled = capacity.autoscaling is not None
@@ -63,9 +72,10 @@ def controller_actions(q: PermissionScope) -> tuple[AwsAction, ...]:
     return tuple(filter(needed, CONTROLLER_AWS))
 
 
-def job_actions() -> tuple[AwsAction, ...]:
-    """What the job's role must be allowed."""
-    return tuple(a for a in JOB_AWS if not a.behind)
+def job_actions(q: PermissionScope) -> tuple[AwsAction, ...]:
+    """What the job's role must be allowed: nothing on the table where it writes files."""
+    files = q.spec.target.load.from_files
+    return tuple(a for a in JOB_AWS if not a.behind and not (files and a.resource == "table"))
 
 
 def arn(resource: AwsResource, q: PermissionScope, partition: str, account: str) -> str:

@@ -7,9 +7,10 @@ is), rates (how fast the table takes it), ways (what that costs), cluster, and t
 from dataclasses import dataclass
 from decimal import Decimal
 
-from lindorm_import.api.spec import Budget, Capacity, Job
+from lindorm_import.api.spec import Budget, Capacity, Job, LoadMethod
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.cluster import NODE_TYPE, Cluster, size_cluster
+from lindorm_import.plan.files import MAX_OBJECTS, UNKNOWN_ROWS_INTERVAL, files_of
 from lindorm_import.plan.items import KB, Load, load_of, number_bytes, write_units_per_item
 from lindorm_import.plan.prices import Prices, PricesError
 from lindorm_import.plan.rates import (
@@ -25,10 +26,12 @@ from lindorm_import.plan.rates import (
 from lindorm_import.plan.ways import Setting, Way, cents, chosen, recommend, ways
 
 __all__ = [
+    "MAX_OBJECTS",
     "NEW_ON_DEMAND_TABLE",
     "NEW_ON_DEMAND_TABLE_READS",
     "NODE_TYPE",
     "TABLE_QUOTA",
+    "UNKNOWN_ROWS_INTERVAL",
     "Load",
     "Plan",
     "Prices",
@@ -54,7 +57,8 @@ GIB = 1024**3
 class Plan:
     """What an import will take, as the spec has it, and what else it could take.
 
-    way: the spec's own; needed: hours -> write units a second of the table; storage_gib: table and indexes.
+    way: the spec's own; needed: hours -> write units a second of the table; checkpoint_seconds: between checkpoints,
+    where it goes through files; storage_gib: table and indexes.
     """
 
     load: Load
@@ -65,6 +69,7 @@ class Plan:
     needed: dict[int, int]
     quotas: tuple[Quota, ...]
     cluster: Cluster
+    checkpoint_seconds: int | None
     storage_gib: Decimal
     storage_usd_month: Decimal
     prices: Prices
@@ -104,12 +109,13 @@ def make_plan(
     job: Job | None = None,
     rows_per_second: int | None = None,
     budget: Budget | None = None,
+    method: LoadMethod = "BatchWrite",
 ) -> Plan:
     """The plan for a load. table: the target as it is, None where it is not known (then a new one is assumed);
     rows_per_second: the limit on reading the source."""
     job = job or Job()
     setting = Setting(load, job, prices, rows_per_second)
-    own, open_ways = chosen(setting, capacity, table), ways(setting, capacity, table)
+    own, open_ways = chosen(setting, capacity, table, method), ways(setting, capacity, table)
     name, why = recommend(open_ways, budget or Budget())
     stored = load.rows * (load.item_bytes + ITEM_OVERHEAD) if load.rows else 0
     for index in load.indexes:
@@ -122,8 +128,11 @@ def make_plan(
         recommended=name,
         why=why,
         needed={hours: needed_rate(load, hours) for hours in HOURS},
-        quotas=quotas(load, capacity, table),
+        quotas=quotas(load, capacity, table) if method == "BatchWrite" else (),
         cluster=size_cluster(own.rows_per_second, job),
+        checkpoint_seconds=(
+            round(files_of(load, job, rows_per_second).interval.total_seconds()) if method != "BatchWrite" else None
+        ),
         storage_gib=(Decimal(stored) / GIB).quantize(Decimal("0.1")),
         storage_usd_month=cents(Decimal(stored) / GIB * prices.storage_gb_month),
         prices=prices,

@@ -9,14 +9,12 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Literal
 
 from lindorm_import.api.durations import parse_duration
 from lindorm_import.api.spec import Job
 from lindorm_import.plan.cluster import ROWS_PER_SLOT
 from lindorm_import.plan.items import Load
 
-Method = Literal["BatchWrite", "ImportTable", "BulkPut"]
 GB = 10**9
 MAX_OBJECTS = 50_000
 ITEMS_PER_OBJECT = 4_000_000  # where the job closes a file whatever the time
@@ -24,8 +22,10 @@ ITEMS_PER_OBJECT = 4_000_000  # where the job closes a file whatever the time
 # slots than that. source.maxRowsPerSecond and job.parallelism win.
 HOUR = 3600
 MOST_SLOTS = 40
-# Of the objects that may be there, the plan uses this part: more files are written where the job starts again.
-PLANNED_OBJECTS = MAX_OBJECTS * 4 // 5
+# Of the objects that may be there, the plan uses half: more files are written where the job starts again.
+PLANNED_OBJECTS = MAX_OBJECTS // 2
+# Between checkpoints where nobody knows how many rows there are: 25,000 files of four slots are three weeks.
+UNKNOWN_ROWS_INTERVAL = timedelta(minutes=5)
 IMPORT_TIME_UNKNOWN = (
     "the time that ImportTable takes is not known: reports of 2 to 10 minutes for the smallest and up to 2 hours for "
     "10 GB (2022); it shows no progress and cannot be cancelled"

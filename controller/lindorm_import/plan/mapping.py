@@ -100,6 +100,11 @@ class Mapping:
     partition: KeyPart
     sort: KeyPart | None
 
+    @property
+    def key(self) -> tuple[TableKey, TableKey | None]:
+        """The table's."""
+        return self.partition.table_key, self.sort.table_key if self.sort else None
+
 
 def base_type(type_: str) -> str:
     """'DECIMAL(10,2)' -> 'DECIMAL'; 'bigint unsigned' -> 'BIGINT UNSIGNED'; '' for what is no type of Lindorm's."""

@@ -25,13 +25,14 @@ def plan_status(made: Plan) -> PlanStatus:
             for i in load.indexes
         ),
         write_units=load.write_units,
-        write_units_per_second=made.rate,
+        write_units_per_second=made.rate or None,
         duration_seconds=made.seconds,
         cost_usd=str(made.cost_usd),
         total_usd=str(made.total_usd),
         recommended=made.recommended,
         parallelism=made.cluster.parallelism,
         task_managers=made.cluster.task_managers,
+        checkpoint_seconds=made.checkpoint_seconds,
         prices_as_of=made.prices.as_of,
     )
 
@@ -67,7 +68,7 @@ def over_budget(made: Plan, budget: Budget) -> str | None:
         over = f"the plan takes {format_duration(made.seconds)}, budget.maxDuration is {budget.max_duration}"
     else:
         return None
-    return f"{over}: raise it, or change target.capacity ({made.recommended} would be {made.why})"
+    return f"{over}: raise it, or change target.capacity or target.load.method ({made.recommended} would be {made.why})"
 
 
 def _text(value: Fraction) -> str:

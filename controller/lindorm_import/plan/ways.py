@@ -12,10 +12,10 @@ from fractions import Fraction
 
 from lindorm_import.api.durations import format_duration, parse_duration
 from lindorm_import.api.modes import is_provisioned
-from lindorm_import.api.spec import Budget, Capacity, Job
+from lindorm_import.api.spec import Budget, Capacity, Job, LoadMethod
 from lindorm_import.domain.observed import TableSeen
 from lindorm_import.plan.cluster import s3_cost, size_cluster
-from lindorm_import.plan.files import BULK_TIME_UNKNOWN, IMPORT_TIME_UNKNOWN, Method, files_of
+from lindorm_import.plan.files import BULK_TIME_UNKNOWN, IMPORT_TIME_UNKNOWN, files_of
 from lindorm_import.plan.items import Load
 from lindorm_import.plan.prices import Prices
 from lindorm_import.plan.rates import TABLE_QUOTA, mode_of, rate_limit, ready_units, seconds_at
@@ -25,7 +25,6 @@ USE = (100, 90, 80, 70)  # percent of provisioned capacity that the import reall
 USE_NOTES = {100: "; the floor: only evenly spread keys use all of it", 90: "; with room for a hot key"}
 ON_DEMAND, WARM = "on-demand", "on-demand-warm"
 IMPORT_TABLE, BULK_PUT = "import-table", "bulk-put"
-FILE_METHODS: tuple[Method, ...] = ("ImportTable", "BulkPut")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Way:
     rate: int
     note: str
     rows_per_second: int
-    method: Method = "BatchWrite"
+    method: LoadMethod = "BatchWrite"
     unknown: str = ""
 
     @property
@@ -117,26 +116,26 @@ def ways(setting: Setting, capacity: Capacity, table: TableSeen | None) -> tuple
         out += _on_demand(setting, wanted, ready_units(table))
     if existing is None or is_provisioned(existing):
         out += _provisioned(setting, wanted, table)
-    for method in FILE_METHODS:
-        out += [way] if (way := through_files(setting, method, existing is not None)) else []
+    if existing is None and setting.prices.import_gb is not None:  # ImportTable makes the table
+        out.append(through_files(setting, "ImportTable"))
+    if existing is not None and setting.prices.bulk_put_gb is not None:
+        out.append(through_files(setting, "BulkPut"))
     return tuple(out)
 
 
-def through_files(setting: Setting, method: Method, exists: bool) -> Way | None:
-    """The way of a method that loads files; None where it is not open: ImportTable makes the table, the other needs it,
-    and neither is offered without a price."""
+def through_files(setting: Setting, method: LoadMethod) -> Way:
+    """The way of a method that loads files. One without a price costs what its files cost, and says so."""
     prices, load = setting.prices, setting.load
     name, price, unknown = {
         "ImportTable": (IMPORT_TABLE, prices.import_gb, IMPORT_TIME_UNKNOWN),
         "BulkPut": (BULK_PUT, prices.bulk_put_gb, BULK_TIME_UNKNOWN),
     }[method]
-    if price is None or exists is (method == "ImportTable"):
-        return None
     files = files_of(load, setting.job, setting.rows_per_second)
     puts = files.objects * prices.s3_put_per_thousand / 1000
-    cost, cluster = files.gigabytes * price, setting.cluster(files.rows_per_second, files.seconds) + puts
+    cost, cluster = files.gigabytes * (price or 0), setting.cluster(files.rows_per_second, files.seconds) + puts
+    told = "an unknown price" if price is None else f"${price}"
     note = (
-        f"{files.gigabytes.quantize(Decimal('0.1')):,} GB in {files.objects:,} files at ${price} a GB, indexes "
+        f"{files.gigabytes.quantize(Decimal('0.1')):,} GB in {files.objects:,} files at {told} a GB, indexes "
         f"included; the time is that of writing the files, with {files.rows_per_second:,} rows/s read from Lindorm "
         "(source.maxRowsPerSecond protects it)"
     )
@@ -177,8 +176,10 @@ def provisioned_name(use: int) -> str:
     return f"provisioned-{use}"
 
 
-def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way:
+def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None, method: LoadMethod) -> Way:
     """The way that the spec takes, at the rate that the table will take."""
+    if method != "BatchWrite":
+        return through_files(setting, method)
     load, prices, rate = setting.load, setting.prices, rate_limit(capacity, table)
     seconds = setting.seconds(rate)
     if is_provisioned(mode_of(capacity, table)):
@@ -192,12 +193,13 @@ def chosen(setting: Setting, capacity: Capacity, table: TableSeen | None) -> Way
 
 
 def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
-    """Name of the way to take, and why. Provisioned is planned with 90 % of use: 100 % needs luck."""
-    realistic = [w for w in open_ways if w.name != provisioned_name(100) and w.method == "BatchWrite"]
+    """Name of the way to take, and why. Provisioned is planned with 90 % of use: 100 % needs luck. A way whose time is
+    not known keeps no limit of time."""
+    realistic = [w for w in open_ways if w.name != provisioned_name(100)]
     limit = parse_duration(budget.max_duration).total_seconds() if budget.max_duration else None
     fitting = [w for w in realistic if w.rate <= TABLE_QUOTA]
     if limit is not None:
-        fitting = [w for w in fitting if w.seconds <= limit]
+        fitting = [w for w in fitting if w.seconds <= limit and not w.unknown]
     if budget.cost is not None:
         fitting = [w for w in fitting if w.total_usd <= budget.cost]
     best = min(fitting or realistic, key=lambda w: (w.total_usd, w.seconds))
@@ -206,6 +208,11 @@ def recommend(open_ways: tuple[Way, ...], budget: Budget) -> tuple[str, str]:
         dearer = next((w for w in open_ways if w.name in (WARM, ON_DEMAND) and w.rate == best.rate), None)
         why += f", against ${dearer.total_usd} {dearer.name} at the same rate" if dearer else ""
         why += "; lower the capacity, or go on demand, as soon as the import has ended"
+    if best.unknown:
+        why = (
+            f"cheapest with the cluster: ${best.total_usd} and {format_duration(best.seconds)} for the files (set "
+            f"target.load.method {best.method}); {best.unknown}"
+        )
     if not fitting:
         why = f"no option stays within the quota of {TABLE_QUOTA:,} and the budget; of those that do not: " + why
     elif len(fitting) < len(realistic):

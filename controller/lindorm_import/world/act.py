@@ -1,8 +1,9 @@
 """Does what was decided: one idempotent function an action. The only place that changes the world."""
 
-from lindorm_import.adapters import cloudwatch, dynamodb, s3, scaling
+from lindorm_import.adapters import cloudwatch, dynamodb, loads, s3, scaling
 from lindorm_import.domain.actions import (
     Action,
+    CancelBulkPut,
     CreateBucket,
     CreateObject,
     CreateTable,
@@ -21,7 +22,10 @@ from lindorm_import.domain.actions import (
     ResumeJob,
     SetRates,
     SetScaling,
+    StartBulkPut,
+    StartImport,
     SuspendJob,
+    TagTable,
     UpdateTable,
 )
 from lindorm_import.world.clients import Clients
@@ -58,6 +62,14 @@ def act(action: Action, namespace: str, region: str, clients: Clients) -> None:
             dynamodb.delete_table(clients.dynamodb(region), name)
         case UpdateTable(request):
             dynamodb.update_table(clients.dynamodb(region), request)
+        case StartImport(request):
+            loads.start_import(clients.dynamodb(region), request)
+        case StartBulkPut(request):
+            loads.start_bulk_put(clients.dynamodb(region), request)
+        case CancelBulkPut(arn):
+            loads.cancel_bulk_put(clients.dynamodb(region), arn)
+        case TagTable(name, table_id, tags):
+            dynamodb.tag_table(clients.dynamodb(region), name, table_id, dict(tags))
         case EnablePointInTimeRecovery(table):
             dynamodb.enable_point_in_time_recovery(clients.dynamodb(region), table)
         case SetScaling():

@@ -103,6 +103,10 @@ class Clients:
         client: S3Client = self._client("s3", region)
         return client
 
+    def logs(self, region: str) -> Any:
+        """CloudWatch Logs, where an import tells what it could not load."""
+        return self._client("logs", region)
+
     def scaling(self, region: str) -> "ApplicationAutoScalingClient":
         client: ApplicationAutoScalingClient = self._client("application-autoscaling", region)
         return client

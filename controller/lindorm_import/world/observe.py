@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from lindorm_import.adapters import cloudwatch, dynamodb, emr, s3
+from lindorm_import.adapters import cloudwatch, dynamodb, emr, files, loads, s3
 from lindorm_import.adapters.pods import look_at_pods
 from lindorm_import.api.spec import ImportSpec
 from lindorm_import.api.status import ImportStatus, Throttling
@@ -18,6 +18,7 @@ from lindorm_import.domain.identity import Identity, staged_prefixes
 from lindorm_import.domain.observed import (
     BucketSeen,
     DeploymentSeen,
+    FilesSeen,
     JobSeen,
     Observed,
     PermissionsSeen,
@@ -27,6 +28,7 @@ from lindorm_import.domain.observed import (
 )
 from lindorm_import.domain.pods import PodsSeen
 from lindorm_import.domain.trouble import Trouble, TroubleError
+from lindorm_import.manifests import build
 from lindorm_import.permissions.preflight import PermissionScope
 from lindorm_import.world.clients import Clients
 from lindorm_import.world.unexpected import unexpected
@@ -65,6 +67,8 @@ def observe(identity: Identity, spec: ImportSpec, status: ImportStatus, clients:
             table=_or_trouble(lambda: _capacity(identity, spec, clients)),
             others=_or_trouble(lambda: kube.look_at_others(identity.uid, spec)),
         )
+    if status.load is not None and status.load.items is not None:
+        return _look_at_load(identity, spec, status, clients, seen)
     if status.job is not None:
         seen = _look_at_run(identity, spec, status, clients, now, seen, deployment)
     if not deployment.exists:  # with a result, too: it may not be enough to end (core.py)
@@ -82,7 +86,11 @@ def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus,
     if not isinstance(bucket, Trouble) and bucket.exists:
         prefixes = staged_prefixes(spec, identity)
         staged = _or_trouble(lambda: s3.count_objects(clients.s3(region), spec.staging.bucket, prefixes))
-    return Observed(
+    seen = Observed()
+    if status.load is not None and status.load.intended_at is not None and not status.load.done:
+        seen = _look_for_load(spec, status, clients, seen)
+    return replace(
+        seen,
         deployment=_or_trouble(lambda: kube.look_at_deployment(identity.namespace, run.deployment)),
         config=_or_trouble(lambda: kube.has_config_map(identity.namespace, run.deployment, identity.uid)),
         rates=_or_trouble(lambda: _rates(identity, clients)),
@@ -92,6 +100,52 @@ def observe_deletion(identity: Identity, spec: ImportSpec, status: ImportStatus,
         dashboard=_or_trouble(lambda: _dashboard(identity, spec, clients)) if status.job else None,
         others=_or_trouble(lambda: kube.look_at_others(identity.uid, spec)),
     )
+
+
+def _look_at_load(
+    identity: Identity, spec: ImportSpec, status: ImportStatus, clients: Clients, seen: Observed
+) -> Observed:
+    """All files are written: the files themselves before they are loaded, then what loads them, and the table."""
+    load, region = status.load, spec.target.region
+    assert load is not None
+    assert status.run is not None
+    seen = replace(seen, table=_or_trouble(lambda: _table(identity, spec, clients)))
+    if load.done or not load.items:
+        return seen
+    compared: Trouble | FilesSeen | None = None
+    if load.arn is None:
+        run = names.run_prefix(spec.staging, identity.namespace, identity.name, identity.uid)
+        compared = _or_trouble(
+            lambda: files.look_at_files(
+                clients.s3(region),
+                spec.staging.bucket,
+                names.items_prefix(run),
+                names.manifest(run),
+                load.manifest_sha256,
+            )
+        )
+    return replace(_look_for_load(spec, status, clients, seen), files=compared)
+
+
+def _look_for_load(spec: ImportSpec, status: ImportStatus, clients: Clients, seen: Observed) -> Observed:
+    """The load of this attempt: by its ARN, or among all that read this run's files, once it was asked for."""
+    load, run, region = status.load, status.run, spec.target.region
+    assert load is not None
+    assert run is not None
+    bucket, prefix = build.files_of_run(spec, run.prefix)
+    dynamodb_, logs = clients.dynamodb(region), clients.logs(region)
+    if load.arn is not None:
+        arn = load.arn
+        if load.method == "ImportTable":
+            return replace(seen, load=_or_trouble(lambda: loads.look_at_import(dynamodb_, logs, arn)))
+        errors = (clients.s3(region), names.bulk_errors(run.prefix).removeprefix(f"s3://{bucket}/"))
+        return replace(seen, load=_or_trouble(lambda: loads.look_at_bulk_put(dynamodb_, arn, *errors)))
+    if load.intended_at is None:
+        return seen
+    since = load.intended_at
+    if load.method == "ImportTable":
+        return replace(seen, loads=_or_trouble(lambda: loads.look_for_imports(dynamodb_, bucket, prefix)))
+    return replace(seen, loads=_or_trouble(lambda: loads.look_for_bulk_puts(dynamodb_, bucket, prefix, since)))
 
 
 def _look_before_start(
@@ -197,7 +251,7 @@ def _pods_may_tell(spec: ImportSpec, deployment: DeploymentSeen, job: JobSeen | 
 
 def _may_set_capacity(spec: ImportSpec, status: ImportStatus) -> bool:
     """Whether it wants to set the capacity of a table that it did not make, and is not yet the one that does."""
-    capacity, entry = spec.target.capacity, status.resource("Table")
+    capacity, entry = spec.target.table_capacity, status.resource("Table")
     wants = capacity.mode or capacity.write_units or capacity.after
     return bool(wants) and entry is not None and not entry.holds
 
