@@ -242,3 +242,51 @@ def test_nothing_is_sent_after_the_time_of_a_pass_that_stood_in_the_status(monke
         with fence.Fence(lambda: now[0]).acts(), pytest.raises(TroubleError, match="took longer than 60 s"):
             dynamodb.delete_table(TableName="readings")
     assert len(sent) == 1
+
+
+def acting(world: World) -> list[str]:
+    return [one["by"] for one in world.status().get("activePasses", [])]
+
+
+def wait_of_the_next(world: World) -> float:
+    """Seconds that a controller which comes new takes to delete the import."""
+    world.reconciler = replace(world.reconciler)
+    world.delete()
+    began = world.now
+    world.drive(lambda _: world.gone(), passes=2000)
+    return (world.now - began).total_seconds()
+
+
+def test_who_comes_after_a_controller_that_ended_in_order_waits_for_none_of_its_passes() -> None:
+    crashed, ended = World(), World()
+    for world in (crashed, ended):
+        world.apply(**DELETE)
+        world.drive(lambda _: bool(acting(world)))  # noqa: B023
+    ended.reconciler.sign_off("default", "readings", UID)
+    assert acting(ended) == []
+    assert wait_of_the_next(ended) < 120 < wait_of_the_next(crashed)
+
+
+def test_a_pass_that_still_acts_is_not_signed_off() -> None:
+    world = World()
+    world.apply(**DELETE)
+    world.drive(lambda _: bool(acting(world)))
+    found = list[list[str]]()
+
+    def sign_off(call: AnyCall) -> None:
+        if call.mutates and not found and acting(world):
+            found.append(acting(world))
+            contextvars.Context().run(world.reconciler.sign_off, "default", "readings", UID)
+            found.append(acting(world))
+
+    world.aws.after = sign_off
+    world.drive(lambda _: len(found) == 2)
+    assert found[0][-1] == found[1][-1]
+
+
+def test_another_controllers_pass_is_not_signed_off() -> None:
+    world = World()
+    world.apply(**DELETE)
+    world.drive(lambda _: bool(acting(world)))
+    replace(world.reconciler).sign_off("default", "readings", UID)
+    assert acting(world)

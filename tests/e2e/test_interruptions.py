@@ -105,3 +105,16 @@ def test_other_rates_and_another_cap_reach_the_running_import(world: World) -> N
         "the cap is gone when the import is over",
     )
     world.delete("faster")
+
+
+def test_a_controller_that_is_told_to_stop_leaves_nobody_waiting_for_its_passes(world: World) -> None:
+    world.apply(named(world, "handed", **PACED))
+    until(world, "handed", lambda d: bool(d.get("status", {}).get("activePasses")))
+    world.stack.stop_process("controller")
+    left = world.read("handed")
+    assert left is not None
+    assert left["status"]["activePasses"] == []
+    world.stack.restart("controller")
+    world.delete("handed")
+    for _ in world.watch("handed"):
+        pass

@@ -101,9 +101,9 @@ class Loop:
         self._share = share or asyncio.Semaphore()
         self._failures = 0
         self._outcome = Outcome()
-        self._pass = functools.partial(
-            reconciler.run_pass, str(body.meta.namespace), str(body.meta.name), str(body.meta.uid)
-        )
+        of = str(body.meta.namespace), str(body.meta.name), str(body.meta.uid)
+        self._pass = functools.partial(reconciler.run_pass, *of)
+        self._sign_off = functools.partial(reconciler.sign_off, *of)
         self._threads = threads
 
     async def step(self) -> Outcome:
@@ -118,6 +118,11 @@ class Loop:
             kopf.event(self._body, type=event.type, reason=event.reason, message=printable(event.message))
         self._failures = self._failures + 1 if self._outcome.trouble else 0
         return self._outcome
+
+    async def sign_off(self) -> None:
+        """No more passes come from this process."""
+        async with self._turn, self._share:
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._sign_off)
 
     def delay(self) -> float | None:
         """Seconds until the next pass; None: only when the import changes."""
@@ -165,6 +170,8 @@ def register(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
             wake.clear()
             await loop.step()
             await _sleep(loop.delay(), wake, stopped)
+        if stopped.reason is not None and kopf.DaemonStoppingReason.OPERATOR_EXITING in stopped.reason:
+            await loop.sign_off()
 
     @kopf.on.delete(*RESOURCE, registry=registry)
     async def delete(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:

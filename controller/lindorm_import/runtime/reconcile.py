@@ -88,6 +88,22 @@ class Reconciler:
                 self.metrics.forget(namespace, name)
                 self.times.forget(uid)
 
+    def sign_off(self, namespace: str, name: str, uid: str) -> None:
+        """Takes this process's passes, which are all over, out of the status: it is about to end, and whoever comes
+        next need not wait for what they might still do. Where that fails, it waits."""
+        try:
+            resource = self.clients.kube.read_import(namespace, name)
+            if resource is None or resource["metadata"]["uid"] != uid:
+                return
+            before = read_status(resource.get("status"))
+            others = tuple(a for a in before.status.active_passes if not self.fence.is_over(a))
+            if others != before.status.active_passes:
+                self._write(resource, before, before.status.model_copy(update={"active_passes": others}))
+        except (Conflict, TroubleError) as error:
+            log.info("%s/%s: not signed off: %s", namespace, name, error)
+        except Exception as error:  # the last net
+            log.warning("%s/%s: not signed off: %s", namespace, name, unexpected(error).message)
+
     def _pass(self, namespace: str, name: str, uid: str, last_action: Trouble | None) -> Outcome:
         try:
             resource = self.clients.kube.read_import(namespace, name)

@@ -61,9 +61,12 @@ class Fence:
     def others(self, passes: tuple[ActivePass, ...], request_life: timedelta, now: datetime) -> tuple[ActivePass, ...]:
         """Those that may still change something: neither of this process and back, nor long over. now: the
         import's time."""
+        return tuple(a for a in passes if not self.is_over(a) and a.until + request_life > now)
+
+    def is_over(self, one: ActivePass) -> bool:
+        """Whether it was of this process, and is back."""
         with self._lock:
-            open_ = [a for a in passes if not a.by.startswith(self._process) or a.by in self._active]
-        return tuple(a for a in open_ if a.until + request_life > now)
+            return one.by.startswith(self._process) and one.by not in self._active
 
     @contextmanager
     def acts(self, now: datetime | None = None) -> Iterator[ActivePass]:
