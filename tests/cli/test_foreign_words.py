@@ -89,6 +89,10 @@ def test_words_in_markdown_are_those_words_and_no_marks(words: str) -> None:
     assert words_of(tokens) == printable(words).strip()
 
 
+def test_a_date_is_readable_in_markdown_as_it_is() -> None:
+    assert markdown("2026-11-01") == "2026-11-01"
+
+
 @given(words=WORDS)
 @example(words=EVIL)
 @example(words="")

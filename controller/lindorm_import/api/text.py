@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#~|&$!@]|:(?=//)|(?<=[wW]{3})\.)")
-_FIRST = re.compile(r"^(\d*)([-+=.)])")  # of a line: a list, a heading
+_FIRST = re.compile(r"^(\d+(?=[.)])|(?=[-+=]))")  # of a line: a list, a heading
 
 
 def printable(text: str) -> str:
@@ -33,7 +33,7 @@ def printable_document(document: Any) -> Any:
 def markdown(text: str) -> str:
     """As plain words within a paragraph of Markdown, without HTML, links and marks of its own
     (https://spec.commonmark.org/0.31.2/#backslash-escapes)."""
-    return _FIRST.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", printable(text).strip()))
+    return _FIRST.sub(r"\1\\", _MARKDOWN.sub(r"\\\1", printable(text).strip()))
 
 
 def code(text: str) -> str:
