@@ -333,9 +333,9 @@ class Target(SpecModel):
         method, capacity = self.load.method, self.capacity
         if method == "ImportTable" and self.create == "Never":
             raise ValueError(IMPORT_CREATES_TOLD)
-        if method == "ImportTable" and (capacity.mode == "Provisioned" or capacity.write_units or capacity.warm):
+        if method == "ImportTable" and (is_provisioned(capacity.mode) or capacity.write_units or capacity.warm):
             raise ValueError(IMPORT_CAPACITY_TOLD)
-        if method == "BulkPut" and (capacity.mode == "Provisioned" or capacity.warm or capacity.after):
+        if method == "BulkPut" and (is_provisioned(capacity.mode) or capacity.warm or capacity.after):
             raise ValueError(BULK_CAPACITY_TOLD)
         if method == "BulkPut" and (capacity.write_units or BULK_LEAST_UNITS) < BULK_LEAST_UNITS:
             raise ValueError(BULK_UNITS_TOLD)
