@@ -17,6 +17,11 @@ def named(number: int, characters: int) -> str:
     return f"{number:04d}".ljust(characters, WIDE)
 
 
+def flink_configuration(characters: int) -> dict[str, str]:
+    """200 settings; their keys are ASCII."""
+    return {f"{number:060d}": WIDE * (characters // 200 - 60) for number in range(200)}
+
+
 def largest(world: World) -> dict[str, Any]:
     """Every list as full as it may be, by characters of four bytes."""
     return world.example(
@@ -24,7 +29,7 @@ def largest(world: World) -> dict[str, Any]:
             "source.splitPoints": [named(n, MAX_SPLIT_POINTS // 1000) for n in range(1000)],
             "source.columns": [named(n, MAX_COLUMNS // 1000) for n in range(1000)],
             "target.attributes": [{"column": named(n, MAX_ATTRIBUTES // 1000)} for n in range(1000)],
-            "job.flinkConfiguration": {named(n, 60): WIDE * (MAX_FLINK_CONFIGURATION // 200 - 60) for n in range(200)},
+            "job.flinkConfiguration": flink_configuration(MAX_FLINK_CONFIGURATION),
             "suspend": True,
         }
     )
@@ -52,7 +57,7 @@ def test_the_largest_import_that_is_admitted_is_told_what_is_wrong_and_can_be_de
         ("source.splitPoints", [named(n, MAX_SPLIT_POINTS // 1000 + 1) for n in range(1000)]),
         ("source.columns", [named(n, MAX_COLUMNS // 1000 + 1) for n in range(1000)]),
         ("target.attributes", [{"column": named(n, MAX_ATTRIBUTES // 1000 + 1)} for n in range(1000)]),
-        ("job.flinkConfiguration", {named(n, 60): WIDE * (MAX_FLINK_CONFIGURATION // 200 - 50) for n in range(200)}),
+        ("job.flinkConfiguration", flink_configuration(MAX_FLINK_CONFIGURATION + 2000)),
     ],
 )
 def test_one_that_is_larger_is_refused_with_the_list_that_is_too_long(world: World, path: str, value: Any) -> None:
