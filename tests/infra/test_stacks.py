@@ -19,11 +19,21 @@ TEMPLATES = ["cluster.yaml", "import.yaml"]
 IMPORT = {"OidcIssuer": "oidc.eks.us-west-2.amazonaws.com/id/0123ABCD", "S3BucketName": "my-import-bucket"}
 
 
-def test_cfn_lint_has_nothing_to_say_in_any_region() -> None:
+# DynamoDB's bulk operations are in botocore's model and not yet in cfn-lint's list of actions (1.58.0, the newest).
+UNKNOWN_TO_CFN_LINT = {"StartBulkPutItems", "DescribeBulkOperation", "CancelBulkOperation", "ListBulkOperations"}
+
+
+def test_cfn_lint_has_nothing_to_say_in_any_region_but_of_actions_that_it_does_not_know() -> None:
     files = [str(INFRA / name) for name in TEMPLATES]
-    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--", *files]
+    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--format", "json", "--", *files]
     checked = subprocess.run(command, capture_output=True, text=True)
-    assert (checked.returncode, checked.stdout) == (0, ""), checked.stdout + checked.stderr
+    found = [
+        f"{match['Rule']['Id']} {match['Message'].split(' is not one of')[0]}" for match in json.loads(checked.stdout)
+    ]
+    assert sorted(set(found)) == sorted(f"W3037 {action.lower()!r}" for action in UNKNOWN_TO_CFN_LINT), checked.stderr
+    assert (
+        set(boto3.client("dynamodb", region_name="us-west-2").meta.service_model.operation_names) > UNKNOWN_TO_CFN_LINT
+    )
 
 
 @pytest.mark.slow
