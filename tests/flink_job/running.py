@@ -82,7 +82,7 @@ class Job:
                 "maxObjects": 50_000,
             }
         else:
-            request = build.table_request(self.identity, self.spec, mapping)
+            request = build.table_request(self.identity, self.spec, mapping.key)
             self.world.aws("dynamodb").create_table(**request)
         for document in (build.config_map(self.identity, config), build.rates_config_map(self.identity, self.spec)):
             document["metadata"].pop("ownerReferences")
