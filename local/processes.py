@@ -91,12 +91,17 @@ class Process:
 
 
 def _start_time(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None where there is none, or only a zombie."""
+    """When a process started, in clock ticks since boot; None where there is none, or only a zombie.
+
+    A killed process is shown as a zombie as soon as its first thread is gone (proc(5)); while others are not, it still
+    has its ports.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    state, threads = fields[0], int(fields[17])
+    return None if state == "X" or (state == "Z" and threads <= 1) else int(fields[19])
 
 
 def start(

@@ -74,6 +74,7 @@ def item_of(case: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def dynamodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DynamoDBClient]:
     with started(tmp_path_factory.mktemp("limits")) as running:
+        running.control(settings={"scale": 1000.0})  # large items one after the other into one partition
         yield running.client
 
 

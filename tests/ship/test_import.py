@@ -114,6 +114,7 @@ def test_the_controller_as_the_chart_starts_it_does_an_import_with_the_charts_ri
         "job": {"image": JOB_IMAGE},
         "watch": {"namespaces": ["team-a"]},
         "controller": {"pollSeconds": 1},
+        "policy": {"allow": {"sourceHosts": ["127.0.0.1"]}},
     }
     helm.run("install", "imports", str(CHART), "-n", "system", values=values)
     world.stack.wait_crd("lindormimports.lindorm.io")
