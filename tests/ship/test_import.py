@@ -136,7 +136,9 @@ def test_the_controller_as_the_chart_starts_it_does_an_import_with_the_charts_ri
     assert world.leftovers(document) == []
     used, forbidden = done(world)
     assert forbidden == []
-    assert used == NAMESPACED | CLUSTER, "the chart grants what the controller does not do, or the other way round"
+    waits = {("", "pods", "list"), ("", "resourcequotas", "list"), ("", "events", "list")}  # of pods that wait for long
+    why = "the chart grants what the controller does not do, or the other way round"
+    assert used | waits == NAMESPACED | CLUSTER, why
     assert fetched(port, "/healthz") == "ok"
     assert 'lindorm_import_reconcile_total{result="done"}' in fetched(port, "/metrics")
     log = (world.stack.folder / "log" / "controller.log").read_text()
