@@ -101,16 +101,15 @@ class Loop:
         self._share = share or asyncio.Semaphore()
         self._failures = 0
         self._outcome = Outcome()
-        of = str(body.meta.namespace), str(body.meta.name), str(body.meta.uid)
-        self._pass = functools.partial(reconciler.run_pass, *of)
-        self._sign_off = functools.partial(reconciler.sign_off, *of)
+        self._reconciler = reconciler
+        self._import = str(body.meta.namespace), str(body.meta.name), str(body.meta.uid)
         self._threads = threads
 
     async def step(self) -> Outcome:
         """One pass, and its events."""
         told = self._outcome.events
         async with self._turn, self._share:
-            run = functools.partial(self._pass, self._outcome.last_action)
+            run = functools.partial(self._reconciler.run_pass, *self._import, self._outcome.last_action)
             self._outcome = await _to_the_end(asyncio.get_running_loop().run_in_executor(self._threads, run))
         for event in self._outcome.events:
             if event in told:
@@ -122,7 +121,7 @@ class Loop:
     async def sign_off(self) -> None:
         """No more passes come from this process."""
         async with self._turn, self._share:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._sign_off)
+            await asyncio.get_running_loop().run_in_executor(self._threads, self._reconciler.sign_off, *self._import)
 
     def delay(self) -> float | None:
         """Seconds until the next pass; None: only when the import changes."""
